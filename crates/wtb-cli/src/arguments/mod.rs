@@ -1,0 +1,88 @@
+//! The command line: definitions only. What the verbs do is in [`crate::verbs`].
+//!
+//! Doc comments here are the help texts. No option has a default that could override the bench
+//! file: what was not given is `None`.
+
+mod read;
+mod reference;
+mod run;
+
+pub(crate) use read::{CompareArgs, EventsArgs, ListArgs, Listing, ShowArgs};
+pub(crate) use reference::reference;
+pub(crate) use run::{InitArgs, OutcomeArgs, ResumeArgs, RunArgs};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::terminal::ColorChoice;
+
+/// Compare the variants of an agentic workflow on your own cases.
+///
+/// Runs a workflow over variants x cases x repeats, keeps every execution, and says which variant
+/// is best.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wtb",
+    version,
+    arg_required_else_help = true,
+    propagate_version = false
+)]
+#[command(disable_help_subcommand = true)]
+#[command(after_help = "Start with `wtb init`, then `wtb run`.")]
+pub(crate) struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+/// Options of every verb.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// The store: a directory, a database file or an address. Default: `.wtb` [env: WTB_STORE]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Print one JSON document in the place of tables
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colour; `NO_COLOR` is respected. Default: auto [env: WTB_COLOR]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub(crate) color: Option<ColorChoice>,
+    /// Print data and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Print tracebacks, node values and every failure
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Write a small working project to start from
+    Init(InitArgs),
+    /// Run a batch: every variant on every case
+    Run(RunArgs),
+    /// Take an unfinished batch up again; what has ended is not run again
+    Resume(ResumeArgs),
+    /// List batches or executions, newest first
+    List(ListArgs),
+    /// Show a batch with its comparison, or an execution with its nodes
+    Show(ShowArgs),
+    /// Compare the variants of one batch or of several
+    Compare(CompareArgs),
+    /// Print the audit trail: what happened, when and to what
+    Events(EventsArgs),
+    /// Print the JSON Schema of the bench file
+    #[command(hide = true)]
+    Schema,
+    /// Print this reference as Markdown
+    #[command(hide = true)]
+    Reference,
+}
+
+/// The command line as clap knows it, `width` columns wide.
+pub(crate) fn command(width: usize) -> clap::Command {
+    CommandLine::command().term_width(width)
+}

@@ -1,0 +1,192 @@
+//! The keys of a bench file.
+
+use super::shape::{Key, Shape};
+
+/// The runners that a bench file and the command line can name.
+pub(crate) const RUNNERS: &[&str] = &["inline", "thread"];
+
+const fn key(name: &'static str, shape: Shape, meaning: &'static str) -> Key {
+    Key {
+        name,
+        shape,
+        required: false,
+        meaning,
+    }
+}
+
+const fn required(name: &'static str, shape: Shape, meaning: &'static str) -> Key {
+    Key {
+        name,
+        shape,
+        required: true,
+        meaning,
+    }
+}
+
+/// The keys of the file itself.
+pub(crate) const BENCH: &[Key] = &[
+    key(
+        "name",
+        Shape::Text,
+        "What the batch is called. Default: the name of the bench file's directory.",
+    ),
+    required(
+        "workflow",
+        Shape::Reference,
+        "The workflow as `module:attribute`: a `wtb.Workflow`, a LangGraph graph or a factory. The bench file's directory is searched first.",
+    ),
+    required(
+        "cases",
+        Shape::Either(&[Shape::CasesSource, Shape::List(&Shape::Record(CASE))]),
+        "The test cases: a JSON Lines or CSV file (relative to the bench file), a reference to a list or a function that returns one, or a list of tables.",
+    ),
+    key(
+        "variants",
+        Shape::List(&Shape::Record(VARIANT)),
+        "The variants to compare. Default, without `grid`: the baseline alone.",
+    ),
+    key(
+        "grid",
+        Shape::Record(GRID),
+        "Axes whose every combination is a variant, besides those of `variants`; the last axis changes fastest.",
+    ),
+    key(
+        "evaluators",
+        Shape::List(&Shape::Evaluator),
+        "What scores an execution: built-in evaluators by name, your own by reference, or a table with `use` and arguments. Default: the metrics that nodes log.",
+    ),
+    key(
+        "metric",
+        Shape::Text,
+        "The primary metric. Default: the first evaluator's, else the first one that the workflow logged.",
+    ),
+    key(
+        "repeats",
+        Shape::Whole(1),
+        "How often each variant runs each case. Default: 1.",
+    ),
+    key(
+        "runner",
+        Shape::Word(RUNNERS),
+        "Where attempts run: `inline` (one after the other, in the main thread) or `thread`. Default: `thread`.",
+    ),
+    key(
+        "max_workers",
+        Shape::Whole(1),
+        "How many attempts run at once. Default: the runner's own.",
+    ),
+    key(
+        "timeout",
+        Shape::Duration,
+        "How long one attempt may take. Default: without limit.",
+    ),
+    key(
+        "retries",
+        Shape::Whole(0),
+        "How many further attempts a failed one is given. Default: 0.",
+    ),
+    key(
+        "seed",
+        Shape::Whole(0),
+        "Seeds the order of cases and every execution. Default: 0.",
+    ),
+    key(
+        "fail_fast",
+        Shape::FailFast,
+        "When to give the batch up: `true` at the first error, a count of errors, or a share of ended executions. Default: never.",
+    ),
+    key(
+        "error",
+        Shape::Word(&["zero", "exclude", "fail"]),
+        "How an execution that ended with an error counts in a mean: as 0, not at all, or by taking the variant's mean away. Default: `zero`.",
+    ),
+    key(
+        "limit",
+        Shape::Whole(1),
+        "Run only this many of the cases, from the first. Default: all.",
+    ),
+    key(
+        "window",
+        Shape::Whole(1),
+        "How many attempts may run or await their scores at once, before no more are handed out. Default: the engine's own.",
+    ),
+    key(
+        "store",
+        Shape::Text,
+        "The store: a directory (relative to the bench file) or an address. Default: `.wtb` in the working directory.",
+    ),
+];
+
+const CASE: &[Key] = &[
+    required("input", Shape::Anything, "The initial state."),
+    key(
+        "expected",
+        Shape::Anything,
+        "What evaluators compare the output with.",
+    ),
+    key(
+        "id",
+        Shape::Text,
+        "Its id, unique among the cases. Default: derived from its content.",
+    ),
+    key("tags", Shape::Labels, "Free labels."),
+    key(
+        "group",
+        Shape::Text,
+        "The group it belongs to, for cases that are not independent.",
+    ),
+];
+
+const VARIANT: &[Key] = &[
+    key(
+        "name",
+        Shape::Text,
+        "Its name. Default: its `node=implementation` pairs.",
+    ),
+    key(
+        "nodes",
+        Shape::Map(&Shape::Text),
+        "Node to implementation: a registered name, `module:function`, or `baseline`.",
+    ),
+    key(
+        "config",
+        Shape::Map(&Shape::Anything),
+        "Entries of LangGraph's config.",
+    ),
+    key(
+        "context",
+        Shape::Map(&Shape::Anything),
+        "Entries of LangGraph's runtime context.",
+    ),
+    key(
+        "params",
+        Shape::Map(&Shape::Anything),
+        "Arguments of the graph's factory.",
+    ),
+    key(
+        "graph",
+        Shape::Reference,
+        "A whole other graph in the place of the workflow's own.",
+    ),
+];
+
+const GRID: &[Key] = &[
+    key(
+        "nodes",
+        Shape::Map(&Shape::List(&Shape::Text)),
+        "Node to its implementations.",
+    ),
+    key("config", AXES, "Entry of LangGraph's config to its values."),
+    key(
+        "context",
+        AXES,
+        "Entry of LangGraph's runtime context to its values.",
+    ),
+    key(
+        "params",
+        AXES,
+        "Argument of the graph's factory to its values.",
+    ),
+];
+
+const AXES: Shape = Shape::Map(&Shape::List(&Shape::Anything));

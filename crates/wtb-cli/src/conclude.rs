@@ -1,0 +1,123 @@
+//! The end of `wtb run` and `wtb resume`: comparison, summary, failures, and the exit code.
+
+use wtb_engine::{CompareRequest, compare_batches};
+use wtb_model::{BatchId, EventBody};
+use wtb_store::{JournalFilter, Store};
+
+use crate::error::CliError;
+use crate::request::OutputOptions;
+use crate::surroundings::Surroundings;
+use crate::terminal::Terminal;
+use crate::text::{duration, width};
+use crate::verbs::show::batch_json;
+use crate::verdict::Verdict;
+use crate::view::batch::outcome_words;
+use crate::view::failure::{self, FailureText};
+use crate::view::{comparison, short_batch, short_execution};
+
+/// Prints how a batch came out and returns the exit code, both from one verdict.
+///
+/// The comparison goes to stdout; with `--json` it is one document, `show --json`'s with `verdict`,
+/// `message` and `exit_code` added. Summary, failures and what to do next go to stderr, last.
+pub fn conclude(
+    terminal: &mut Terminal<'_>,
+    surroundings: &Surroundings<'_>,
+    store: &dyn Store,
+    batch: &BatchId,
+    output: &OutputOptions,
+) -> i32 {
+    terminal.configure(output.color, output.no_color, output.quiet);
+    match try_conclude(terminal, surroundings, store, batch, output) {
+        Ok(code) => code,
+        Err(error) => terminal.fail(&error),
+    }
+}
+
+fn try_conclude(
+    terminal: &mut Terminal<'_>,
+    surroundings: &Surroundings<'_>,
+    store: &dyn Store,
+    id: &BatchId,
+    output: &OutputOptions,
+) -> Result<i32, CliError> {
+    let summary = store.batch(id)?;
+    let verdict = Verdict::of(summary.batch.status, &summary.counts, output.max_failures);
+    if output.json {
+        let mut document = batch_json(store, id, output.metric.as_deref(), surroundings)?;
+        document["verdict"] = verdict.word().into();
+        document["message"] = verdict.sentence().into();
+        document["exit_code"] = verdict.exit_code().into();
+        terminal.json(&document)?;
+    } else {
+        let request = CompareRequest {
+            metric: output.metric.clone(),
+            baseline: None,
+        };
+        let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
+        let (columns, style) = (terminal.width(), terminal.style());
+        terminal.data(&comparison::render(&compared, columns, style))?;
+    }
+    let style = terminal.talk_style();
+    let started = summary.batch.started_at;
+    let took = summary
+        .batch
+        .finished_at
+        .zip(started)
+        .map(|(end, start)| end.micros_since(start));
+    let time = took
+        .map(|micros| format!(" [{}]", duration(micros)))
+        .unwrap_or_default();
+    let line = format!("Summary{time} {}", outcome_words(&summary.counts));
+    terminal.talk(&format!(
+        "{}\n{line}\n",
+        "-".repeat(width(&line).min(terminal.width()))
+    ));
+    let failures = failure::of_batch(store, id)?;
+    let how = FailureText {
+        verbose: output.verbose,
+        width: terminal.width(),
+        style,
+    };
+    terminal.talk(&failure::render(store, &failures, how));
+    let mut sentence = verdict.sentence();
+    if let Some(reason) = given_up_reason(store, id, &verdict)? {
+        sentence.push_str(&format!(" ({reason})"));
+    }
+    let batch = short_batch(store, id);
+    terminal.talk(&format!("{}\n\n", style.paint(verdict.tone(), &sentence)));
+    if matches!(verdict, Verdict::Interrupted { .. }) {
+        terminal.talk(&format!("hint: `wtb resume {batch}` runs what is left\n"));
+    }
+    if let Some(first) = failures.first() {
+        let first = short_execution(store, &first.id);
+        terminal.talk(&format!(
+            "hint: `wtb show {first}` shows the first failure in full\n"
+        ));
+    }
+    terminal.talk(&format!(
+        "hint: `wtb show {batch}` shows this batch again\n"
+    ));
+    Ok(verdict.exit_code())
+}
+
+/// Why the batch was given up, as the journal has it.
+fn given_up_reason(
+    store: &dyn Store,
+    id: &BatchId,
+    verdict: &Verdict,
+) -> Result<Option<String>, CliError> {
+    if !matches!(verdict, Verdict::GivenUp { .. }) {
+        return Ok(None);
+    }
+    let kinds = vec!["batch.failed".to_owned()];
+    let filter = JournalFilter {
+        batch: Some(id.clone()),
+        kinds,
+        ..JournalFilter::default()
+    };
+    let last = store.journal(&filter, 0, u64::from(u32::MAX))?.pop();
+    Ok(last.and_then(|entry| match entry.event.body {
+        EventBody::BatchFailed { reason, .. } => Some(reason),
+        _ => None,
+    }))
+}

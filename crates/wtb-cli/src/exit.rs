@@ -1,0 +1,39 @@
+//! Exit codes of the `wtb` command: stable, and the same whichever verb ends with them.
+
+/// Done; every execution that ran succeeded, or no more failed than `--max-failures` allows.
+pub const DONE: i32 = 0;
+/// An error inside the program, its store or its machine.
+pub const INTERNAL: i32 = 1;
+/// The command line, the bench file or what they name is wrong; nothing was run.
+pub const USAGE: i32 = 2;
+/// There is nothing to do: nothing was selected, or no batch is there to be resumed.
+pub const NOTHING_SELECTED: i32 = 4;
+/// More executions failed than `--max-failures` allows, or the batch was given up.
+pub const FAILURES: i32 = 100;
+/// Interrupted; the batch can be resumed.
+pub const INTERRUPTED: i32 = 130;
+
+/// Every code with its meaning, as the reference prints them.
+pub const MEANINGS: &[(i32, &str)] = &[
+    (
+        DONE,
+        "done; no more executions failed than `--max-failures` allows",
+    ),
+    (
+        INTERNAL,
+        "an error inside the program, its store or its machine",
+    ),
+    (
+        USAGE,
+        "the command line, the bench file or what they name is wrong; nothing was run",
+    ),
+    (
+        NOTHING_SELECTED,
+        "nothing was selected, or there is no batch to resume",
+    ),
+    (
+        FAILURES,
+        "more executions failed than `--max-failures` allows, or the batch was given up",
+    ),
+    (INTERRUPTED, "interrupted; the batch can be resumed"),
+];

@@ -1,0 +1,150 @@
+//! What the command asks of the console script: the verbs that need Python.
+//!
+//! Each request is serialised to JSON with a `verb`; every value in it is settled, so that Python
+//! reads neither the command line nor the environment nor the bench file.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+use wtb_model::{BatchId, ExecutionId};
+
+use crate::bench_file::{EvaluatorEntry, GridEntry, VariantEntry};
+use crate::display::ProgressMode;
+use crate::terminal::ColorChoice;
+
+/// What comes of a command line.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// The command is done and the process ends with this code.
+    Exit(i32),
+    /// Python performs this, and then calls [`crate::conclude`] or [`crate::render_execution`].
+    Perform(Request),
+}
+
+/// A verb that needs Python.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "verb", rename_all = "lowercase")]
+pub enum Request {
+    /// Run a new batch.
+    Run(Box<RunRequest>),
+    /// Take an unfinished batch up again.
+    Resume(ResumeRequest),
+    /// Decode the values of an execution and show it.
+    Show(ShowRequest),
+}
+
+/// How to talk about what happens, and how to conclude.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OutputOptions {
+    /// Whether stdout gets one JSON document in the place of a table.
+    pub json: bool,
+    /// How progress is shown.
+    pub progress: ProgressMode,
+    /// When to use colour.
+    pub color: ColorChoice,
+    /// Whether the variable `NO_COLOR` is set.
+    pub no_color: bool,
+    /// Whether only data and errors are printed.
+    pub quiet: bool,
+    /// Whether tracebacks and the like are printed in full.
+    pub verbose: bool,
+    /// How many executions may fail before the exit code says so.
+    pub max_failures: u64,
+    /// The primary metric of the comparison, where the command line names one.
+    pub metric: Option<String>,
+}
+
+/// Where cases come from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cases {
+    /// A JSON Lines or CSV file, absolute.
+    File(PathBuf),
+    /// `module:attribute` of a list, or of a function that returns one.
+    Reference(String),
+    /// The cases themselves, each a table with `input` and perhaps `expected`, `id`, `tags`,
+    /// `group`.
+    Inline(Vec<Value>),
+}
+
+/// Which part of a bench to run. A name that the bench does not have is an error.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Selection {
+    /// Names of variants; empty means all.
+    pub variants: Vec<String>,
+    /// Ids of cases; empty means all.
+    pub cases: Vec<String>,
+    /// How many of the selected cases to take, from the first.
+    pub limit: Option<u32>,
+}
+
+/// `wtb run`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunRequest {
+    /// The store's address.
+    pub store: String,
+    /// The bench file, absolute.
+    pub file: PathBuf,
+    /// The bench file's directory, which Python puts first on `sys.path`.
+    pub directory: PathBuf,
+    /// What the batch is called.
+    pub name: String,
+    /// `module:attribute` of the workflow.
+    pub workflow: String,
+    /// Where cases come from.
+    pub cases: Cases,
+    /// The variants that are written out.
+    pub variants: Vec<VariantEntry>,
+    /// The axes whose combinations are variants, besides the ones written out.
+    pub grid: Option<GridEntry>,
+    /// What scores an execution.
+    pub evaluators: Vec<EvaluatorEntry>,
+    /// The primary metric.
+    pub metric: Option<String>,
+    /// How often each variant runs each case.
+    pub repeats: u32,
+    /// Where attempts run.
+    pub runner: String,
+    /// How many attempts run at once; `None` for the runner's own default.
+    pub max_workers: Option<u32>,
+    /// How long one attempt may take, in seconds.
+    #[serde(rename = "timeout_s")]
+    pub timeout: Option<f64>,
+    /// How many further attempts a failed one is given.
+    pub retries: u32,
+    /// Seeds the order of cases and every execution.
+    pub seed: u64,
+    /// When to give up: a count (an integer) or a share (a float) of errors.
+    pub fail_fast: Option<Value>,
+    /// How an execution that ended with an error counts: `zero`, `exclude` or `fail`.
+    pub error: String,
+    /// How many attempts may run or await their scores at once; `None` for the engine's default.
+    pub window: Option<u32>,
+    /// Which part of the bench to run.
+    pub select: Selection,
+    /// How to talk about it.
+    pub output: OutputOptions,
+}
+
+/// `wtb resume`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResumeRequest {
+    /// The store's address.
+    pub store: String,
+    /// The batch.
+    pub batch: BatchId,
+    /// How to talk about it.
+    pub output: OutputOptions,
+}
+
+/// `wtb show` of an execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShowRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution.
+    pub execution: ExecutionId,
+    /// How to print it.
+    pub output: OutputOptions,
+}

@@ -1,0 +1,149 @@
+//! Where the command writes: data to one stream, talk to another, and what they can show.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::error::{CliError, ErrorKind};
+use crate::text::Style;
+
+/// Columns assumed where there is no terminal to ask.
+pub const DEFAULT_WIDTH: usize = 80;
+/// Below this, tables would be columns of single letters.
+const MIN_WIDTH: usize = 40;
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether to paint on a stream.
+    pub(crate) fn decide(self, is_terminal: bool, no_color: bool) -> Style {
+        match self {
+            Self::Always => Style::colored(),
+            Self::Auto if is_terminal && !no_color => Style::colored(),
+            Self::Auto | Self::Never => Style::plain(),
+        }
+    }
+}
+
+/// The two streams of the command. Data goes to `stdout`, talk to `stderr`.
+pub struct Terminal<'a> {
+    stdout: Box<dyn Write + 'a>,
+    stderr: Box<dyn Write + 'a>,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    width: usize,
+    quiet: bool,
+    style: Style,
+    talk_style: Style,
+}
+
+impl<'a> Terminal<'a> {
+    /// Makes a terminal of two writers that is `width` columns wide and shows no colour until
+    /// [`Terminal::configure`] says otherwise.
+    pub fn new(
+        stdout: impl Write + 'a,
+        stderr: impl Write + 'a,
+        (stdout_is_terminal, stderr_is_terminal): (bool, bool),
+        width: usize,
+    ) -> Self {
+        Self {
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            stdout_is_terminal,
+            stderr_is_terminal,
+            width: width.max(MIN_WIDTH),
+            quiet: false,
+            style: Style::plain(),
+            talk_style: Style::plain(),
+        }
+    }
+
+    /// The streams of this process. The variable `COLUMNS` sets the width where no terminal does.
+    pub fn system(environment: &dyn Fn(&str) -> Option<String>) -> Terminal<'static> {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let are_terminals = (stdout.is_terminal(), stderr.is_terminal());
+        let measured = || {
+            console::Term::stdout()
+                .size_checked()
+                .map(|(_, columns)| columns.into())
+        };
+        let width = environment("COLUMNS")
+            .and_then(|text| text.parse().ok())
+            .or_else(measured)
+            .unwrap_or(DEFAULT_WIDTH);
+        Terminal::new(stdout, stderr, are_terminals, width)
+    }
+
+    /// Settles colour and quietness once the command line is known.
+    pub fn configure(&mut self, color: ColorChoice, no_color: bool, quiet: bool) {
+        self.style = color.decide(self.stdout_is_terminal, no_color);
+        self.talk_style = color.decide(self.stderr_is_terminal, no_color);
+        self.quiet = quiet;
+    }
+
+    /// How many columns there are.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How to paint data.
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    /// How to paint talk.
+    pub fn talk_style(&self) -> Style {
+        self.talk_style
+    }
+
+    /// Writes data.
+    pub fn data(&mut self, text: &str) -> Result<(), CliError> {
+        let written = self
+            .stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| self.stdout.flush());
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => CliError::new(ErrorKind::OutputClosed, "output closed"),
+            _ => CliError::internal(format!("cannot write the output: {error}")),
+        })
+    }
+
+    /// Writes one JSON document as data.
+    pub fn json(&mut self, document: &serde_json::Value) -> Result<(), CliError> {
+        self.data(&format!("{document:#}\n"))
+    }
+
+    /// Says something to the person in front of it, unless they asked for quiet.
+    pub fn talk(&mut self, text: &str) {
+        if !self.quiet {
+            self.insist(text);
+        }
+    }
+
+    /// Prints an error and returns the exit code that it gives.
+    pub fn fail(&mut self, error: &CliError) -> i32 {
+        if error.kind != ErrorKind::OutputClosed {
+            let text = error.render(self.talk_style);
+            self.insist(&text);
+        }
+        error.exit_code()
+    }
+
+    fn insist(&mut self, text: &str) {
+        // With stderr gone there is nobody left to tell.
+        drop(
+            self.stderr
+                .write_all(text.as_bytes())
+                .and_then(|()| self.stderr.flush()),
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! Text for people: paint, tables, and how times, durations and figures are written.
+
+mod style;
+mod table;
+mod units;
+
+pub(crate) use style::{Style, Tone};
+pub(crate) use table::{Column, Table};
+pub(crate) use units::{
+    age, bytes, clock_time, duration, figures, parse_duration, plural, seconds,
+};
+
+use unicode_width::UnicodeWidthStr;
+
+/// How many columns a text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Returns the first line of a text, cut to `limit` columns.
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    if width(line) <= limit {
+        return line.to_owned();
+    }
+    let mut cut = String::new();
+    for letter in line.chars() {
+        if width(&cut) + width(letter.encode_utf8(&mut [0; 4])) >= limit {
+            break;
+        }
+        cut.push(letter);
+    }
+    cut.push('…');
+    cut
+}

@@ -1,0 +1,56 @@
+//! `wtb resume`: finds the batch; taking it up is Python's business.
+
+use wtb_model::{BatchId, BatchStatus};
+use wtb_store::{BatchFilter, Page, Store};
+
+use super::{LATEST, find_batch};
+use crate::error::{CliError, ErrorKind};
+use crate::view::batch::Viewer;
+use crate::view::short_batch;
+
+/// Finds the batch that `text` names; `latest` is the newest one that has not ended and that
+/// nobody drives.
+pub(crate) fn find(viewer: &Viewer<'_>, text: &str) -> Result<BatchId, CliError> {
+    if text == LATEST {
+        return newest_stopped(viewer);
+    }
+    let id = find_batch(viewer.store, text)?;
+    let batch = viewer.store.batch(&id)?.batch;
+    if !batch.status.is_final() && !viewer.is_stopped(&batch) {
+        let message = format!("batch {id} is being driven by another program right now");
+        return Err(CliError::usage(message).hint(format!(
+            "`wtb show {}` shows how far it is; stop that program to resume the batch here",
+            short_batch(viewer.store, &id)
+        )));
+    }
+    Ok(id)
+}
+
+/// Whether resuming would run anything.
+pub(crate) fn is_unfinished(store: &dyn Store, id: &BatchId) -> Result<bool, CliError> {
+    let summary = store.batch(id)?;
+    Ok(!summary.batch.status.is_final() || summary.counts.outstanding() > 0)
+}
+
+fn newest_stopped(viewer: &Viewer<'_>) -> Result<BatchId, CliError> {
+    let mut found = Vec::new();
+    for status in BatchStatus::ALL.iter().filter(|status| !status.is_final()) {
+        let filter = BatchFilter {
+            status: Some(*status),
+            ..BatchFilter::default()
+        };
+        found.extend(viewer.store.batches(&filter, Page::ALL)?);
+    }
+    found.retain(|summary| viewer.is_stopped(&summary.batch));
+    found
+        .into_iter()
+        .max_by_key(|summary| summary.batch.created_at)
+        .map(|summary| summary.batch.id)
+        .ok_or_else(|| {
+            CliError::new(
+                ErrorKind::NothingSelected,
+                "there is no unfinished batch to resume",
+            )
+            .hint("`wtb list` prints the batches of this store")
+        })
+}

@@ -1,0 +1,163 @@
+//! `wtb show`: a batch from the store alone, an execution with the help of Python.
+
+use serde_json::{Value, json};
+use wtb_engine::{CompareRequest, compare_batches};
+use wtb_model::{BatchId, ExecutionId};
+use wtb_store::Store;
+
+use super::{LATEST, find_batch, find_execution};
+use crate::error::CliError;
+use crate::request::OutputOptions;
+use crate::surroundings::Surroundings;
+use crate::terminal::Terminal;
+use crate::view::batch::Viewer;
+use crate::view::execution::{Decoded, Page, PageText};
+use crate::view::failure::{self, FailureText};
+use crate::view::{comparison, short_batch, short_execution};
+
+/// What an id names.
+pub(crate) enum Target {
+    Batch(BatchId),
+    Execution(ExecutionId),
+}
+
+/// Finds what an id or prefix names, by its first letters where it has them.
+pub(crate) fn find(store: &dyn Store, text: &str) -> Result<Target, CliError> {
+    if text.starts_with(ExecutionId::PREFIX) {
+        return find_execution(store, text).map(Target::Execution);
+    }
+    if text.starts_with(BatchId::PREFIX) || text == LATEST {
+        return find_batch(store, text).map(Target::Batch);
+    }
+    match (store.find_batch(text), store.find_execution(text)) {
+        (Ok(batch), Ok(execution)) => Err(CliError::usage(format!(
+            "`{text}` fits {batch} and {execution}"
+        ))
+        .hint("begin the id with `b_` or `e_`")),
+        (Ok(batch), _) => Ok(Target::Batch(batch)),
+        (_, Ok(execution)) => Ok(Target::Execution(execution)),
+        (Err(error), _) => Err(CliError::from(error)
+            .hint("ids of batches begin with `b_`, those of executions with `e_`")),
+    }
+}
+
+/// Everything that `show` and `run --json` say about a batch.
+pub(crate) fn batch_json(
+    store: &dyn Store,
+    id: &BatchId,
+    metric: Option<&str>,
+    surroundings: &Surroundings<'_>,
+) -> Result<Value, CliError> {
+    let summary = store.batch(id)?;
+    let request = CompareRequest {
+        metric: metric.map(str::to_owned),
+        baseline: None,
+    };
+    let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
+    let failures: Value = failure::of_batch(store, id)?
+        .iter()
+        .map(failure::json)
+        .collect();
+    Ok(json!({
+        "batch": Viewer::new(store, surroundings.now).json(&summary),
+        "comparison": compared,
+        "failures": failures,
+    }))
+}
+
+/// Prints a batch: head, comparison, failures, and what can be done next.
+pub(crate) fn batch(
+    store: &dyn Store,
+    id: &BatchId,
+    output: &OutputOptions,
+    surroundings: &Surroundings<'_>,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), CliError> {
+    if output.json {
+        let document = batch_json(store, id, output.metric.as_deref(), surroundings)?;
+        return terminal.json(&document);
+    }
+    let viewer = Viewer::new(store, surroundings.now);
+    let summary = store.batch(id)?;
+    let request = CompareRequest {
+        metric: output.metric.clone(),
+        baseline: None,
+    };
+    let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
+    let (width, style) = (terminal.width(), terminal.style());
+    let mut text = viewer.head(&summary, &surroundings.time_zone, style);
+    text.push('\n');
+    text.push_str(&comparison::render(&compared, width, style));
+    let failures = failure::of_batch(store, id)?;
+    if !failures.is_empty() {
+        let how = FailureText {
+            verbose: output.verbose,
+            width,
+            style,
+        };
+        text.push('\n');
+        text.push_str(&failure::render(store, &failures, how));
+    }
+    terminal.data(&text)?;
+    let short = short_batch(store, id);
+    let mut hints = String::from("\n");
+    if viewer.is_stopped(&summary.batch) {
+        hints.push_str(&format!(
+            "hint: `wtb resume {short}` takes the batch up again\n"
+        ));
+    }
+    match failures.first() {
+        Some(first) => {
+            let first = short_execution(store, &first.id);
+            hints.push_str(&format!(
+                "hint: `wtb show {first}` shows a failure in full\n"
+            ));
+        }
+        None => hints.push_str(&format!(
+            "hint: `wtb list executions --filter batch={short}` lists its executions\n"
+        )),
+    }
+    terminal.talk(&hints);
+    Ok(())
+}
+
+/// Prints an execution with the values that Python decoded.
+pub(crate) fn execution(
+    store: &dyn Store,
+    id: &ExecutionId,
+    decoded: &Value,
+    output: &OutputOptions,
+    surroundings: &Surroundings<'_>,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), CliError> {
+    let decoded: Decoded = serde_json::from_value(decoded.clone()).map_err(|error| {
+        CliError::internal("the decoded values are not as expected").caused_by(error.to_string())
+    })?;
+    let record = store.execution(id)?;
+    let detail = store.detail(id)?;
+    let case = match &record.batch {
+        Some(batch) => store
+            .cases(batch)?
+            .into_iter()
+            .find(|case| case.id == record.case_id),
+        None => None,
+    };
+    let page = Page {
+        execution: &record,
+        detail: &detail,
+        case_input: case.as_ref().map(|case| &case.input),
+        expected: case.as_ref().and_then(|case| case.expected.as_ref()),
+        decoded: &decoded,
+    };
+    if output.json {
+        return terminal.json(&page.json());
+    }
+    let how = PageText {
+        now: surroundings.now,
+        zone: &surroundings.time_zone,
+        width: terminal.width(),
+        style: terminal.style(),
+        verbose: output.verbose,
+    };
+    terminal.data(&page.render(store, &how))
+}

@@ -1,0 +1,315 @@
+//! The verbs that read a store: `list`, `show`, `compare`, `events`.
+
+use serde_json::{Value, json};
+use wtb_cli::{Request, Step, render_execution};
+
+use crate::fixture::{Caller, NOW, Writer, batch_id, execution_id, finished, with_stopped, wtb};
+
+#[test]
+fn list_shows_newest_first_and_how_to_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let called = wtb(directory.path(), "list");
+    assert_eq!(called.code(), 0);
+    insta::assert_snapshot!(called.stdout, @"");
+    insta::assert_snapshot!(called.stderr, @"");
+    assert!(called.stdout.lines().all(|line| line.chars().count() <= 80));
+}
+
+#[test]
+fn list_as_json_has_whole_ids_and_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let batches = wtb(directory.path(), "list --json").json();
+    assert_eq!(batches[0]["id"], batch_id(2).as_str());
+    assert_eq!(batches[0]["status"], "running");
+    assert_eq!(batches[0]["stopped"], true);
+    assert_eq!(batches[1]["stopped"], false);
+    assert_eq!(batches[1]["counts"]["failed"], 1);
+    assert_eq!(batches[1]["duration_s"], 12.0);
+    assert_eq!(batches[1]["created_at"], "2026-03-01T11:50:01Z");
+}
+
+#[test]
+fn list_filters_and_limits() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let ids = |line: &str| -> Vec<String> {
+        let listed = wtb(directory.path(), line).json();
+        let all = listed.as_array().unwrap();
+        all.iter()
+            .map(|batch| batch["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (first, second) = (batch_id(1).to_string(), batch_id(2).to_string());
+    assert_eq!(ids("list --json --limit 1"), [second.clone()]);
+    assert_eq!(ids("list --json --filter name~pipeline"), [first.clone()]);
+    assert_eq!(
+        ids("list --json --filter status=completed_with_errors"),
+        [first]
+    );
+    assert_eq!(ids("list --json --filter status=stopped"), [second]);
+    assert_eq!(
+        ids("list --json --filter workflow=other"),
+        [] as [String; 0]
+    );
+    let failed = ids("list executions --json --filter status=failed --filter variant=rf");
+    assert_eq!(failed, [execution_id(19).to_string()]);
+    assert_eq!(
+        ids("list executions --json --filter dead_letter=true"),
+        failed
+    );
+    let of_batch = format!(
+        "list executions --json --filter batch={} --limit 100",
+        batch_id(1)
+    );
+    assert_eq!(ids(&of_batch).len(), 4);
+}
+
+#[test]
+fn an_unknown_filter_or_status_names_the_near_miss() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    let unknown = wtb(directory.path(), "list --filter state=failed");
+    assert_eq!(unknown.code(), 2);
+    assert!(
+        unknown.stderr.contains("did you mean `status=`?"),
+        "{}",
+        unknown.stderr
+    );
+    let status = wtb(directory.path(), "list --filter status=complete");
+    assert!(
+        status.stderr.contains("did you mean `completed`?"),
+        "{}",
+        status.stderr
+    );
+    assert_eq!(wtb(directory.path(), "list --filter nonsense").code(), 2);
+}
+
+#[test]
+fn executions_are_a_table_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    let line = format!("list executions --filter batch={}", batch_id(1));
+    insta::assert_snapshot!(wtb(directory.path(), &line).stdout, @"");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told_and_not_created() {
+    let directory = tempfile::tempdir().unwrap();
+    let called = wtb(directory.path(), "list");
+    assert_eq!(called.code(), 2);
+    assert!(
+        called.stderr.contains("there is no store at"),
+        "{}",
+        called.stderr
+    );
+    assert!(!directory.path().join(".wtb").exists());
+}
+
+#[test]
+fn an_empty_store_has_nothing_to_show() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = Writer::create(directory.path());
+    assert_eq!(wtb(directory.path(), "list").code(), 0);
+    assert_eq!(wtb(directory.path(), "list --json").json(), json!([]));
+    assert_eq!(wtb(directory.path(), "show").code(), 4);
+    assert_eq!(wtb(directory.path(), "compare").code(), 4);
+}
+
+#[test]
+fn show_of_a_batch_is_its_head_comparison_and_failures() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    let called = wtb(directory.path(), "show");
+    assert_eq!(called.code(), 0);
+    insta::assert_snapshot!(called.stdout, @"");
+    insta::assert_snapshot!(called.stderr, @"");
+    let verbose = wtb(directory.path(), "show -v").stdout;
+    assert!(
+        verbose.contains("      | ValueError: bad split"),
+        "{verbose}"
+    );
+    let quiet = wtb(directory.path(), "show -q");
+    assert_eq!((quiet.stdout, quiet.stderr.as_str()), (called.stdout, ""));
+}
+
+#[test]
+fn show_of_a_batch_as_json_is_one_document() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    let document = wtb(directory.path(), "show latest --json").json();
+    assert_eq!(document["batch"]["id"], batch_id(1).as_str());
+    assert_eq!(document["comparison"]["metric"], "accuracy");
+    let failure = &document["failures"][0];
+    assert_eq!(failure["case"], "digits-0");
+    assert_eq!(failure["error"]["node"], "train");
+    assert_eq!(failure["error"]["type"], "ValueError");
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    assert!(!wtb(directory.path(), "show").stdout.contains('\u{1b}'));
+    let terminal = Caller {
+        is_terminal: true,
+        ..Caller::new(directory.path())
+    };
+    assert!(terminal.call("show").stdout.contains('\u{1b}'));
+    assert!(
+        !terminal
+            .call("show --color never")
+            .stdout
+            .contains('\u{1b}')
+    );
+    assert!(
+        wtb(directory.path(), "show --color always")
+            .stdout
+            .contains('\u{1b}')
+    );
+}
+
+#[test]
+fn ids_are_found_by_prefix_and_refused_when_unknown_or_ambiguous() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let id = batch_id(1);
+    let (prefix, bare) = (&id.as_str()[..8], &id.as_str()[2..8]);
+    assert_eq!(wtb(directory.path(), &format!("show {prefix}")).code(), 0);
+    assert_eq!(wtb(directory.path(), &format!("show {bare}")).code(), 0);
+    let ambiguous = wtb(directory.path(), "show b_0");
+    assert_eq!(ambiguous.code(), 2);
+    assert!(
+        ambiguous.stderr.contains("fits more than one batch"),
+        "{}",
+        ambiguous.stderr
+    );
+    let unknown = wtb(directory.path(), "show b_zzz");
+    assert_eq!(unknown.code(), 2);
+    insta::assert_snapshot!(unknown.stderr, @"");
+}
+
+fn shown_execution(line: &str, decoded: &Value) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let writer = finished(directory.path());
+    let caller = Caller::new(directory.path());
+    let Step::Perform(Request::Show(request)) = caller.call(line).step else {
+        panic!("an execution is shown with the help of Python")
+    };
+    assert_eq!(request.execution, execution_id(19));
+    let (code, stdout, _) = caller.with(|terminal, surroundings| {
+        let store = writer.store.as_ref();
+        let (id, output) = (&request.execution, &request.output);
+        render_execution(terminal, surroundings, store, id, decoded, output)
+    });
+    assert_eq!(code, 0);
+    stdout
+}
+
+#[test]
+fn show_of_an_execution_has_attempts_nodes_and_the_traceback() {
+    let decoded = json!({ "input": { "dataset": "wine" } });
+    let line = format!("show {}", &execution_id(19).as_str()[..10]);
+    insta::assert_snapshot!(shown_execution(&line, &decoded), @"");
+}
+
+#[test]
+fn show_of_an_execution_as_json_says_what_was_not_decoded() {
+    let decoded = json!({
+        "nodes": [{ "attempt": 2, "order": 1, "input": { "x": 1 } }],
+    });
+    let text = shown_execution(&format!("show {} --json", execution_id(19)), &decoded);
+    let document: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        document["input"],
+        json!({ "not_decoded": { "kind": "json", "bytes": 18 } })
+    );
+    assert_eq!(document["output"], Value::Null);
+    assert_eq!(document["attempts_made"].as_array().unwrap().len(), 2);
+    assert_eq!(document["nodes"][3]["input"], json!({ "x": 1 }));
+    assert_eq!(document["nodes"][3]["error"]["message"], "bad split");
+}
+
+#[test]
+fn compare_prints_the_comparison_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    let called = wtb(directory.path(), "compare --json");
+    let document = called.json();
+    let keys: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
+    for key in [
+        "metric",
+        "direction",
+        "baseline",
+        "best",
+        "best_set",
+        "variants",
+        "warnings",
+    ] {
+        assert!(
+            keys.contains(&key.to_owned()),
+            "{key} is not among {keys:?}"
+        );
+    }
+    assert_eq!(document["variants"][0]["mean"], 0.85);
+    assert_eq!(document["best"], "baseline", "an error counts as 0");
+    let other = wtb(directory.path(), "compare --metric fit_s --json").json();
+    assert_eq!(
+        (&other["metric"], &other["direction"]),
+        (&json!("fit_s"), &json!("min"))
+    );
+    let wrong = wtb(directory.path(), "compare --baseline basline");
+    assert_eq!(wrong.code(), 2);
+    assert!(
+        wrong.stderr.contains("did you mean `baseline`?"),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn several_batches_are_compared_by_variant_and_batch() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let line = format!("compare {} {} --json", batch_id(1), batch_id(2));
+    let document = wtb(directory.path(), &line).json();
+    assert_eq!(document["variants"].as_array().unwrap().len(), 4);
+    let twice = wtb(directory.path(), &format!("compare latest {}", batch_id(2)));
+    assert_eq!(twice.code(), 2);
+}
+
+#[test]
+fn events_are_lines_of_text_or_of_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    insta::assert_snapshot!(wtb(directory.path(), "events").stdout, @"");
+    let lines = wtb(directory.path(), "events --json --kind execution.*").stdout;
+    let events: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["kind"], "execution.failed");
+    assert_eq!(events[0]["execution"], execution_id(19).as_str());
+    assert_eq!(events[0]["data"]["node"], "train");
+    assert_eq!(events[0]["at"], "2026-03-01T11:50:12Z");
+}
+
+#[test]
+fn events_are_selected_by_time_batch_and_sequence() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let count = |line: &str| wtb(directory.path(), line).stdout.lines().count();
+    assert_eq!(count("events"), 3);
+    assert_eq!(count("events --limit 2"), 2);
+    assert_eq!(count("events --after 1"), 2);
+    assert_eq!(count(&format!("events --batch {}", batch_id(2))), 1);
+    assert_eq!(count("events --since 2026-03-01T11:50:10Z"), 1);
+    assert_eq!(count("events --since 1h"), 3);
+    assert_eq!(count("events --since 1s"), 0, "{NOW:?}");
+    assert_eq!(
+        wtb(directory.path(), "events --kind execution.fail").code(),
+        2
+    );
+}

@@ -1,0 +1,121 @@
+//! What the mutex of an active batch guards.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use wtb_model::{BatchStatus, ExecutionId, StatusCounts};
+use wtb_scheduler::{Prior, Scheduler};
+use wtb_store::Ticket;
+
+use super::finish::Ended;
+use super::workers::Worker;
+use crate::{EngineError, Failure, Progress};
+
+/// One cell: the execution it stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct CellInfo {
+    pub(crate) execution: ExecutionId,
+    pub(crate) variant: u32,
+    pub(crate) case: u32,
+    pub(crate) repeat: u32,
+    pub(crate) seed: u64,
+    /// What earlier sessions did to it.
+    pub(crate) prior: Prior,
+}
+
+/// What an active batch starts from.
+pub(crate) struct Setup {
+    pub(crate) cells: Vec<CellInfo>,
+    pub(crate) variants: Vec<String>,
+    pub(crate) cases: Vec<String>,
+    /// How the whole batch stands, cells of earlier sessions included.
+    pub(crate) counts: StatusCounts,
+    /// Executions that ended in an earlier session and still await their scores.
+    pub(crate) unscored: Vec<ExecutionId>,
+    pub(crate) status: Option<BatchStatus>,
+}
+
+/// An attempt that a worker holds.
+pub(super) struct Running {
+    pub(super) worker: u64,
+    /// Raised to ask the worker to stop at the next node boundary.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+pub(super) struct State {
+    pub(super) scheduler: Scheduler,
+    pub(super) cells: Vec<CellInfo>,
+    pub(super) variants: Vec<String>,
+    pub(super) cases: Vec<String>,
+    pub(super) workers: HashMap<u64, Worker>,
+    pub(super) workers_created: u64,
+    pub(super) running: HashMap<u64, Running>,
+    /// Workers whose attempt was expired and that have not come back since, oldest first.
+    pub(super) stuck: Vec<(u64, u64)>,
+    pub(super) counts: StatusCounts,
+    pub(super) ended_here: u64,
+    pub(super) retried: u64,
+    pub(super) status: Option<BatchStatus>,
+    pub(super) backpressure: bool,
+    pub(super) failures: VecDeque<Failure>,
+    /// Why outstanding cells end without an attempt, once they do.
+    pub(super) cancel_reason: String,
+    /// Stored outcomes that await their scores: the cell (none for those of earlier sessions), the
+    /// execution, and the ticket of its unit of work.
+    pub(super) scorable: VecDeque<(Option<u32>, ExecutionId, Option<Ticket>)>,
+    /// How many were handed to evaluators and are not back yet.
+    pub(super) scoring: u64,
+    /// Units of work that were queued and not looked at since.
+    pub(super) unconfirmed: VecDeque<Ticket>,
+    pub(super) progress_reported: (u64, u64),
+    /// Set once the scheduler has finished; the batch ends when the scores are in, too.
+    pub(super) finished: Option<wtb_scheduler::BatchEnd>,
+    /// Whether the session stops now and leaves what is unfinished to a later one.
+    pub(super) abandoned: bool,
+    pub(super) result: Option<Result<Ended, EngineError>>,
+}
+
+impl State {
+    pub(super) fn new(scheduler: Scheduler, setup: Setup) -> Self {
+        Self {
+            scheduler,
+            cells: setup.cells,
+            variants: setup.variants,
+            cases: setup.cases,
+            workers: HashMap::new(),
+            workers_created: 0,
+            running: HashMap::new(),
+            stuck: Vec::new(),
+            counts: setup.counts,
+            ended_here: 0,
+            retried: 0,
+            status: setup.status,
+            backpressure: false,
+            failures: VecDeque::new(),
+            cancel_reason: "too many executions failed".to_owned(),
+            scorable: setup
+                .unscored
+                .into_iter()
+                .map(|id| (None, id, None))
+                .collect(),
+            scoring: 0,
+            unconfirmed: VecDeque::new(),
+            progress_reported: (0, 0),
+            finished: None,
+            abandoned: false,
+            result: None,
+        }
+    }
+
+    pub(super) fn unscored(&self) -> u64 {
+        self.scorable.len() as u64 + self.scoring
+    }
+
+    pub(super) fn remember(&mut self, failure: Failure) {
+        if self.failures.len() == Progress::FAILURES_MAX {
+            self.failures.pop_front();
+        }
+        self.failures.push_back(failure);
+    }
+}

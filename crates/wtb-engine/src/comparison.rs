@@ -1,0 +1,396 @@
+//! Variants side by side: coverage, means and durations from the stored executions and scores.
+//!
+//! Pure: rows in, [`Comparison`] out. It computes no intervals and no tests; a mean without an
+//! interval is not evidence, so the comparison says so in its warnings.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use wtb_model::{
+    Direction, ErrorPolicy, ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord,
+};
+
+/// Median and 95th percentile of durations in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Durations {
+    /// The median.
+    pub median: f64,
+    /// The 95th percentile (nearest rank).
+    pub p95: f64,
+}
+
+/// One variant's line of the comparison.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VariantLine {
+    /// The variant's name.
+    pub name: String,
+    /// How many executions count in the mean.
+    pub n: u64,
+    /// How many cases count in the mean.
+    pub cases: u64,
+    /// Share of the variant's executions that have a score or ended with an error, 0 to 1.
+    pub coverage: f64,
+    /// Mean over cases of the mean over repeats; `None` without any score.
+    pub mean: Option<f64>,
+    /// Lower end of the interval; not computed yet.
+    pub ci_low: Option<f64>,
+    /// Upper end of the interval; not computed yet.
+    pub ci_high: Option<f64>,
+    /// How the mean was computed.
+    pub method: &'static str,
+    /// Probability of being the best variant; not computed yet.
+    pub p_best: Option<f64>,
+    /// How many executions ended with an error.
+    pub errors: u64,
+    /// Cost, when it is known.
+    pub cost: Option<f64>,
+    /// Durations of the executions that succeeded; `None` when none did.
+    pub duration_s: Option<Durations>,
+    /// The paired difference to the baseline; not computed yet.
+    pub vs_baseline: Option<()>,
+    /// Means of every metric, by name.
+    pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+/// Variants side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// The primary metric; `None` when nothing has a score.
+    pub metric: Option<String>,
+    /// Whether larger or smaller is better.
+    pub direction: Direction,
+    /// The confidence of the intervals; `None` until intervals are computed.
+    pub confidence: Option<f64>,
+    /// The baseline's name, when one of the variants is it.
+    pub baseline: Option<String>,
+    /// The variant with the best mean, when there is exactly one.
+    pub best: Option<String>,
+    /// The variants that share the best mean.
+    pub best_set: Vec<String>,
+    /// The variants, in the batch's order.
+    pub variants: Vec<VariantLine>,
+    /// Every metric, primary first, with its direction.
+    pub metrics: Vec<(String, Direction)>,
+    /// What a reader must know before believing any of it.
+    pub warnings: Vec<String>,
+}
+
+/// What to compare by.
+#[derive(Debug, Clone, Default)]
+pub struct CompareOptions {
+    /// The primary metric; by default the first evaluator's, else the first that was logged.
+    pub metric: Option<String>,
+    /// The baseline; by default the variant named `baseline`, else the first.
+    pub baseline: Option<String>,
+    /// How executions that ended with an error count.
+    pub error: ErrorPolicy,
+    /// Sources of scores in the order of their precedence for the primary metric.
+    pub sources: Vec<String>,
+}
+
+struct MetricInfo {
+    name: String,
+    direction: Direction,
+}
+
+/// Compares variants (in the given order) by their executions and scores.
+pub fn compare(
+    variants: &[String],
+    executions: &[ExecutionRecord],
+    scores: &[(ExecutionId, ScoreRecord)],
+    options: &CompareOptions,
+) -> Comparison {
+    let by_execution = group_scores(scores);
+    let metrics = order_metrics(scores, options);
+    let primary = metrics.first();
+    let mut warnings = Vec::new();
+    let lines: Vec<_> = variants
+        .iter()
+        .map(|name| variant_line(name, executions, &by_execution, &metrics, options.error))
+        .collect();
+    let direction = primary.map_or(Direction::Max, |metric| metric.direction);
+    let best_set = best_set(&lines, direction);
+    describe_limits(&lines, primary, options.error, &mut warnings);
+    Comparison {
+        metric: primary.map(|metric| metric.name.clone()),
+        direction,
+        confidence: None,
+        baseline: pick_baseline(variants, options.baseline.as_deref()),
+        best: if best_set.len() == 1 && lines.len() > 1 {
+            best_set.first().cloned()
+        } else {
+            None
+        },
+        best_set,
+        variants: lines,
+        metrics: metrics
+            .into_iter()
+            .map(|metric| (metric.name, metric.direction))
+            .collect(),
+        warnings,
+    }
+}
+
+type ScoresByExecution<'a> = HashMap<&'a ExecutionId, HashMap<&'a str, f64>>;
+
+fn group_scores(scores: &[(ExecutionId, ScoreRecord)]) -> ScoresByExecution<'_> {
+    let mut grouped: ScoresByExecution<'_> = HashMap::new();
+    for (execution, score) in scores {
+        if let Some(value) = score.value {
+            grouped
+                .entry(execution)
+                .or_default()
+                .insert(&score.name, value);
+        }
+    }
+    grouped
+}
+
+/// Primary metric first: the named one, else by the order of sources, else by first appearance.
+fn order_metrics(
+    scores: &[(ExecutionId, ScoreRecord)],
+    options: &CompareOptions,
+) -> Vec<MetricInfo> {
+    let rank = |source: &str| {
+        options
+            .sources
+            .iter()
+            .position(|known| known == source)
+            .unwrap_or(usize::MAX)
+    };
+    let mut found: Vec<(usize, MetricInfo)> = Vec::new();
+    for (_, score) in scores {
+        if !found.iter().any(|(_, metric)| metric.name == score.name) {
+            let metric = MetricInfo {
+                name: score.name.clone(),
+                direction: score.direction,
+            };
+            found.push((rank(&score.source), metric));
+        }
+    }
+    found.sort_by_key(|(rank, metric)| {
+        (
+            options.metric.as_deref() != Some(metric.name.as_str()),
+            *rank,
+        )
+    });
+    let mut metrics: Vec<_> = found.into_iter().map(|(_, metric)| metric).collect();
+    if let Some(named) = &options.metric
+        && metrics.first().is_none_or(|first| &first.name != named)
+    {
+        let missing = MetricInfo {
+            name: named.clone(),
+            direction: Direction::Max,
+        };
+        metrics.insert(0, missing);
+    }
+    metrics
+}
+
+fn variant_line(
+    name: &str,
+    executions: &[ExecutionRecord],
+    scores: &ScoresByExecution<'_>,
+    metrics: &[MetricInfo],
+    policy: ErrorPolicy,
+) -> VariantLine {
+    let own: Vec<_> = executions
+        .iter()
+        .filter(|execution| execution.variant == name)
+        .collect();
+    let errors = own
+        .iter()
+        .filter(|execution| execution.status.is_error())
+        .count();
+    let primary = metrics
+        .first()
+        .map(|metric| tally(&own, scores, metric, policy));
+    let covered = primary.as_ref().map_or(0, |tally| tally.covered);
+    VariantLine {
+        name: name.to_owned(),
+        n: primary.as_ref().map_or(0, |tally| tally.counted as u64),
+        cases: primary.as_ref().map_or(0, |tally| tally.cases as u64),
+        coverage: ratio(covered, own.len()),
+        mean: primary.and_then(|tally| tally.mean),
+        ci_low: None,
+        ci_high: None,
+        method: "mean of case means",
+        p_best: None,
+        errors: errors as u64,
+        cost: None,
+        duration_s: durations(&own),
+        vs_baseline: None,
+        metrics: metrics
+            .iter()
+            .map(|metric| {
+                (
+                    metric.name.clone(),
+                    tally(&own, scores, metric, policy).mean,
+                )
+            })
+            .collect(),
+    }
+}
+
+struct Tally {
+    counted: usize,
+    covered: usize,
+    cases: usize,
+    mean: Option<f64>,
+}
+
+fn tally(
+    executions: &[&ExecutionRecord],
+    scores: &ScoresByExecution<'_>,
+    metric: &MetricInfo,
+    policy: ErrorPolicy,
+) -> Tally {
+    let mut by_case: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
+    let (mut counted, mut covered, mut spoiled) = (0, 0, false);
+    for execution in executions {
+        let score = scores
+            .get(&execution.id)
+            .and_then(|own| own.get(metric.name.as_str()))
+            .copied();
+        let failed = execution.status.is_error();
+        covered += usize::from(score.is_some() || failed);
+        let value = match (failed, policy) {
+            (false, _) => score,
+            (true, ErrorPolicy::Zero) => (metric.direction == Direction::Max).then_some(0.0),
+            (true, ErrorPolicy::Exclude) => None,
+            (true, ErrorPolicy::Fail) => {
+                spoiled = true;
+                None
+            }
+        };
+        if let Some(value) = value {
+            counted += 1;
+            let case = by_case.entry(&execution.case_id).or_default();
+            case.0 += value;
+            case.1 += 1;
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    let case_means: Vec<_> = by_case
+        .values()
+        .map(|(sum, count)| sum / *count as f64)
+        .collect();
+    Tally {
+        counted,
+        covered,
+        cases: by_case.len(),
+        mean: mean(&case_means).filter(|_| !spoiled),
+    }
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn ratio(part: usize, whole: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
+}
+
+fn durations(executions: &[&ExecutionRecord]) -> Option<Durations> {
+    let mut micros: Vec<_> = executions
+        .iter()
+        .filter(|execution| execution.status == ExecutionStatus::Succeeded)
+        .filter_map(|execution| execution.duration_us)
+        .collect();
+    if micros.is_empty() {
+        return None;
+    }
+    micros.sort_unstable();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "durations are far below 2^52 microseconds"
+    )]
+    let seconds = |index: usize| micros[index.min(micros.len() - 1)] as f64 / 1e6;
+    let middle = micros.len() / 2;
+    let median = if micros.len() % 2 == 1 {
+        seconds(middle)
+    } else {
+        f64::midpoint(seconds(middle - 1), seconds(middle))
+    };
+    Some(Durations {
+        median,
+        p95: seconds((micros.len() * 95).div_ceil(100) - 1),
+    })
+}
+
+fn best_set(lines: &[VariantLine], direction: Direction) -> Vec<String> {
+    let better = |left: f64, right: f64| match direction {
+        Direction::Max => left > right,
+        Direction::Min => left < right,
+    };
+    let best = lines
+        .iter()
+        .filter_map(|line| line.mean)
+        .reduce(|best, mean| if better(mean, best) { mean } else { best });
+    let Some(best) = best else { return Vec::new() };
+    let tied = |mean: f64| (mean - best).abs() <= f64::EPSILON * best.abs().max(1.0);
+    lines
+        .iter()
+        .filter(|line| line.mean.is_some_and(tied))
+        .map(|line| line.name.clone())
+        .collect()
+}
+
+fn pick_baseline(variants: &[String], asked: Option<&str>) -> Option<String> {
+    let wanted = asked.unwrap_or("baseline");
+    variants
+        .iter()
+        .find(|name| *name == wanted)
+        .or_else(|| {
+            if asked.is_none() {
+                variants.first()
+            } else {
+                None
+            }
+        })
+        .cloned()
+}
+
+fn describe_limits(
+    lines: &[VariantLine],
+    primary: Option<&MetricInfo>,
+    policy: ErrorPolicy,
+    warnings: &mut Vec<String>,
+) {
+    let Some(primary) = primary else {
+        warnings.push("no execution has a score: nothing can be compared".to_owned());
+        return;
+    };
+    let errors: u64 = lines.iter().map(|line| line.errors).sum();
+    if errors > 0 {
+        let how = match (policy, primary.direction) {
+            (ErrorPolicy::Zero, Direction::Max) => "count as 0",
+            (ErrorPolicy::Zero, Direction::Min) => "are left out, since smaller is better",
+            (ErrorPolicy::Exclude, _) => "are left out",
+            (ErrorPolicy::Fail, _) => "take their variant's mean away",
+        };
+        warnings.push(format!(
+            "{errors} executions ended with an error; they {how}"
+        ));
+    }
+    for line in lines.iter().filter(|line| line.coverage < 1.0) {
+        warnings.push(format!(
+            "{}: coverage is {:.0} %",
+            line.name,
+            line.coverage * 100.0
+        ));
+    }
+    if lines.iter().filter(|line| line.mean.is_some()).count() > 1 {
+        warnings.push("means only: without intervals a difference may be chance".to_owned());
+    }
+}
+
+#[cfg(test)]
+#[path = "comparison_tests.rs"]
+mod tests;

@@ -1,0 +1,179 @@
+use wtb_model::{BatchId, ID_ENTROPY_BYTES, Timestamp};
+
+use super::*;
+
+fn execution(number: u8, variant: &str, case: &str, status: ExecutionStatus) -> ExecutionRecord {
+    ExecutionRecord {
+        id: ExecutionId::from_entropy([number; ID_ENTROPY_BYTES]),
+        batch: Some(BatchId::from_entropy([0; ID_ENTROPY_BYTES])),
+        workflow: "w".to_owned(),
+        variant: variant.to_owned(),
+        case_id: case.to_owned(),
+        repeat: 0,
+        variant_index: 0,
+        case_index: 0,
+        seed: 0,
+        status,
+        attempts: 1,
+        token: 1,
+        dead_letter: false,
+        created_at: Timestamp::default(),
+        started_at: None,
+        finished_at: None,
+        duration_us: Some(u64::from(number) * 1_000_000),
+        input: None,
+        output: None,
+        state: None,
+        interrupts: None,
+        error: None,
+        usage: None,
+        warnings: Vec::new(),
+        settled: true,
+    }
+}
+
+fn score(execution: &ExecutionRecord, name: &str, value: f64) -> (ExecutionId, ScoreRecord) {
+    let score = ScoreRecord {
+        name: name.to_owned(),
+        value: Some(value),
+        direction: Direction::Max,
+        source: name.to_owned(),
+        reason: None,
+        error: None,
+    };
+    (execution.id.clone(), score)
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+use ExecutionStatus::{Failed, Succeeded};
+
+#[test]
+fn repeats_are_averaged_within_their_case_first() {
+    let runs = [
+        execution(1, "a", "easy", Succeeded),
+        execution(2, "a", "easy", Succeeded),
+        execution(3, "a", "easy", Succeeded),
+        execution(4, "a", "hard", Succeeded),
+    ];
+    let scores: Vec<_> = runs
+        .iter()
+        .zip([1.0, 1.0, 1.0, 0.0])
+        .map(|(run, value)| score(run, "m", value))
+        .collect();
+    let line = &compare(&names(&["a"]), &runs, &scores, &CompareOptions::default()).variants[0];
+    assert_eq!((line.mean, line.n, line.cases), (Some(0.5), 4, 2));
+}
+
+#[test]
+fn errors_count_by_the_policy_and_are_always_said() {
+    let runs = [
+        execution(1, "a", "x", Succeeded),
+        execution(2, "a", "y", Failed),
+    ];
+    let scores = [score(&runs[0], "m", 0.8)];
+    let mean = |error| {
+        let options = CompareOptions {
+            error,
+            ..CompareOptions::default()
+        };
+        let comparison = compare(&names(&["a"]), &runs, &scores, &options);
+        assert!(
+            comparison
+                .warnings
+                .iter()
+                .any(|text| text.contains("ended with an error"))
+        );
+        assert!((comparison.variants[0].coverage - 1.0).abs() < 1e-9);
+        comparison.variants[0].mean
+    };
+    assert_eq!(mean(ErrorPolicy::Zero), Some(0.4));
+    assert_eq!(mean(ErrorPolicy::Exclude), Some(0.8));
+    assert_eq!(mean(ErrorPolicy::Fail), None);
+}
+
+#[test]
+fn nothing_scored_means_no_best_and_a_reason() {
+    let runs = [
+        execution(1, "a", "x", Succeeded),
+        execution(2, "b", "x", Succeeded),
+    ];
+    let comparison = compare(&names(&["a", "b"]), &runs, &[], &CompareOptions::default());
+    assert_eq!((comparison.metric, comparison.best), (None, None));
+    assert!(comparison.warnings[0].contains("no execution has a score"));
+}
+
+#[test]
+fn a_tie_has_no_single_best() {
+    let runs = [
+        execution(1, "a", "x", Succeeded),
+        execution(2, "b", "x", Succeeded),
+    ];
+    let scores = [score(&runs[0], "m", 0.5), score(&runs[1], "m", 0.5)];
+    let comparison = compare(
+        &names(&["a", "b"]),
+        &runs,
+        &scores,
+        &CompareOptions::default(),
+    );
+    assert_eq!(comparison.best, None);
+    assert_eq!(comparison.best_set, ["a", "b"]);
+}
+
+#[test]
+fn smaller_is_better_where_the_metric_says_so() {
+    let runs = [
+        execution(1, "a", "x", Succeeded),
+        execution(2, "b", "x", Succeeded),
+    ];
+    let mut scores = [score(&runs[0], "m", 3.0), score(&runs[1], "m", 2.0)];
+    scores
+        .iter_mut()
+        .for_each(|(_, score)| score.direction = Direction::Min);
+    let comparison = compare(
+        &names(&["a", "b"]),
+        &runs,
+        &scores,
+        &CompareOptions::default(),
+    );
+    assert_eq!(comparison.best.as_deref(), Some("b"));
+}
+
+#[test]
+fn the_named_metric_is_primary_then_the_first_evaluators() {
+    let runs = [execution(1, "a", "x", Succeeded)];
+    let mut logged = score(&runs[0], "logged", 1.0);
+    ScoreRecord::WORKFLOW.clone_into(&mut logged.1.source);
+    let scores = [logged, score(&runs[0], "judged", 0.0)];
+    let primary = |metric: Option<&str>, sources: &[&str]| {
+        let options = CompareOptions {
+            metric: metric.map(str::to_owned),
+            sources: names(sources),
+            ..CompareOptions::default()
+        };
+        compare(&names(&["a"]), &runs, &scores, &options).metric
+    };
+    assert_eq!(primary(None, &["judged"]).as_deref(), Some("judged"));
+    assert_eq!(primary(None, &[]).as_deref(), Some("logged"));
+    assert_eq!(
+        primary(Some("logged"), &["judged"]).as_deref(),
+        Some("logged")
+    );
+}
+
+#[test]
+fn durations_are_of_successes_only() {
+    let runs = [
+        execution(1, "a", "x", Succeeded),
+        execution(3, "a", "y", Succeeded),
+        execution(100, "a", "z", Failed),
+    ];
+    let comparison = compare(&names(&["a"]), &runs, &[], &CompareOptions::default());
+    let expected = Durations {
+        median: 2.0,
+        p95: 3.0,
+    };
+    assert_eq!(comparison.variants[0].duration_s, Some(expected));
+}

@@ -1,0 +1,256 @@
+//! What is to be executed, before it is: plans, and the records made from them.
+
+use std::collections::HashSet;
+
+use wtb_model::{
+    BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionRecord, ExecutionStatus,
+    SessionId, Timestamp, Value, VariantRecord,
+};
+use wtb_store::Store;
+
+use crate::{EngineError, entropy};
+
+/// A case to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CasePlan {
+    /// Its id, unique within the batch.
+    pub id: String,
+    /// The group it belongs to, for statistics that respect clusters.
+    pub group: Option<String>,
+    /// Free labels.
+    pub tags: Vec<String>,
+    /// The initial state, serialised.
+    pub input: Value,
+    /// What is expected of the output, serialised.
+    pub expected: Option<Value>,
+}
+
+/// A batch to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchPlan {
+    /// The name its author gives it.
+    pub name: Option<String>,
+    /// The workflow's name.
+    pub workflow: String,
+    /// `module:attribute` of the workflow, when it has one.
+    pub reference: Option<String>,
+    /// What is asked of it.
+    pub spec: BatchSpec,
+    /// The variants, in order.
+    pub variants: Vec<VariantRecord>,
+    /// The cases, in order.
+    pub cases: Vec<CasePlan>,
+}
+
+/// What is added to a batch.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Extension {
+    /// Variants to append.
+    pub variants: Vec<VariantRecord>,
+    /// Cases to append.
+    pub cases: Vec<CasePlan>,
+    /// Repeats to add to every variant and case.
+    pub repeats: u32,
+}
+
+/// A single execution to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinglePlan {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The variant's name.
+    pub variant: String,
+    /// The initial state, serialised.
+    pub input: Value,
+    /// What its attempt seeds its random number generators with.
+    pub seed: u64,
+    /// How long the attempt may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+}
+
+/// Derives the seed of an execution from its batch's seed, its case and its repeat.
+///
+/// The variant is left out on purpose: all variants of a case meet the same random numbers
+/// ("common random numbers"), which makes their paired differences less noisy. The first 32 bits
+/// of BLAKE3 over the three, so that every generator (numpy's wants less than 2^32) takes it.
+pub fn execution_seed(batch_seed: u64, case_id: &str, repeat: u32) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&batch_seed.to_le_bytes());
+    hasher.update(&repeat.to_le_bytes());
+    hasher.update(case_id.as_bytes());
+    let mut first = [0; 4];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..4]);
+    u64::from(u32::from_le_bytes(first))
+}
+
+impl BatchPlan {
+    /// Refuses what could never run: nothing selected, names that are not unique, zero repeats.
+    pub fn check(&self) -> Result<(), EngineError> {
+        if self.variants.is_empty() {
+            return Err(EngineError::Invalid(
+                "a batch needs at least one variant".to_owned(),
+            ));
+        }
+        if self.cases.is_empty() {
+            return Err(EngineError::Invalid(
+                "a batch needs at least one case".to_owned(),
+            ));
+        }
+        if self.spec.repeats == 0 || self.spec.max_workers == 0 || self.spec.window == 0 {
+            let text = "repeats, max_workers and window must be at least 1";
+            return Err(EngineError::Invalid(text.to_owned()));
+        }
+        unique(
+            "variant",
+            self.variants.iter().map(|variant| variant.name.as_str()),
+        )?;
+        unique("case", self.cases.iter().map(|case| case.id.as_str()))?;
+        if u32::try_from(self.size()).is_err() {
+            let text = format!("{} executions are more than a batch can hold", self.size());
+            return Err(EngineError::Invalid(text));
+        }
+        Ok(())
+    }
+
+    fn size(&self) -> u128 {
+        self.variants.len() as u128 * self.cases.len() as u128 * u128::from(self.spec.repeats)
+    }
+}
+
+pub(crate) fn unique<'a>(
+    what: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), EngineError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            let text = format!("two {what}s are called `{name}`: every {what} needs its own name");
+            return Err(EngineError::Invalid(text));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn store_cases(
+    store: &dyn Store,
+    cases: Vec<CasePlan>,
+) -> Result<Vec<CaseRecord>, EngineError> {
+    let stored = cases.into_iter().map(|case| {
+        Ok(CaseRecord {
+            id: case.id,
+            group: case.group,
+            tags: case.tags,
+            input: store.put_value(case.input)?,
+            expected: case
+                .expected
+                .map(|value| store.put_value(value))
+                .transpose()?,
+        })
+    });
+    stored.collect()
+}
+
+/// The record of a batch that is about to be created.
+pub(crate) fn batch_record(
+    plan: &BatchPlan,
+    id: BatchId,
+    session: SessionId,
+    at: Timestamp,
+) -> BatchRecord {
+    BatchRecord {
+        id,
+        name: plan.name.clone(),
+        workflow: plan.workflow.clone(),
+        reference: plan.reference.clone(),
+        status: BatchStatus::Pending,
+        spec: plan.spec.clone(),
+        session: Some(session),
+        created_at: at,
+        started_at: None,
+        finished_at: None,
+    }
+}
+
+/// A cell of a batch by its coordinates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Cell {
+    pub(crate) variant: u32,
+    pub(crate) case: u32,
+    pub(crate) repeat: u32,
+}
+
+/// The records of executions that are about to be created.
+pub(crate) struct Cells<'a> {
+    pub(crate) batch: &'a BatchId,
+    pub(crate) workflow: &'a str,
+    pub(crate) seed: u64,
+    pub(crate) variants: &'a [VariantRecord],
+    pub(crate) cases: &'a [CaseRecord],
+    pub(crate) at: Timestamp,
+}
+
+impl Cells<'_> {
+    pub(crate) fn execution(&self, cell: Cell) -> Result<ExecutionRecord, EngineError> {
+        let variant = &self.variants[cell.variant as usize];
+        let case = &self.cases[cell.case as usize];
+        Ok(ExecutionRecord {
+            batch: Some(self.batch.clone()),
+            case_id: case.id.clone(),
+            repeat: cell.repeat,
+            variant_index: cell.variant,
+            case_index: cell.case,
+            seed: execution_seed(self.seed, &case.id, cell.repeat),
+            ..queued_execution(self.workflow, &variant.name, self.at)?
+        })
+    }
+}
+
+/// A queued execution that belongs to nothing yet.
+pub(crate) fn queued_execution(
+    workflow: &str,
+    variant: &str,
+    at: Timestamp,
+) -> Result<ExecutionRecord, EngineError> {
+    Ok(ExecutionRecord {
+        id: entropy::execution_id()?,
+        batch: None,
+        workflow: workflow.to_owned(),
+        variant: variant.to_owned(),
+        case_id: "input".to_owned(),
+        repeat: 0,
+        variant_index: 0,
+        case_index: 0,
+        seed: 0,
+        status: ExecutionStatus::Queued,
+        attempts: 0,
+        token: 0,
+        dead_letter: false,
+        created_at: at,
+        started_at: None,
+        finished_at: None,
+        duration_us: None,
+        input: None,
+        output: None,
+        state: None,
+        interrupts: None,
+        error: None,
+        usage: None,
+        warnings: Vec::new(),
+        settled: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::execution_seed;
+
+    #[test]
+    fn seeds_are_stable_and_differ_by_case_and_repeat_only() {
+        let seed = execution_seed(0, "case", 0);
+        assert_eq!(seed, execution_seed(0, "case", 0));
+        assert!(seed < 1 << 32);
+        assert_ne!(seed, execution_seed(0, "case", 1));
+        assert_ne!(seed, execution_seed(0, "other", 0));
+        assert_ne!(seed, execution_seed(1, "case", 0));
+    }
+}

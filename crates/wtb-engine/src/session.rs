@@ -1,0 +1,92 @@
+//! Sessions: who drives a batch, and whether they still live.
+
+use wtb_model::{SessionRecord, Timestamp};
+
+/// How long a session on another machine counts as alive after its last heartbeat.
+const HEARTBEAT_LIFE_MICROS: u64 = 15_000_000;
+
+/// Describes the present process as a session.
+pub(crate) fn describe(id: wtb_model::SessionId, now: Timestamp) -> SessionRecord {
+    let process = std::process::id();
+    SessionRecord {
+        id,
+        host: host_name(),
+        process,
+        process_started: process_started(process),
+        started_at: now,
+        heartbeat_at: now,
+        ended_at: None,
+    }
+}
+
+/// Whether a session's driver still lives.
+///
+/// On this machine the process table knows at once, also after a kill -9; about other machines
+/// only the heartbeat tells.
+pub fn is_alive(session: &SessionRecord, now: Timestamp) -> bool {
+    if session.ended_at.is_some() {
+        return false;
+    }
+    if session.host == host_name() && session.process_started.is_some() {
+        return process_started(session.process) == session.process_started;
+    }
+    now.micros_since(session.heartbeat_at) < HEARTBEAT_LIFE_MICROS
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+/// The process's start time in clock ticks since boot, which no later process with the same id
+/// shares; `None` when there is no such process, when it is a zombie, or where there is no /proc.
+fn process_started(process: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The command's name may hold blanks and brackets: fields are counted after the last bracket.
+    let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let state = *fields.first()?;
+    if state == "Z" || state == "X" {
+        return None;
+    }
+    fields.get(19)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wtb_model::{ID_ENTROPY_BYTES, SessionId};
+
+    fn session() -> SessionRecord {
+        let now = Timestamp::from_micros(1_000_000);
+        describe(SessionId::from_entropy([3; ID_ENTROPY_BYTES]), now)
+    }
+
+    #[test]
+    fn this_process_is_alive_however_old_its_heartbeat_is() {
+        assert!(is_alive(&session(), Timestamp::from_micros(i64::MAX)));
+    }
+
+    #[test]
+    fn a_reused_process_id_is_not_the_session() {
+        let mut past = session();
+        past.process_started = past.process_started.map(|started| started + 1);
+        assert!(!is_alive(&past, past.heartbeat_at));
+    }
+
+    #[test]
+    fn another_machine_is_judged_by_its_heartbeat() {
+        let mut remote = session();
+        remote.host = "elsewhere".to_owned();
+        let later = |seconds: i64| Timestamp::from_micros(1_000_000 + seconds * 1_000_000);
+        assert!(is_alive(&remote, later(10)));
+        assert!(!is_alive(&remote, later(20)));
+    }
+
+    #[test]
+    fn an_ended_session_is_not_alive() {
+        let mut ended = session();
+        ended.ended_at = Some(ended.started_at);
+        assert!(!is_alive(&ended, ended.started_at));
+    }
+}

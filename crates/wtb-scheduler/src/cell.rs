@@ -1,0 +1,223 @@
+//! The cells of a batch: what each one has used up, where it stands, and which one is next.
+//!
+//! Sixteen bytes per cell and no allocation for any single one. The counts and the ready queue
+//! change in one place, [`Cells::set_status`]. Invariants:
+//! * `counts` always equals a recount over all cells.
+//! * Every queued cell is either at or behind `cursor`, or in `returned`; the lowest is next.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{counts::Counts, error::ConfigError, ids::CellIndex};
+
+/// How a cell ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CellEnd {
+    /// An attempt succeeded.
+    Succeeded,
+    /// The last attempt failed, or too many attempts were lost.
+    Failed,
+    /// The last attempt took too long.
+    TimedOut,
+    /// It was cancelled, or the batch was cancelled or given up.
+    Cancelled,
+    /// It awaits an answer.
+    Interrupted,
+    /// It stopped at a breakpoint.
+    Paused,
+}
+
+/// Where a cell stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellStatus {
+    /// It can run now.
+    Queued,
+    /// It can run after its backoff.
+    Waiting,
+    /// An attempt runs.
+    Running,
+    /// It ended; its evaluators are still at work.
+    Unsettled(CellEnd),
+    /// It ended and nothing is left to do.
+    Ended(CellEnd),
+}
+
+/// What earlier sessions did to a cell, for [`Scheduler::resume`](crate::Scheduler::resume).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prior {
+    /// How many attempts were started; the next one has the number after it.
+    pub attempts: u32,
+    /// How many of them failed or timed out, and so were charged to the retry budget.
+    pub failures: u32,
+    /// How many of them were lost.
+    pub losses: u32,
+    /// How the cell ended; `None` when it has still to run.
+    pub end: Option<CellEnd>,
+}
+
+/// One cell.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    pub(crate) attempts: u32,
+    pub(crate) failures: u32,
+    pub(crate) losses: u32,
+    status: CellStatus,
+}
+
+impl Cell {
+    pub(crate) const fn status(&self) -> CellStatus {
+        self.status
+    }
+}
+
+/// All cells of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Cells {
+    all: Vec<Cell>,
+    /// Every cell before this one has left the queue at least once.
+    cursor: u32,
+    /// The queued cells before the cursor.
+    returned: BTreeSet<u32>,
+    pub(crate) counts: Counts,
+}
+
+impl Cells {
+    pub(crate) fn fresh(count: u32) -> Self {
+        let cell = Cell {
+            attempts: 0,
+            failures: 0,
+            losses: 0,
+            status: CellStatus::Queued,
+        };
+        let counts = Counts {
+            queued: count,
+            ..Counts::default()
+        };
+        Self {
+            all: vec![cell; count as usize],
+            cursor: 0,
+            returned: BTreeSet::new(),
+            counts,
+        }
+    }
+
+    pub(crate) fn restored(priors: impl IntoIterator<Item = Prior>) -> Result<Self, ConfigError> {
+        let priors = priors.into_iter();
+        let mut restored = Self::fresh(0);
+        restored.all.reserve_exact(priors.size_hint().0);
+        for prior in priors {
+            if restored.all.len() == u32::MAX as usize {
+                return Err(ConfigError::TooManyCells {
+                    cells: u128::from(u32::MAX) + 1,
+                });
+            }
+            let status = prior.end.map_or(CellStatus::Queued, CellStatus::Ended);
+            restored.counts.enter(status);
+            restored.all.push(Cell {
+                attempts: prior.attempts,
+                failures: prior.failures,
+                losses: prior.losses,
+                status,
+            });
+        }
+        Ok(restored)
+    }
+
+    /// Returns how many cells there are; at most `u32::MAX` by construction.
+    pub(crate) fn len(&self) -> u32 {
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn get(&self, cell: CellIndex) -> Option<&Cell> {
+        self.all.get(cell.0 as usize)
+    }
+
+    /// Returns the cell for changing what it has used up. The cell must exist: it comes from a
+    /// live attempt, a timer or a checked request.
+    pub(crate) fn used(&mut self, cell: CellIndex) -> &mut Cell {
+        &mut self.all[cell.0 as usize]
+    }
+
+    /// Moves a cell that exists to another status.
+    pub(crate) fn set_status(&mut self, cell: CellIndex, status: CellStatus) {
+        let before = std::mem::replace(&mut self.used(cell).status, status);
+        self.counts.leave(before);
+        self.counts.enter(status);
+        if cell.0 < self.cursor {
+            if before == CellStatus::Queued {
+                self.returned.remove(&cell.0);
+            }
+            if status == CellStatus::Queued {
+                self.returned.insert(cell.0);
+            }
+        }
+    }
+
+    /// Returns the first queued cell in the order of the batch.
+    pub(crate) fn next_ready(&mut self) -> Option<CellIndex> {
+        if let Some(cell) = self.returned.first() {
+            return Some(CellIndex(*cell));
+        }
+        let behind = self.all.get(self.cursor as usize..)?;
+        let skipped = behind
+            .iter()
+            .position(|cell| cell.status == CellStatus::Queued)?;
+        self.cursor += u32::try_from(skipped).ok()?;
+        Some(CellIndex(self.cursor))
+    }
+
+    /// Ends every cell that is queued or waiting, and settles those that are unsettled. Calls
+    /// `ended` with the first cell and the length of each run of neighbours that were ended.
+    pub(crate) fn end_all(&mut self, end: CellEnd, mut ended: impl FnMut(CellIndex, u32)) {
+        let mut first = None;
+        for index in 0..self.len() {
+            let cell = CellIndex(index);
+            let open = match self.all[index as usize].status {
+                CellStatus::Queued | CellStatus::Waiting => {
+                    self.set_status(cell, CellStatus::Ended(end));
+                    true
+                }
+                CellStatus::Unsettled(earlier) => {
+                    self.set_status(cell, CellStatus::Ended(earlier));
+                    false
+                }
+                CellStatus::Running | CellStatus::Ended(_) => false,
+            };
+            match (open, first) {
+                (true, None) => first = Some(index),
+                (false, Some(start)) => {
+                    ended(CellIndex(start), index - start);
+                    first = None;
+                }
+                _ => {}
+            }
+        }
+        if let Some(start) = first {
+            ended(CellIndex(start), self.len() - start);
+        }
+    }
+}
+
+impl fmt::Display for CellEnd {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+            Self::Paused => "paused",
+        })
+    }
+}
+
+impl fmt::Display for CellStatus {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued => formatter.write_str("queued"),
+            Self::Waiting => formatter.write_str("waiting for its next attempt"),
+            Self::Running => formatter.write_str("running"),
+            Self::Unsettled(end) => write!(formatter, "{end} and not settled"),
+            Self::Ended(end) => write!(formatter, "{end}"),
+        }
+    }
+}

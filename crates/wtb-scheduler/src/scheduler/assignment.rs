@@ -1,0 +1,100 @@
+//! Giving ready cells to waiting workers, within the limits, and saying when a limit bites.
+
+use super::Scheduler;
+use crate::{
+    attempts::Attempt,
+    cell::CellStatus,
+    command::{Command, Phase},
+};
+
+/// A limit that is met: how much counts against it, and the limit.
+struct Pressure {
+    pending: u32,
+    limit: u32,
+}
+
+impl Scheduler {
+    pub(super) fn assign(&mut self, commands: &mut Vec<Command>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        while self.has_unserved_worker() && self.pressure().is_none() {
+            if !self.start_next(commands) {
+                break;
+            }
+        }
+        self.report_pressure(commands);
+    }
+
+    /// Starts the next ready cell on the next waiting worker.
+    fn start_next(&mut self, commands: &mut Vec<Command>) -> bool {
+        let Some(cell) = self.cells.next_ready() else {
+            return false;
+        };
+        let Some(worker) = self.workers.take_slot() else {
+            return false;
+        };
+        self.cells.set_status(cell, CellStatus::Running);
+        let used = self.cells.used(cell);
+        used.attempts = used.attempts.saturating_add(1);
+        let attempt = used.attempts;
+        let token = self.attempts.start(Attempt {
+            cell,
+            number: attempt,
+            worker,
+        });
+        let deadline = self
+            .config
+            .attempt_timeout
+            .map(|timeout| self.now.saturating_add(timeout));
+        if let Some(at) = deadline {
+            self.deadlines.push(at, token);
+        }
+        commands.push(Command::Start {
+            worker,
+            cell,
+            attempt,
+            token,
+            deadline,
+        });
+        true
+    }
+
+    fn has_unserved_worker(&self) -> bool {
+        self.counts().queued > 0 && self.workers.any_parked()
+    }
+
+    fn pressure(&self) -> Option<Pressure> {
+        let counts = self.counts();
+        let window = Pressure {
+            pending: counts.pending(),
+            limit: self.config.window,
+        };
+        let in_flight = Pressure {
+            pending: counts.running,
+            limit: self.config.max_in_flight,
+        };
+        [window, in_flight]
+            .into_iter()
+            .find(|met| met.pending >= met.limit)
+    }
+
+    fn report_pressure(&mut self, commands: &mut Vec<Command>) {
+        let pressure = if self.has_unserved_worker() {
+            self.pressure()
+        } else {
+            None
+        };
+        match (self.under_pressure, pressure) {
+            (false, Some(Pressure { pending, limit })) => {
+                commands.push(Command::BackpressureApplied { pending, limit });
+            }
+            (true, None) => {
+                let pending = self.counts().pending();
+                commands.push(Command::BackpressureReleased { pending });
+            }
+            _ => return,
+        }
+        self.under_pressure = !self.under_pressure;
+    }
+}

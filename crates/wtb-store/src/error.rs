@@ -1,0 +1,102 @@
+//! What can go wrong with a store, said so that its user knows what to do.
+
+use wtb_model::IllegalTransition;
+
+/// An error of a store.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The address is not one that a store can be opened from.
+    #[error("cannot open the store `{url}`: {reason}")]
+    Open {
+        /// The address as given.
+        url: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The database was written by a newer program.
+    #[error(
+        "the store `{url}` has schema version {found}, but this program knows versions up to \
+         {known}: upgrade the program, or open another store"
+    )]
+    Newer {
+        /// The address of the store.
+        url: String,
+        /// The version found.
+        found: u32,
+        /// The newest version known.
+        known: u32,
+    },
+    /// Nothing has that id.
+    #[error("there is no {what} `{id}` in this store")]
+    NotFound {
+        /// The kind of thing, such as `batch`.
+        what: &'static str,
+        /// The id or prefix as given.
+        id: String,
+    },
+    /// A prefix fits several ids.
+    #[error("`{prefix}` fits more than one {what}: {}", candidates.join(", "))]
+    Ambiguous {
+        /// The kind of thing, such as `batch`.
+        what: &'static str,
+        /// The prefix as given.
+        prefix: String,
+        /// Some of the ids that it fits.
+        candidates: Vec<String>,
+    },
+    /// The lease under which the change was made is no longer the live one.
+    #[error("{what} was refused: its lease (token {token}) is no longer the live one")]
+    Fenced {
+        /// What was refused.
+        what: String,
+        /// The token it came with.
+        token: u64,
+    },
+    /// Another session drives the batch.
+    #[error("{what} is driven by another session ({owner})")]
+    NotOwner {
+        /// What was refused.
+        what: String,
+        /// The session that owns it, as text.
+        owner: String,
+    },
+    /// A state machine does not have that step.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// Stored bytes are not what was written.
+    #[error("the object {hash} is corrupted: its bytes hash to {found}")]
+    Corrupt {
+        /// The hash that names the object.
+        hash: String,
+        /// The hash of the bytes found.
+        found: String,
+    },
+    /// A stored record cannot be read.
+    #[error("cannot read {what} from the store: {reason}")]
+    Unreadable {
+        /// What was read.
+        what: String,
+        /// Why it cannot be.
+        reason: String,
+    },
+    /// The disk is full.
+    #[error("the disk of the store is full; free some space and resume: {0}")]
+    Full(String),
+    /// The database cannot be written.
+    #[error("the store cannot be written: {0}")]
+    ReadOnly(String),
+    /// The database stayed locked for longer than the busy timeout.
+    #[error("the store stayed locked by another program: {0}")]
+    Busy(String),
+    /// The store is closed, or its writer ended.
+    #[error("the store is closed")]
+    Closed,
+    /// Anything else that the database reports.
+    #[error("the store failed while {doing}: {reason}")]
+    Backend {
+        /// What was being done.
+        doing: String,
+        /// What the database said.
+        reason: String,
+    },
+}

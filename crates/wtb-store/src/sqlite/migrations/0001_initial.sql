@@ -1,0 +1,177 @@
+-- Ids are text in the tables that people and other programs name things by, and in the journal,
+-- which outlives what it reports. Everything else points to a batch or an execution by its integer
+-- key, whose order is the order of insertion, so that no listing depends on a clock.
+-- Statuses are the names that the program prints; times are microseconds since 1970.
+-- `spec`, `description`, `tags`, `error`, `usage`, `warnings` and `body` are JSON.
+-- `input`, `output`, `expected`, `state` and `interrupts` are stored values (see `codec.rs`).
+
+CREATE TABLE sessions (
+    key             INTEGER PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE,
+    host            TEXT NOT NULL,
+    process         INTEGER NOT NULL,
+    process_started INTEGER,
+    started_at      INTEGER NOT NULL,
+    heartbeat_at    INTEGER NOT NULL,
+    ended_at        INTEGER
+) STRICT;
+
+CREATE INDEX sessions_open ON sessions (key) WHERE ended_at IS NULL;
+
+-- `session` may name a session of another store's past, so it is no foreign key.
+CREATE TABLE batches (
+    key         INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
+    name        TEXT,
+    workflow    TEXT NOT NULL,
+    reference   TEXT,
+    status      TEXT NOT NULL,
+    spec        TEXT NOT NULL,
+    session     TEXT,
+    created_at  INTEGER NOT NULL,
+    started_at  INTEGER,
+    finished_at INTEGER
+) STRICT;
+
+-- How many executions of a batch stand where: kept up to date in the transaction that moves them,
+-- so that listing batches never counts rows. Apart from `batches`, whose rows are wide.
+CREATE TABLE batch_counts (
+    batch       INTEGER PRIMARY KEY REFERENCES batches (key),
+    queued      INTEGER NOT NULL DEFAULT 0,
+    running     INTEGER NOT NULL DEFAULT 0,
+    succeeded   INTEGER NOT NULL DEFAULT 0,
+    failed      INTEGER NOT NULL DEFAULT 0,
+    timed_out   INTEGER NOT NULL DEFAULT 0,
+    cancelled   INTEGER NOT NULL DEFAULT 0,
+    interrupted INTEGER NOT NULL DEFAULT 0,
+    paused      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE variants (
+    batch       INTEGER NOT NULL REFERENCES batches (key),
+    position    INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    description TEXT NOT NULL,
+    PRIMARY KEY (batch, position),
+    UNIQUE (batch, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cases (
+    batch      INTEGER NOT NULL REFERENCES batches (key),
+    position   INTEGER NOT NULL,
+    id         TEXT NOT NULL,
+    case_group TEXT,
+    tags       TEXT NOT NULL,
+    input      BLOB NOT NULL,
+    expected   BLOB,
+    PRIMARY KEY (batch, position),
+    UNIQUE (batch, id)
+) STRICT;
+
+CREATE TABLE executions (
+    key           INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    batch         INTEGER REFERENCES batches (key),
+    workflow      TEXT NOT NULL,
+    variant       TEXT NOT NULL,
+    case_id       TEXT NOT NULL,
+    repeat        INTEGER NOT NULL,
+    variant_index INTEGER NOT NULL,
+    case_index    INTEGER NOT NULL,
+    seed          INTEGER NOT NULL,
+    status        TEXT NOT NULL,
+    attempts      INTEGER NOT NULL,
+    token         INTEGER NOT NULL,
+    dead_letter   INTEGER NOT NULL,
+    settled       INTEGER NOT NULL,
+    created_at    INTEGER NOT NULL,
+    started_at    INTEGER,
+    finished_at   INTEGER,
+    duration_us   INTEGER,
+    input         BLOB,
+    output        BLOB,
+    state         BLOB,
+    interrupts    BLOB,
+    error         TEXT,
+    usage         TEXT,
+    warnings      TEXT NOT NULL
+) STRICT;
+
+-- The cells of a batch in the order of its results; one execution for each.
+CREATE UNIQUE INDEX executions_cell ON executions (batch, variant_index, case_index, repeat)
+    WHERE batch IS NOT NULL;
+CREATE INDEX executions_single ON executions (workflow) WHERE batch IS NULL;
+
+-- Small indexes of what is looked for while most executions have succeeded. The status itself is
+-- left out of their columns: an execution that starts changes none of them.
+CREATE INDEX executions_outstanding ON executions (batch, variant_index, case_index, repeat)
+    WHERE status IN ('queued', 'running');
+CREATE INDEX executions_unsuccessful ON executions (batch, variant_index, case_index, repeat)
+    WHERE status NOT IN ('queued', 'running', 'succeeded');
+CREATE INDEX executions_unsettled ON executions (batch, variant_index, case_index, repeat)
+    WHERE settled = 0 AND status NOT IN ('queued', 'running');
+CREATE INDEX executions_dead ON executions (batch, variant_index, case_index, repeat)
+    WHERE dead_letter = 1;
+
+CREATE TABLE attempts (
+    execution   INTEGER NOT NULL REFERENCES executions (key),
+    number      INTEGER NOT NULL,
+    token       INTEGER NOT NULL,
+    worker      TEXT NOT NULL,
+    status      TEXT NOT NULL,
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    error       TEXT,
+    PRIMARY KEY (execution, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE nodes (
+    execution   INTEGER NOT NULL REFERENCES executions (key),
+    attempt     INTEGER NOT NULL,
+    position    INTEGER NOT NULL,
+    node        TEXT NOT NULL,
+    step        INTEGER NOT NULL,
+    status      TEXT NOT NULL,
+    calls       INTEGER NOT NULL,
+    started_at  INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL,
+    input       BLOB,
+    output      BLOB,
+    error       TEXT,
+    usage       TEXT,
+    PRIMARY KEY (execution, attempt, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE scores (
+    execution INTEGER NOT NULL REFERENCES executions (key),
+    source    TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    value     REAL,
+    direction TEXT NOT NULL,
+    reason    TEXT,
+    error     TEXT,
+    PRIMARY KEY (execution, source, name)
+) STRICT, WITHOUT ROWID;
+
+-- AUTOINCREMENT: a sequence number is never used twice, whatever is deleted later.
+CREATE TABLE journal (
+    sequence  INTEGER PRIMARY KEY AUTOINCREMENT,
+    at        INTEGER NOT NULL,
+    session   TEXT NOT NULL,
+    batch     TEXT,
+    execution TEXT,
+    kind      TEXT NOT NULL,
+    body      TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX journal_batch ON journal (batch) WHERE batch IS NOT NULL;
+CREATE INDEX journal_execution ON journal (execution) WHERE execution IS NOT NULL;
+CREATE INDEX journal_kind ON journal (kind);
+CREATE INDEX journal_at ON journal (at);
+
+-- A rowid table: data of any size would spoil a tree that is ordered by random hashes.
+CREATE TABLE objects (
+    hash BLOB PRIMARY KEY NOT NULL,
+    size INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;

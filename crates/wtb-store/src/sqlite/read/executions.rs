@@ -1,0 +1,214 @@
+//! Executions, and what belongs to them: attempts, nodes, scores.
+
+use rusqlite::types::Value;
+use wtb_model::{
+    AttemptRecord, AttemptStatus, BatchId, Direction, ExecutionId, ExecutionRecord,
+    ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord,
+};
+
+use super::{Filter, Query};
+use crate::sqlite::columns::Columns;
+use crate::{ExecutionDetail, ExecutionFilter, Page, StoreError};
+
+const EXECUTIONS: &str = "SELECT e.id, b.id, e.workflow, e.variant, e.case_id, e.repeat, \
+     e.variant_index, e.case_index, e.seed, e.status, e.attempts, e.token, e.dead_letter, \
+     e.created_at, e.started_at, e.finished_at, e.duration_us, e.input, e.output, e.state, \
+     e.interrupts, e.error, e.usage, e.warnings, e.settled \
+     FROM executions e LEFT JOIN batches b ON b.key = e.batch";
+
+impl Query {
+    pub(in crate::sqlite) fn execution(
+        &self,
+        id: &ExecutionId,
+    ) -> Result<ExecutionRecord, StoreError> {
+        let sql = format!("{EXECUTIONS} WHERE e.id = ?");
+        self.first(
+            &sql,
+            &[id.as_str().to_owned().into()],
+            "an execution",
+            execution,
+        )?
+        .ok_or_else(|| StoreError::NotFound {
+            what: "execution",
+            id: id.to_string(),
+        })
+    }
+
+    pub(in crate::sqlite) fn executions(
+        &self,
+        filter: &ExecutionFilter,
+        page: Page,
+    ) -> Result<Vec<ExecutionRecord>, StoreError> {
+        let mut query = Filter::new(EXECUTIONS);
+        if let Some(batch) = &filter.batch {
+            // A batch that is not there has no executions, which is what the filter asked for.
+            let key = "e.batch = (SELECT key FROM batches WHERE id = ?)";
+            query.and_text(key, Some(batch.as_str()));
+        }
+        if filter.single {
+            query.and("e.batch IS NULL", []);
+        }
+        restrict_statuses(&mut query, &filter.statuses);
+        query.and_text("e.variant = ?", filter.variant.as_deref());
+        query.and_text("e.case_id = ?", filter.case_id.as_deref());
+        query.and_text("e.workflow = ?", filter.workflow.as_deref());
+        if filter.dead_letter {
+            query.and("e.dead_letter = 1", []);
+        }
+        if filter.unsettled {
+            query.and(
+                "e.settled = 0 AND e.status NOT IN ('queued', 'running')",
+                [],
+            );
+        }
+        query.ordered(match filter.batch {
+            Some(_) => "e.variant_index, e.case_index, e.repeat",
+            None => "e.key DESC",
+        });
+        query.page(page);
+        self.all(&query.sql, &query.parameters, "an execution", execution)
+    }
+
+    pub(in crate::sqlite) fn detail(
+        &self,
+        id: &ExecutionId,
+    ) -> Result<ExecutionDetail, StoreError> {
+        let key = [Value::Integer(self.key(
+            "executions",
+            "execution",
+            id.as_str(),
+        )?)];
+        let attempts = self.all(
+            "SELECT number, token, worker, status, started_at, finished_at, error FROM attempts \
+             WHERE execution = ? ORDER BY number",
+            &key,
+            "an attempt",
+            attempt,
+        )?;
+        let nodes = self.all(
+            "SELECT attempt, position, node, step, status, calls, started_at, duration_us, input, \
+             output, error, usage FROM nodes WHERE execution = ? ORDER BY attempt, position",
+            &key,
+            "a node",
+            node,
+        )?;
+        let scores = self.all(
+            "SELECT name, value, direction, source, reason, error FROM scores \
+             WHERE execution = ? ORDER BY source, name",
+            &key,
+            "a score",
+            score,
+        )?;
+        Ok(ExecutionDetail {
+            attempts,
+            nodes,
+            scores,
+        })
+    }
+
+    pub(in crate::sqlite) fn scores(
+        &self,
+        batch: &BatchId,
+    ) -> Result<Vec<(ExecutionId, ScoreRecord)>, StoreError> {
+        let key = self.key("batches", "batch", batch.as_str())?;
+        self.all(
+            "SELECT e.id, s.name, s.value, s.direction, s.source, s.reason, s.error \
+             FROM executions e JOIN scores s ON s.execution = e.key WHERE e.batch = ? \
+             ORDER BY e.variant_index, e.case_index, e.repeat, s.source, s.name",
+            &[Value::Integer(key)],
+            "a score",
+            |columns| Ok((columns.id()?, score(columns)?)),
+        )
+    }
+}
+
+/// Adds the states, and where all of them lie in the range of a partial index the words by which
+/// SQLite recognises that range.
+fn restrict_statuses(query: &mut Filter, statuses: &[ExecutionStatus]) {
+    if statuses.is_empty() {
+        return;
+    }
+    if statuses.iter().all(|status| !status.is_final()) {
+        query.and("e.status IN ('queued', 'running')", []);
+    } else if statuses
+        .iter()
+        .all(|status| status.is_final() && *status != ExecutionStatus::Succeeded)
+    {
+        query.and("e.status NOT IN ('queued', 'running', 'succeeded')", []);
+    }
+    let places = vec!["?"; statuses.len()].join(", ");
+    let names = statuses
+        .iter()
+        .map(|status| Value::Text(status.as_str().to_owned()));
+    query.and(&format!("e.status IN ({places})"), names);
+}
+
+fn execution(columns: &mut Columns<'_>) -> Result<ExecutionRecord, StoreError> {
+    Ok(ExecutionRecord {
+        id: columns.id()?,
+        batch: columns.optional_id()?,
+        workflow: columns.take()?,
+        variant: columns.take()?,
+        case_id: columns.take()?,
+        repeat: columns.take()?,
+        variant_index: columns.take()?,
+        case_index: columns.take()?,
+        seed: columns.take()?,
+        status: columns.name(ExecutionStatus::parse)?,
+        attempts: columns.take()?,
+        token: columns.take()?,
+        dead_letter: columns.take()?,
+        created_at: columns.time()?,
+        started_at: columns.optional_time()?,
+        finished_at: columns.optional_time()?,
+        duration_us: columns.take()?,
+        input: columns.optional_value()?,
+        output: columns.optional_value()?,
+        state: columns.optional_value()?,
+        interrupts: columns.optional_value()?,
+        error: columns.optional_json()?,
+        usage: columns.optional_json()?,
+        warnings: columns.json()?,
+        settled: columns.take()?,
+    })
+}
+
+fn attempt(columns: &mut Columns<'_>) -> Result<AttemptRecord, StoreError> {
+    Ok(AttemptRecord {
+        number: columns.take()?,
+        token: columns.take()?,
+        worker: columns.take()?,
+        status: columns.name(AttemptStatus::parse)?,
+        started_at: columns.time()?,
+        finished_at: columns.optional_time()?,
+        error: columns.optional_json()?,
+    })
+}
+
+fn node(columns: &mut Columns<'_>) -> Result<NodeRecord, StoreError> {
+    Ok(NodeRecord {
+        attempt: columns.take()?,
+        order: columns.take()?,
+        node: columns.take()?,
+        step: columns.take()?,
+        status: columns.name(NodeStatus::parse)?,
+        calls: columns.take()?,
+        started_at: columns.time()?,
+        duration_us: columns.take()?,
+        input: columns.optional_value()?,
+        output: columns.optional_value()?,
+        error: columns.optional_json()?,
+        usage: columns.optional_json()?,
+    })
+}
+
+fn score(columns: &mut Columns<'_>) -> Result<ScoreRecord, StoreError> {
+    Ok(ScoreRecord {
+        name: columns.take()?,
+        value: columns.take()?,
+        direction: columns.name(Direction::parse)?,
+        source: columns.take()?,
+        reason: columns.take()?,
+        error: columns.take()?,
+    })
+}

@@ -1,0 +1,232 @@
+//! Units of work: changes and the events that report them, as data.
+
+use std::sync::mpsc;
+
+use wtb_model::{
+    AttemptOutcome, AttemptStatus, BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, Event,
+    ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord, SessionId, SessionRecord,
+    Timestamp, VariantRecord,
+};
+
+use crate::StoreError;
+
+/// The lease under which an attempt starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptStart {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The attempt's number, from 1.
+    pub attempt: u32,
+    /// Its fencing token; must be larger than any the execution had.
+    pub token: u64,
+    /// The worker's name.
+    pub worker: String,
+    /// When the lease was given.
+    pub at: Timestamp,
+}
+
+/// One change of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A session opens the store.
+    OpenSession(SessionRecord),
+    /// A session says that it lives.
+    Heartbeat {
+        /// The session.
+        session: SessionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A session closes the store; batches that it still owns are released.
+    CloseSession {
+        /// The session.
+        session: SessionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A batch with its variants, cases and executions is written.
+    CreateBatch {
+        /// The batch.
+        batch: Box<BatchRecord>,
+        /// Its variants, in order.
+        variants: Vec<VariantRecord>,
+        /// Its cases, in order.
+        cases: Vec<CaseRecord>,
+        /// Its executions.
+        executions: Vec<ExecutionRecord>,
+    },
+    /// Variants, cases and executions are added to a batch, and what was asked of it changes.
+    ExtendBatch {
+        /// The batch.
+        batch: BatchId,
+        /// What is asked of it from now on.
+        spec: Box<BatchSpec>,
+        /// Variants to append.
+        variants: Vec<VariantRecord>,
+        /// Cases to append.
+        cases: Vec<CaseRecord>,
+        /// Executions to append.
+        executions: Vec<ExecutionRecord>,
+    },
+    /// A single execution is written.
+    CreateExecution(Box<ExecutionRecord>),
+    /// A session takes a batch over. Refused with [`StoreError::NotOwner`] unless the batch has no
+    /// owner or its owner is `from`. Executions left running go back to the queue, their attempts
+    /// are marked lost, and their dead leases can write nothing any more.
+    ClaimBatch {
+        /// The batch.
+        batch: BatchId,
+        /// The session that takes it.
+        session: SessionId,
+        /// The dead session it is taken from, if any.
+        from: Option<SessionId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A session lets go of a batch that has not ended; queued executions stay queued.
+    ReleaseBatch {
+        /// The batch.
+        batch: BatchId,
+        /// The session that owns it.
+        session: SessionId,
+    },
+    /// A batch goes to another state, checked against its state machine and its owner.
+    /// Reaching `running` sets `started_at` once; reaching a final state sets `finished_at`.
+    SetBatchStatus {
+        /// The batch.
+        batch: BatchId,
+        /// The session that owns it.
+        session: SessionId,
+        /// The new state.
+        status: BatchStatus,
+        /// When.
+        at: Timestamp,
+    },
+    /// An attempt starts: its execution is running under a new token.
+    StartAttempt(AttemptStart),
+    /// An attempt ends. Refused with [`StoreError::Fenced`] unless `token` is the live one.
+    FinishAttempt {
+        /// The execution.
+        execution: ExecutionId,
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// Its fencing token.
+        token: u64,
+        /// How the attempt ended.
+        status: AttemptStatus,
+        /// What becomes of its execution: `Queued` when another attempt follows.
+        next: ExecutionStatus,
+        /// Whether the execution goes on the dead-letter list.
+        dead_letter: bool,
+        /// What the worker delivered; replaces what an earlier attempt left. Node records are kept
+        /// per attempt, logged metrics replace those of source `workflow`.
+        outcome: Box<AttemptOutcome>,
+        /// Whether evaluators still have to have their say.
+        settled: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// An execution that is queued ends without another attempt (cancelled).
+    FinishExecution {
+        /// The execution.
+        execution: ExecutionId,
+        /// Its final state.
+        status: ExecutionStatus,
+        /// When.
+        at: Timestamp,
+    },
+    /// An ended execution goes back to the queue: off the dead-letter list, its scores dropped, its
+    /// outcome kept until another attempt replaces it.
+    RequeueExecution {
+        /// The execution.
+        execution: ExecutionId,
+    },
+    /// Evaluators' scores are written; those of the same source and name are replaced, and the
+    /// execution is settled.
+    PutScores {
+        /// The execution.
+        execution: ExecutionId,
+        /// The scores.
+        scores: Vec<ScoreRecord>,
+    },
+    /// What was asked of a batch changes (new evaluators when it is scored again).
+    SetBatchSpec {
+        /// The batch.
+        batch: BatchId,
+        /// What is asked of it from now on.
+        spec: Box<BatchSpec>,
+    },
+}
+
+/// Changes and the events that report them: they commit together or not at all.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UnitOfWork {
+    /// The changes, applied in order.
+    pub changes: Vec<Change>,
+    /// The events, journaled in order.
+    pub events: Vec<Event>,
+}
+
+impl UnitOfWork {
+    /// Makes a unit of one change and one event.
+    pub fn new(change: Change, event: Event) -> Self {
+        Self {
+            changes: vec![change],
+            events: vec![event],
+        }
+    }
+
+    /// Makes a unit of events alone.
+    pub fn of_events(events: Vec<Event>) -> Self {
+        Self {
+            changes: Vec::new(),
+            events,
+        }
+    }
+
+    /// Makes a unit of one change that nothing reports, such as a heartbeat.
+    pub fn silent(change: Change) -> Self {
+        Self {
+            changes: vec![change],
+            events: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.events.is_empty()
+    }
+}
+
+/// What a committed unit left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Receipt {
+    /// The journal's last sequence number after the unit.
+    pub sequence: u64,
+}
+
+/// A unit that was queued: [`Ticket::wait`] tells what became of it.
+#[derive(Debug)]
+pub struct Ticket(mpsc::Receiver<Result<Receipt, StoreError>>);
+
+impl Ticket {
+    /// Makes a ticket and the sender that redeems it.
+    pub fn new() -> (mpsc::SyncSender<Result<Receipt, StoreError>>, Self) {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        (sender, Self(receiver))
+    }
+
+    /// Tells what became of the unit if that is known already; `None` while it waits its turn.
+    pub fn poll(&self) -> Option<Result<Receipt, StoreError>> {
+        match self.0.try_recv() {
+            Ok(result) => Some(result),
+            Err(mpsc::TryRecvError::Empty) => None,
+            Err(mpsc::TryRecvError::Disconnected) => Some(Err(StoreError::Closed)),
+        }
+    }
+
+    /// Waits until the unit is durable, or says why it is not.
+    pub fn wait(self) -> Result<Receipt, StoreError> {
+        self.0.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}

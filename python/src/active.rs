@@ -1,0 +1,397 @@
+//! Handles on an active batch: for workers, evaluators and the owner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use serde_json::json;
+use wtb_engine::{ActiveBatch, AttemptEnd, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
+use wtb_model::{
+    AttemptOutcome, Direction, ErrorInfo, NodeRecord, NodeStatus, ScoreRecord, StoredValue,
+    Timestamp, Value,
+};
+use wtb_store::Store;
+
+use crate::errors::{Result, invalid};
+
+/// A serialised value as Python passes it.
+pub(crate) type Payload = (String, PyBackedBytes);
+/// `(type, message, traceback, node)`.
+type ErrorTuple = (String, String, Option<String>, Option<String>);
+/// `(name, value, direction, source, reason, error)`.
+pub(crate) type ScoreTuple = (
+    String,
+    Option<f64>,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+);
+
+/// An attempt to make.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct TaskRef(Task);
+
+#[pymethods]
+impl TaskRef {
+    #[getter]
+    fn execution(&self) -> &str {
+        self.0.execution.as_str()
+    }
+
+    #[getter]
+    fn variant(&self) -> u32 {
+        self.0.variant
+    }
+
+    #[getter]
+    fn case(&self) -> u32 {
+        self.0.case
+    }
+
+    #[getter]
+    fn repeat(&self) -> u32 {
+        self.0.repeat
+    }
+
+    #[getter]
+    fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.0.seed
+    }
+
+    /// Whether the attempt was cancelled or has expired.
+    fn is_stopped(&self) -> bool {
+        self.0.is_stopped()
+    }
+}
+
+/// An execution to score.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct ScoringTaskRef(ScoringTask);
+
+#[pymethods]
+impl ScoringTaskRef {
+    #[getter]
+    fn execution(&self) -> &str {
+        self.0.execution.as_str()
+    }
+}
+
+/// One node's record as Python passes it.
+#[derive(FromPyObject)]
+struct NodeItem {
+    node: String,
+    step: i64,
+    order: u32,
+    status: String,
+    calls: u32,
+    started_at: f64,
+    duration_s: f64,
+    input: Option<Payload>,
+    output: Option<Payload>,
+    error: Option<ErrorTuple>,
+    usage: Option<String>,
+}
+
+/// What an attempt delivers, as Python passes it.
+#[derive(FromPyObject)]
+pub(crate) struct OutcomeItem {
+    status: String,
+    retryable: bool,
+    output: Option<Payload>,
+    state: Option<Payload>,
+    interrupts: Option<Payload>,
+    error: Option<ErrorTuple>,
+    nodes: Vec<NodeItem>,
+    metrics: Vec<ScoreTuple>,
+    usage: Option<String>,
+    warnings: Vec<String>,
+    duration_s: f64,
+}
+
+/// A batch, or a single execution, that this session drives.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct ActiveBatchRef {
+    active: Arc<ActiveBatch>,
+    store: Arc<dyn Store>,
+}
+
+impl ActiveBatchRef {
+    pub(crate) fn new(active: Arc<ActiveBatch>, store: Arc<dyn Store>) -> Self {
+        Self { active, store }
+    }
+
+    pub(crate) fn active(&self) -> &Arc<ActiveBatch> {
+        &self.active
+    }
+}
+
+#[pymethods]
+impl ActiveBatchRef {
+    #[getter]
+    fn id(&self) -> Option<&str> {
+        self.active.id().map(wtb_model::BatchId::as_str)
+    }
+
+    fn executions(&self) -> Vec<String> {
+        self.active
+            .executions()
+            .into_iter()
+            .map(String::from)
+            .collect()
+    }
+
+    fn pool_created(&self, py: Python<'_>, runner: &str, workers: u32) -> Result<()> {
+        Ok(py.detach(|| self.active.pool_created(runner, workers))?)
+    }
+
+    fn join(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        ready_ms: u64,
+        replaces: Option<&str>,
+    ) -> Result<u64> {
+        Ok(py.detach(|| self.active.join(name, ready_ms, replaces))?.0)
+    }
+
+    fn fail(&self, py: Python<'_>, worker: u64, reason: &str) -> Result<()> {
+        Ok(py.detach(|| self.active.fail(WorkerKey(worker), reason))?)
+    }
+
+    fn leave(&self, py: Python<'_>, worker: u64) -> Result<()> {
+        Ok(py.detach(|| self.active.leave(WorkerKey(worker)))?)
+    }
+
+    fn worker_name(&self, worker: u64) -> Option<String> {
+        self.active.worker_name(WorkerKey(worker))
+    }
+
+    /// Returns a task, `None` when there is none yet, or `False` when nothing more will come.
+    fn poll<'py>(
+        &self,
+        py: Python<'py>,
+        worker: u64,
+        timeout_s: f64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = Duration::from_secs_f64(timeout_s.max(0.0));
+        let poll = py.detach(|| self.active.poll(WorkerKey(worker), timeout));
+        Ok(match poll.map_err(crate::errors::Failure::from)? {
+            Poll::Task(task) => Bound::new(py, TaskRef(task))?.into_any(),
+            Poll::Idle => py.None().into_bound(py),
+            Poll::Released => false.into_pyobject(py)?.to_owned().into_any(),
+        })
+    }
+
+    /// Delivers how an attempt ended; returns whether it was accepted.
+    fn complete(&self, py: Python<'_>, task: &TaskRef, outcome: OutcomeItem) -> Result<bool> {
+        py.detach(|| {
+            let delivery = delivery(self.store.as_ref(), task.0.attempt, outcome)?;
+            Ok(self.active.complete(&task.0, delivery)?)
+        })
+    }
+
+    fn stuck(&self, grace_s: f64) -> Vec<u64> {
+        let grace = Duration::from_secs_f64(grace_s.max(0.0));
+        self.active
+            .stuck(grace)
+            .into_iter()
+            .map(|worker| worker.0)
+            .collect()
+    }
+
+    /// Returns an execution to score, `None` when there is none yet, or `False` when nothing more
+    /// will come.
+    fn poll_scoring<'py>(&self, py: Python<'py>, timeout_s: f64) -> PyResult<Bound<'py, PyAny>> {
+        let timeout = Duration::from_secs_f64(timeout_s.max(0.0));
+        let poll = py.detach(|| self.active.poll_scoring(timeout));
+        Ok(match poll.map_err(crate::errors::Failure::from)? {
+            Scoring::Task(task) => Bound::new(py, ScoringTaskRef(task))?.into_any(),
+            Scoring::Idle => py.None().into_bound(py),
+            Scoring::Done => false.into_pyobject(py)?.to_owned().into_any(),
+        })
+    }
+
+    fn complete_scoring(
+        &self,
+        py: Python<'_>,
+        task: &ScoringTaskRef,
+        scores: Vec<ScoreTuple>,
+    ) -> Result<()> {
+        let scores = scores
+            .into_iter()
+            .map(score_record)
+            .collect::<Result<Vec<_>>>()?;
+        Ok(py.detach(|| self.active.complete_scoring(&task.0, scores))?)
+    }
+
+    fn pause(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.active.pause())?)
+    }
+
+    fn resume(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.active.resume())?)
+    }
+
+    fn drain(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.active.drain())?)
+    }
+
+    fn abandon(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.active.abandon())?)
+    }
+
+    fn cancel(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.active.cancel())?)
+    }
+
+    fn cancel_execution(&self, py: Python<'_>, execution: &str) -> Result<()> {
+        let execution = execution
+            .parse()
+            .map_err(|error| invalid(format!("{error}")))?;
+        Ok(py.detach(|| self.active.cancel_execution(&execution))?)
+    }
+
+    fn is_under_way(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.active.is_under_way())
+    }
+
+    /// Waits for the end; returns it as JSON, or `None` when the timeout was over first.
+    fn wait(&self, py: Python<'_>, timeout_s: f64) -> Result<Option<String>> {
+        let timeout = Duration::from_secs_f64(timeout_s.max(0.0));
+        let ended = py.detach(|| self.active.wait(timeout))?;
+        Ok(ended.map(|ended| {
+            let json = json!({
+                "status": ended.status,
+                "counts": ended.counts,
+                "resumable": ended.resumable,
+            });
+            json.to_string()
+        }))
+    }
+
+    fn progress(&self, py: Python<'_>) -> Result<String> {
+        let progress = py.detach(|| self.active.progress());
+        serde_json::to_string(&progress).map_err(|error| invalid(error.to_string()))
+    }
+}
+
+fn stored(store: &dyn Store, payload: Option<Payload>) -> Result<Option<StoredValue>> {
+    let Some((kind, bytes)) = payload else {
+        return Ok(None);
+    };
+    Ok(Some(store.put_value(Value::new(kind, &*bytes))?))
+}
+
+fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delivery> {
+    let end = match item.status.as_str() {
+        "succeeded" => AttemptEnd::Succeeded,
+        "failed" => AttemptEnd::Failed {
+            retryable: item.retryable,
+            retry_after: None,
+        },
+        "interrupted" => AttemptEnd::Interrupted,
+        "paused" => AttemptEnd::Paused,
+        "cancelled" => AttemptEnd::Cancelled,
+        "timed_out" => AttemptEnd::TimedOut,
+        other => {
+            return Err(invalid(format!(
+                "`{other}` is no way for an attempt to end"
+            )));
+        }
+    };
+    let nodes = item
+        .nodes
+        .into_iter()
+        .map(|node| node_record(store, attempt, node));
+    let outcome = AttemptOutcome {
+        output: stored(store, item.output)?,
+        state: stored(store, item.state)?,
+        interrupts: stored(store, item.interrupts)?,
+        error: item.error.map(error_info),
+        nodes: nodes.collect::<Result<_>>()?,
+        metrics: item
+            .metrics
+            .into_iter()
+            .map(score_record)
+            .collect::<Result<_>>()?,
+        usage: item.usage.map(parse).transpose()?,
+        warnings: item.warnings,
+        duration_us: micros(item.duration_s),
+    };
+    Ok(Delivery { end, outcome })
+}
+
+fn node_record(store: &dyn Store, attempt: u32, item: NodeItem) -> Result<NodeRecord> {
+    let status = NodeStatus::parse(&item.status)
+        .ok_or_else(|| invalid(format!("`{}` is no status of a node", item.status)))?;
+    Ok(NodeRecord {
+        attempt,
+        order: item.order,
+        node: item.node,
+        step: item.step,
+        status,
+        calls: item.calls,
+        started_at: timestamp(item.started_at),
+        duration_us: micros(item.duration_s),
+        input: stored(store, item.input)?,
+        output: stored(store, item.output)?,
+        error: item.error.map(error_info),
+        usage: item.usage.map(parse).transpose()?,
+    })
+}
+
+fn error_info((kind, message, traceback, node): ErrorTuple) -> ErrorInfo {
+    ErrorInfo {
+        kind,
+        message,
+        traceback,
+        node,
+    }
+}
+
+pub(crate) fn score_record(tuple: ScoreTuple) -> Result<ScoreRecord> {
+    let (name, value, direction, source, reason, error) = tuple;
+    let direction = Direction::parse(&direction)
+        .ok_or_else(|| invalid(format!("`{direction}` is no direction: use `max` or `min`")))?;
+    if value.is_some_and(|value| !value.is_finite()) {
+        return Err(invalid(format!(
+            "the score `{name}` is not a finite number"
+        )));
+    }
+    Ok(ScoreRecord {
+        name,
+        value,
+        direction,
+        source,
+        reason,
+        error,
+    })
+}
+
+fn parse(text: String) -> Result<serde_json::Value> {
+    serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "microseconds of any real date fit"
+)]
+fn timestamp(seconds: f64) -> Timestamp {
+    Timestamp::from_micros((seconds * 1e6).round() as i64)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a duration is not negative and its microseconds fit"
+)]
+fn micros(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1e6).round() as u64
+}

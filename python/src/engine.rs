@@ -1,0 +1,538 @@
+//! The handle on an open engine: creating, taking up, reading.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use serde_json::{Value as Json, json};
+use wtb_engine::{
+    BatchPlan, CasePlan, CompareRequest, Engine, Extension, SinglePlan, compare_batches, session,
+};
+use wtb_model::{
+    BatchId, BatchSpec, BatchStatus, CUSTOM_PREFIX, EventBody, ExecutionId, ExecutionStatus,
+    Timestamp, Value, VariantRecord,
+};
+use wtb_store::{
+    BatchFilter, BatchSummary, Change, ExecutionFilter, JournalFilter, Page, UnitOfWork,
+};
+
+use crate::active::{ActiveBatchRef, Payload, ScoreTuple, score_record};
+use crate::errors::{Result, invalid};
+use crate::rows::{self, ValueRef, value_ref};
+
+/// `(id, group, tags, input, expected)`.
+type CaseTuple = (
+    String,
+    Option<String>,
+    Vec<String>,
+    Payload,
+    Option<Payload>,
+);
+/// `(json, input, output, state, interrupts)`.
+type ExecutionRow = (
+    String,
+    Option<ValueRef>,
+    Option<ValueRef>,
+    Option<ValueRef>,
+    Option<ValueRef>,
+);
+/// `(json, input, output)`.
+type NodeRow = (String, Option<ValueRef>, Option<ValueRef>);
+/// `(id, group, tags, input, expected)`.
+type CaseRow = (
+    String,
+    Option<String>,
+    Vec<String>,
+    ValueRef,
+    Option<ValueRef>,
+);
+
+/// An open store and the session that works with it.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct EngineRef(Arc<Engine>);
+
+impl EngineRef {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0
+    }
+
+    fn handle(&self, active: Arc<wtb_engine::ActiveBatch>) -> ActiveBatchRef {
+        ActiveBatchRef::new(active, Arc::clone(self.0.store()))
+    }
+
+    fn summary(&self, summary: &BatchSummary) -> Result<Json> {
+        let owner = summary
+            .batch
+            .session
+            .as_ref()
+            .filter(|_| !summary.batch.status.is_final());
+        let alive = match owner {
+            Some(owner) => session::is_alive(&self.0.store().session(owner)?, now()),
+            None => false,
+        };
+        Ok(rows::batch(&summary.batch, &summary.counts, alive))
+    }
+}
+
+#[pymethods]
+impl EngineRef {
+    #[new]
+    fn new(py: Python<'_>, url: &str) -> Result<Self> {
+        Ok(Self(py.detach(|| Engine::open(url))?))
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        self.0.store().url()
+    }
+
+    fn close(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.0.close())?)
+    }
+
+    fn check_process(&self) -> Result<()> {
+        Ok(self.0.check_process()?)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call carries a whole batch")]
+    fn submit(
+        &self,
+        py: Python<'_>,
+        name: Option<String>,
+        workflow: String,
+        reference: Option<String>,
+        spec: &str,
+        variants: Vec<(String, String)>,
+        cases: Vec<CaseTuple>,
+    ) -> Result<ActiveBatchRef> {
+        let plan = BatchPlan {
+            name,
+            workflow,
+            reference,
+            spec: serde_json::from_str::<BatchSpec>(spec).map_err(unreadable)?,
+            variants: variant_records(variants)?,
+            cases: case_plans(cases),
+        };
+        let active = py.detach(|| self.0.submit(plan))?;
+        Ok(self.handle(active))
+    }
+
+    fn submit_single(
+        &self,
+        py: Python<'_>,
+        workflow: String,
+        variant: String,
+        input: Payload,
+        seed: u64,
+        timeout_ms: Option<u64>,
+    ) -> Result<ActiveBatchRef> {
+        let plan = SinglePlan {
+            workflow,
+            variant,
+            input: value(&input),
+            seed,
+            timeout_ms,
+        };
+        let active = py.detach(|| self.0.submit_single(plan))?;
+        Ok(self.handle(active))
+    }
+
+    fn resume(&self, py: Python<'_>, batch: &str) -> Result<ActiveBatchRef> {
+        let batch = batch_id(batch)?;
+        let active = py.detach(|| self.0.resume(&batch))?;
+        Ok(self.handle(active))
+    }
+
+    fn retry(
+        &self,
+        py: Python<'_>,
+        batch: &str,
+        executions: Vec<String>,
+    ) -> Result<ActiveBatchRef> {
+        let batch = batch_id(batch)?;
+        let executions = executions
+            .iter()
+            .map(|id| execution_id(id))
+            .collect::<Result<Vec<_>>>()?;
+        let active = py.detach(|| self.0.retry(&batch, &executions))?;
+        Ok(self.handle(active))
+    }
+
+    fn retry_single(
+        &self,
+        py: Python<'_>,
+        execution: &str,
+        timeout_ms: Option<u64>,
+    ) -> Result<ActiveBatchRef> {
+        let execution = execution_id(execution)?;
+        let active = py.detach(|| self.0.retry_single(&execution, timeout_ms))?;
+        Ok(self.handle(active))
+    }
+
+    fn extend(
+        &self,
+        py: Python<'_>,
+        batch: &str,
+        variants: Vec<(String, String)>,
+        cases: Vec<CaseTuple>,
+        repeats: u32,
+    ) -> Result<ActiveBatchRef> {
+        let batch = batch_id(batch)?;
+        let (variants, cases) = (variant_records(variants)?, case_plans(cases));
+        let extension = Extension {
+            variants,
+            cases,
+            repeats,
+        };
+        let active = py.detach(|| self.0.extend(&batch, extension))?;
+        Ok(self.handle(active))
+    }
+
+    /// Returns the handle on a batch that this session drives.
+    fn active(&self, batch: &str) -> Result<Option<ActiveBatchRef>> {
+        Ok(self
+            .0
+            .active(&batch_id(batch)?)
+            .map(|active| self.handle(active)))
+    }
+
+    fn put_scores(&self, py: Python<'_>, execution: &str, scores: Vec<ScoreTuple>) -> Result<()> {
+        let execution = execution_id(execution)?;
+        let scores = scores
+            .into_iter()
+            .map(score_record)
+            .collect::<Result<Vec<_>>>()?;
+        Ok(py.detach(|| self.0.put_scores(&execution, scores))?)
+    }
+
+    fn set_spec(&self, py: Python<'_>, batch: &str, spec: &str) -> Result<()> {
+        let spec = Box::new(serde_json::from_str(spec).map_err(unreadable)?);
+        let change = Change::SetBatchSpec {
+            batch: batch_id(batch)?,
+            spec,
+        };
+        py.detach(|| self.0.store().commit(UnitOfWork::silent(change)))?;
+        Ok(())
+    }
+
+    fn flush(&self, py: Python<'_>) -> Result<()> {
+        Ok(py.detach(|| self.0.store().flush())?)
+    }
+
+    /// Writes an event of the user's own into the journal; returns its sequence number.
+    fn publish(
+        &self,
+        py: Python<'_>,
+        kind: String,
+        data: &str,
+        batch: Option<&str>,
+        execution: Option<&str>,
+    ) -> Result<u64> {
+        if !kind.starts_with(CUSTOM_PREFIX) {
+            return Err(invalid(format!(
+                "`{kind}`: kinds of your own begin with `custom.`"
+            )));
+        }
+        let data = serde_json::from_str(data).map_err(unreadable)?;
+        let batch = batch.map(batch_id).transpose()?;
+        let execution = execution.map(execution_id).transpose()?;
+        let body = EventBody::Custom { name: kind, data };
+        Ok(py.detach(|| self.0.publish(batch.as_ref(), execution.as_ref(), body))?)
+    }
+
+    fn report_subscriber(
+        &self,
+        py: Python<'_>,
+        subscriber: String,
+        sequence: u64,
+        error: String,
+    ) -> Result<()> {
+        let body = EventBody::SubscriberFailed {
+            subscriber,
+            sequence,
+            error,
+        };
+        py.detach(|| self.0.publish(None, None, body))?;
+        Ok(())
+    }
+
+    /// Returns journal entries as one JSON array.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one argument for each way to filter"
+    )]
+    fn journal(
+        &self,
+        py: Python<'_>,
+        after: u64,
+        limit: u64,
+        batch: Option<&str>,
+        execution: Option<&str>,
+        kinds: Vec<String>,
+        since: Option<f64>,
+        until: Option<f64>,
+    ) -> Result<String> {
+        let filter = JournalFilter {
+            batch: batch.map(batch_id).transpose()?,
+            execution: execution.map(execution_id).transpose()?,
+            kinds,
+            since: since.map(timestamp),
+            until: until.map(timestamp),
+        };
+        py.detach(|| {
+            let entries = self.0.journal(&filter, after, limit)?;
+            let entries: Vec<_> = entries.iter().map(rows::entry).collect();
+            Ok(Json::from(entries).to_string())
+        })
+    }
+
+    fn last_sequence(&self, py: Python<'_>) -> Result<u64> {
+        Ok(py.detach(|| self.0.store().last_sequence())?)
+    }
+
+    /// Waits until something was journaled after `after`, or the timeout is over.
+    fn wait_journal(&self, py: Python<'_>, after: u64, timeout_s: f64) -> u64 {
+        let timeout = Duration::from_secs_f64(timeout_s.max(0.0));
+        py.detach(|| self.0.store().wait_journal(after, timeout))
+    }
+
+    fn find_batch(&self, text: &str) -> Result<String> {
+        Ok(self.0.store().find_batch(text)?.into())
+    }
+
+    fn find_execution(&self, text: &str) -> Result<String> {
+        Ok(self.0.store().find_execution(text)?.into())
+    }
+
+    fn batch(&self, py: Python<'_>, id: &str) -> Result<String> {
+        let id = batch_id(id)?;
+        py.detach(|| Ok(self.summary(&self.0.store().batch(&id)?)?.to_string()))
+    }
+
+    fn batches(
+        &self,
+        py: Python<'_>,
+        workflow: Option<String>,
+        status: Option<&str>,
+        name_contains: Option<String>,
+        limit: Option<u64>,
+    ) -> Result<String> {
+        let status = parse_status(status, "batch", BatchStatus::parse)?;
+        let filter = BatchFilter {
+            workflow,
+            status,
+            name_contains,
+        };
+        py.detach(|| {
+            let page = limit.map_or(Page::ALL, Page::first);
+            let summaries = self.0.store().batches(&filter, page)?;
+            let batches = summaries.iter().map(|summary| self.summary(summary));
+            Ok(Json::from(batches.collect::<Result<Vec<_>>>()?).to_string())
+        })
+    }
+
+    /// Returns `(name, description as JSON)` of each variant.
+    fn variants(&self, py: Python<'_>, batch: &str) -> Result<Vec<(String, String)>> {
+        let batch = batch_id(batch)?;
+        let variants = py.detach(|| self.0.store().variants(&batch))?;
+        let pairs = variants.into_iter();
+        Ok(pairs
+            .map(|variant| (variant.name, variant.description.to_string()))
+            .collect())
+    }
+
+    fn cases(&self, py: Python<'_>, batch: &str) -> Result<Vec<CaseRow>> {
+        let batch = batch_id(batch)?;
+        let cases = py.detach(|| self.0.store().cases(&batch))?;
+        let row = |case: wtb_model::CaseRecord| {
+            (
+                case.id,
+                case.group,
+                case.tags,
+                ValueRef(case.input),
+                value_ref(case.expected),
+            )
+        };
+        Ok(cases.into_iter().map(row).collect())
+    }
+
+    fn execution(&self, py: Python<'_>, id: &str) -> Result<ExecutionRow> {
+        let id = execution_id(id)?;
+        Ok(execution_row(py.detach(|| self.0.store().execution(&id))?))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one argument for each way to filter"
+    )]
+    fn executions(
+        &self,
+        py: Python<'_>,
+        batch: Option<&str>,
+        single: bool,
+        statuses: Vec<String>,
+        variant: Option<String>,
+        case_id: Option<String>,
+        workflow: Option<String>,
+        dead_letter: bool,
+        limit: Option<u64>,
+    ) -> Result<Vec<ExecutionRow>> {
+        let parse = |status: &String| {
+            parse_status(Some(status.as_str()), "execution", ExecutionStatus::parse)
+        };
+        let statuses = statuses.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        let filter = ExecutionFilter {
+            batch: batch.map(batch_id).transpose()?,
+            single,
+            statuses: statuses.into_iter().flatten().collect(),
+            variant,
+            case_id,
+            workflow,
+            dead_letter,
+            unsettled: false,
+        };
+        let page = limit.map_or(Page::ALL, Page::first);
+        let rows = py.detach(|| self.0.store().executions(&filter, page))?;
+        Ok(rows.into_iter().map(execution_row).collect())
+    }
+
+    /// Returns attempts and scores as JSON arrays, and the nodes.
+    fn detail(&self, py: Python<'_>, id: &str) -> Result<(String, String, Vec<NodeRow>)> {
+        let id = execution_id(id)?;
+        let detail = py.detach(|| self.0.store().detail(&id))?;
+        let attempts: Vec<_> = detail.attempts.iter().map(rows::attempt).collect();
+        let scores: Vec<_> = detail.scores.iter().map(rows::score).collect();
+        let nodes = detail.nodes.into_iter().map(|node| {
+            (
+                rows::node(&node).to_string(),
+                value_ref(node.input),
+                value_ref(node.output),
+            )
+        });
+        Ok((
+            Json::from(attempts).to_string(),
+            Json::from(scores).to_string(),
+            nodes.collect(),
+        ))
+    }
+
+    /// Returns all scores of a batch as a JSON object from execution id to its scores.
+    fn scores(&self, py: Python<'_>, batch: &str) -> Result<String> {
+        let batch = batch_id(batch)?;
+        py.detach(|| {
+            let mut by_execution = serde_json::Map::new();
+            for (execution, score) in self.0.store().scores(&batch)? {
+                let own = by_execution
+                    .entry(String::from(execution))
+                    .or_insert_with(|| json!([]));
+                if let Some(own) = own.as_array_mut() {
+                    own.push(rows::score(&score));
+                }
+            }
+            Ok(Json::from(by_execution).to_string())
+        })
+    }
+
+    /// Returns a stored value's `(type, bytes)`, checked against its hash.
+    fn load<'py>(
+        &self,
+        py: Python<'py>,
+        value: &ValueRef,
+    ) -> PyResult<(String, Bound<'py, pyo3::types::PyBytes>)> {
+        let loaded = py.detach(|| self.0.store().value(&value.0));
+        let loaded = loaded.map_err(crate::errors::Failure::from)?;
+        Ok((loaded.kind, pyo3::types::PyBytes::new(py, &loaded.bytes)))
+    }
+
+    /// Compares the variants of batches; returns the comparison as JSON and as a table.
+    fn compare(
+        &self,
+        py: Python<'_>,
+        batches: Vec<String>,
+        metric: Option<String>,
+        baseline: Option<String>,
+    ) -> Result<(String, String)> {
+        let batches = batches
+            .iter()
+            .map(|id| batch_id(id))
+            .collect::<Result<Vec<_>>>()?;
+        let request = CompareRequest { metric, baseline };
+        let comparison =
+            py.detach(|| compare_batches(self.0.store().as_ref(), &batches, &request))?;
+        let text = wtb_cli::render_comparison(&comparison);
+        Ok((
+            serde_json::to_string(&comparison).map_err(unreadable)?,
+            text,
+        ))
+    }
+}
+
+fn execution_row(record: wtb_model::ExecutionRecord) -> ExecutionRow {
+    let json = rows::execution(&record).to_string();
+    (
+        json,
+        value_ref(record.input),
+        value_ref(record.output),
+        value_ref(record.state),
+        value_ref(record.interrupts),
+    )
+}
+
+fn value((kind, bytes): &Payload) -> Value {
+    Value::new(kind.as_str(), &**bytes)
+}
+
+fn case_plans(cases: Vec<CaseTuple>) -> Vec<CasePlan> {
+    let plan = |(id, group, tags, input, expected): CaseTuple| CasePlan {
+        id,
+        group,
+        tags,
+        input: value(&input),
+        expected: expected.as_ref().map(value),
+    };
+    cases.into_iter().map(plan).collect()
+}
+
+fn variant_records(variants: Vec<(String, String)>) -> Result<Vec<VariantRecord>> {
+    let record = |(name, description): (String, String)| {
+        let description = serde_json::from_str(&description).map_err(unreadable)?;
+        Ok(VariantRecord { name, description })
+    };
+    variants.into_iter().map(record).collect()
+}
+
+fn unreadable(error: serde_json::Error) -> crate::errors::Failure {
+    invalid(error.to_string())
+}
+
+fn parse_status<T>(
+    text: Option<&str>,
+    what: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>> {
+    let Some(text) = text else { return Ok(None) };
+    match parse(text) {
+        Some(status) => Ok(Some(status)),
+        None => Err(invalid(format!("`{text}` is no status of {what}s"))),
+    }
+}
+
+pub(crate) fn batch_id(text: &str) -> Result<BatchId> {
+    text.parse().map_err(|error| invalid(format!("{error}")))
+}
+
+pub(crate) fn execution_id(text: &str) -> Result<ExecutionId> {
+    text.parse().map_err(|error| invalid(format!("{error}")))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "microseconds of any real date fit"
+)]
+fn timestamp(seconds: f64) -> Timestamp {
+    Timestamp::from_micros((seconds * 1e6).round() as i64)
+}
+
+fn now() -> Timestamp {
+    wtb_engine::now()
+}

@@ -1,0 +1,29 @@
+//! The extension module `wtb._native`: the engine as the Python package sees it.
+//!
+//! Handles are opaque, records cross as JSON text, user values as `(type, bytes)`. Everything that
+//! may wait lets go of the GIL. Nothing here is public API; the package `wtb` is.
+
+mod active;
+mod command;
+mod engine;
+mod errors;
+mod rows;
+mod watch;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<engine::EngineRef>()?;
+    module.add_class::<active::ActiveBatchRef>()?;
+    module.add_class::<active::TaskRef>()?;
+    module.add_class::<active::ScoringTaskRef>()?;
+    module.add_class::<rows::ValueRef>()?;
+    module.add_class::<command::RequestRef>()?;
+    module.add_class::<watch::DisplayRef>()?;
+    module.add_function(wrap_pyfunction!(command::start, module)?)?;
+    module.add("EVENT_KINDS", wtb_model::EVENT_KINDS.to_vec())?;
+    module.add("CUSTOM_PREFIX", wtb_model::CUSTOM_PREFIX)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    Ok(())
+}

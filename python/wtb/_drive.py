@@ -1,0 +1,189 @@
+"""Drives a batch in this session: workers, evaluators, progress, Ctrl-C, and the wait for the end."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from wtb import _native
+from wtb.batch import Progress, poll_until
+
+if TYPE_CHECKING:
+    from wtb._job import Job
+    from wtb._native import ActiveBatchRef
+    from wtb._scoring import ScoringPool
+    from wtb.runners import BatchTestRunner
+
+__all__ = ["Drive", "ProgressLike"]
+
+ProgressLike = bool | Callable[[Progress], None] | _native.DisplayRef | None
+"""True shows a bar on stderr; a function is called with a `Progress` a few times per second."""
+
+PROGRESS_EVERY_S = 0.2
+
+
+class Drive:
+    """What this session does for one batch.
+
+    Args:
+        active: The engine's handle.
+        job: What workers need to know.
+        runner: Where workers live.
+        workers: How many of them.
+        scoring: The evaluators' threads, when there are evaluators.
+        progress: What shows the progress.
+    """
+
+    def __init__(
+        self,
+        active: "ActiveBatchRef",
+        job: "Job",
+        runner: "BatchTestRunner",
+        workers: int,
+        scoring: "ScoringPool | None" = None,
+        progress: ProgressLike = None,
+    ) -> None:
+        self.active = active
+        self._job = job
+        self._runner = runner
+        self._workers = workers
+        self._scoring = scoring
+        self._progress = progress
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Drive the batch on the calling thread until it has ended.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed; the batch can be resumed.
+            WtbError: Something other than an execution failed.
+        """
+        with _ctrl_c(self.active) as pressed:
+            self._work()
+            self.wait(None)
+        if pressed():
+            raise KeyboardInterrupt("stopped; bench.resume_batch takes the batch up again")
+
+    async def arun(self) -> None:
+        """Drive a single execution on the caller's event loop.
+
+        Raises:
+            asyncio.CancelledError: The caller was cancelled; the execution is left unfinished.
+        """
+        adapter = self._job.adapter()
+        try:
+            key = self.active.join("async-1", 0, None)
+            while (task := await asyncio.to_thread(self.active.poll, key, 0.1)) is not False:
+                if task is not None:
+                    self.active.complete(task, await self._job.aattempt(adapter, task))
+        except BaseException:
+            if self.active.is_under_way():
+                self.active.abandon()
+            raise
+        finally:
+            adapter.close()
+        await asyncio.to_thread(self.wait, None)
+
+    def start(self) -> None:
+        """Drive the batch on a thread of its own."""
+        self._thread = threading.Thread(target=self._work, name="wtb-drive", daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait until the batch has ended and is durable; see `Batch.wait`."""
+        ended = poll_until(lambda rest: self.active.wait(rest) is not None, timeout)
+        if not ended:
+            raise TimeoutError(f"the batch has not ended within {timeout} s; it goes on")
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        try:
+            with self._shown():
+                if self._scoring is not None:
+                    self._scoring.start()
+                self._runner.drive(self.active, self._job, self._workers)
+                # Workers are through before evaluators are.
+                poll_until(lambda rest: self.active.wait(rest) is not None, None)
+        except BaseException as error:
+            self._failure = error
+            if self.active.is_under_way():
+                self.active.abandon()
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        finally:
+            if self._scoring is not None:
+                self._scoring.join(1.0)
+
+    def _shown(self) -> Any:
+        if self._progress is None or self._progress is False:
+            return nullcontext()
+        if self._progress is True:
+            return _bar(self.active, _native.DisplayRef())
+        if isinstance(self._progress, _native.DisplayRef):
+            return _bar(self.active, self._progress)
+        return _ticking(self.active, self._progress)
+
+
+@contextmanager
+def _bar(active: "ActiveBatchRef", display: "_native.DisplayRef") -> Iterator[None]:
+    try:
+        with _ticking(active, lambda _: display.update(active)):
+            yield
+    finally:
+        display.finish()
+
+
+@contextmanager
+def _ticking(active: "ActiveBatchRef", show: Callable[[Progress], None]) -> Iterator[None]:
+    """Call `show` a few times per second, and once at the end."""
+    stopped = threading.Event()
+
+    def tick() -> None:
+        while not stopped.wait(PROGRESS_EVERY_S):
+            show(Progress.parse(active.progress()))
+
+    thread = threading.Thread(target=tick, name="wtb-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+        show(Progress.parse(active.progress()))
+
+
+@contextmanager
+def _ctrl_c(active: "ActiveBatchRef") -> Iterator[Callable[[], int]]:
+    """Make the first Ctrl-C drain the batch and the second one stop it.
+
+    Only where Python's own handler is in place and on the main thread, which alone can set one;
+    a program that handles Ctrl-C itself keeps its way.
+    """
+    presses = 0
+
+    def press(number: int, frame: FrameType | None) -> None:
+        nonlocal presses
+        del number, frame
+        presses += 1
+        if presses == 1 and active.is_under_way():
+            active.drain()
+            return
+        active.abandon()
+        raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield lambda: presses
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: presses
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,227 @@
+"""What workers need to know of a batch, and how one attempt is made of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wtb import _values
+from wtb.context import RunContext, activate
+from wtb.seeding import seed_everything
+
+if TYPE_CHECKING:
+    from wtb._native import TaskRef
+    from wtb._values import Payload
+    from wtb.cases import Case
+    from wtb.langgraph.adapter import GraphAdapter
+    from wtb.langgraph.execution import PreparedGraph
+    from wtb.langgraph.trace import ErrorInfo, NodeTrace, Trace
+    from wtb.variants import Variant
+    from wtb.workflow import Workflow
+
+ErrorTuple = tuple[str, str, str | None, str | None]
+ScoreTuple = tuple[str, float | None, str, str, str | None, str | None]
+
+
+class NodeItem(NamedTuple):
+    """One node's record as the engine takes it."""
+
+    node: str
+    step: int
+    order: int
+    status: str
+    calls: int
+    started_at: float
+    duration_s: float
+    input: "Payload | None"
+    output: "Payload | None"
+    error: ErrorTuple | None
+    usage: str | None
+
+
+class OutcomeItem(NamedTuple):
+    """What an attempt delivers, as the engine takes it."""
+
+    status: str
+    retryable: bool
+    output: "Payload | None"
+    state: "Payload | None"
+    interrupts: "Payload | None"
+    error: ErrorTuple | None
+    nodes: list[NodeItem]
+    metrics: list[ScoreTuple]
+    usage: str | None
+    warnings: list[str]
+    duration_s: float
+
+
+@dataclass
+class Job:
+    """A batch (or a single execution) as its workers see it.
+
+    Attributes:
+        workflow: The workflow.
+        variants: The batch's variants, in the store's order.
+        cases: The batch's cases, in the store's order.
+        config: LangGraph's config, under each variant's own.
+        context: LangGraph's runtime context, under each variant's own.
+    """
+
+    workflow: "Workflow"
+    variants: Sequence["Variant"]
+    cases: Sequence["Case"]
+    config: Mapping[str, Any] | None = None
+    context: Any = None
+    _first: "GraphAdapter | None" = field(default=None, repr=False)
+
+    def adapter(self) -> "GraphAdapter":
+        """Return a worker's own adapter; the first worker inherits the one that checked the job."""
+        from wtb.langgraph.adapter import GraphAdapter
+
+        adapter, self._first = self._first, None
+        return adapter or GraphAdapter(self.workflow)
+
+    def check(self) -> None:
+        """Find everything that is wrong with the variants and cases before anything runs."""
+        from wtb.langgraph.adapter import GraphAdapter
+
+        self._first = GraphAdapter(self.workflow)
+        for variant in self.variants:
+            self._first.check(variant)
+            self._first.prepare(variant).settings(self.config, self.context)
+        for variant in self._distinct_graphs():
+            for case in self.cases:
+                self._first.check_case(variant, case.id, case.input)
+
+    def _distinct_graphs(self) -> "list[Variant]":
+        """One variant for each graph: substituted nodes do not change what a graph takes in."""
+        first: dict[tuple[int, str], Variant] = {}
+        for variant in self.variants:
+            first.setdefault((id(variant.graph), repr(variant.params)), variant)
+        return list(first.values())
+
+    def context_of(self, task: "TaskRef") -> RunContext:
+        """Return the context that nodes of this attempt see."""
+        return RunContext(
+            execution_id=task.execution,
+            variant=self.variants[task.variant].name,
+            case_id=self.cases[task.case].id,
+            repeat=task.repeat,
+            attempt=task.attempt,
+            seed=task.seed,
+            is_cancelled=task.is_stopped,
+        )
+
+    def attempt(self, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
+        """Make one attempt on the calling thread."""
+        started = perf_counter()
+        run = self.context_of(task)
+        prepared = adapter.prepare(self.variants[task.variant])
+        seed_everything(task.seed)
+        with activate(run):
+            trace = prepared.execute(
+                self.cases[task.case].input,
+                run=run,
+                config=self.config,
+                context=self.context,
+                cancelled=task.is_stopped,
+            )
+        return outcome(trace, run, perf_counter() - started)
+
+    async def aattempt(self, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
+        """Make one attempt on the caller's event loop."""
+        started = perf_counter()
+        run = self.context_of(task)
+        prepared: PreparedGraph = adapter.prepare(self.variants[task.variant])
+        seed_everything(task.seed)
+        with activate(run):
+            trace = await prepared.aexecute(
+                self.cases[task.case].input,
+                run=run,
+                config=self.config,
+                context=self.context,
+                cancelled=task.is_stopped,
+            )
+        return outcome(trace, run, perf_counter() - started)
+
+
+def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
+    """Return what an attempt delivers, its values serialised."""
+    warnings: list[str] = []
+    has_output = trace.output is not None or trace.status == "succeeded"
+    nodes = [_node_item(node, warnings) for node in trace.nodes]
+    return OutcomeItem(
+        status=trace.status,
+        retryable=trace.error is None or trace.error.retryable,
+        output=_values.dump(trace.output, "the output", warnings) if has_output else None,
+        state=(
+            None
+            if trace.state is trace.output
+            else _values.dump(trace.state, "the state", warnings)
+        ),
+        interrupts=(
+            _values.dump(trace.interrupts, "the questions", warnings) if trace.interrupts else None
+        ),
+        error=_error_tuple(trace.error),
+        nodes=nodes,
+        metrics=[
+            (name, metric.value, metric.direction, "workflow", None, None)
+            for name, metric in run.metrics.items()
+        ],
+        usage=_json(trace.usage),
+        warnings=list(dict.fromkeys(warnings)),
+        duration_s=duration_s,
+    )
+
+
+def broken(error: "ErrorInfo", duration_s: float) -> OutcomeItem:
+    """Return the outcome of an attempt that failed outside of the graph."""
+    return OutcomeItem(
+        status="failed",
+        retryable=error.retryable,
+        output=None,
+        state=None,
+        interrupts=None,
+        error=_error_tuple(error),
+        nodes=[],
+        metrics=[],
+        usage=None,
+        warnings=[],
+        duration_s=duration_s,
+    )
+
+
+def _node_item(node: "NodeTrace", warnings: list[str]) -> NodeItem:
+    what = f"node {node.path!r}"
+    return NodeItem(
+        node=node.path,
+        step=node.step,
+        order=node.order,
+        status=node.status,
+        calls=node.attempts,
+        started_at=node.started_at,
+        duration_s=node.duration_s,
+        input=_values.dump_record(node.input, f"{what}: its input", warnings),
+        output=(
+            None
+            if node.output is None
+            else _values.dump_record(node.output, f"{what}: its output", warnings)
+        ),
+        error=_error_tuple(node.error),
+        usage=_json(node.usage),
+    )
+
+
+def _error_tuple(error: "ErrorInfo | None") -> ErrorTuple | None:
+    return error and (error.type, error.message, error.traceback, error.node)
+
+
+def _json(value: Mapping[str, Any]) -> str | None:
+    if not value:
+        return None
+    import json
+
+    return json.dumps(value)
+
+
+Attempt = Callable[["GraphAdapter", "TaskRef"], OutcomeItem]

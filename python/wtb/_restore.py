@@ -1,0 +1,170 @@
+"""Finds again, in a later session, what a stored batch was made of."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wtb import _values
+from wtb.cases import Case
+from wtb.errors import UnknownVariantError, WorkflowImportError, WorkflowNotBoundError
+from wtb.variants import Variant, normalise_variants
+from wtb.workflow import Workflow, as_workflow, import_reference
+
+if TYPE_CHECKING:
+    from wtb._native import EngineRef
+    from wtb.registry import Registry
+
+__all__ = [
+    "describe_settings",
+    "describe_variant",
+    "restore_cases",
+    "restore_settings",
+    "restore_variants",
+    "restore_workflow",
+]
+
+
+def describe_variant(variant: Variant) -> str:
+    """Return a variant as the store keeps it: JSON, with what cannot be found again by name."""
+    described = variant.describe()
+    described["by_value"] = _by_value(variant, described)
+    return json.dumps(described)
+
+
+def describe_settings(config: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
+    """Return a batch's own config and context as the store keeps them.
+
+    With them goes the directory where this program finds its modules first: a later session that
+    is started elsewhere (`wtb resume`) looks there, too.
+    """
+    given = {"config": config, "context": context}
+    kept = {name: value for name, value in given.items() if _is_json(value, value)}
+    return {
+        **kept,
+        "by_value": [name for name in given if name not in kept],
+        "directory": os.path.abspath(sys.path[0] or "."),
+    }
+
+
+def restore_settings(data: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return a stored batch's own config and context.
+
+    Args:
+        data: The batch.
+        given: What the caller passes again, by name; None for nothing.
+
+    Raises:
+        WorkflowNotBoundError: One was an object that is no JSON, and is not passed again.
+    """
+    front = data["spec"]["front"]
+    missing = [name for name in front["by_value"] if given.get(name) is None]
+    if missing:
+        raise WorkflowNotBoundError(
+            f"batch {data['id']} was given {missing[0]}= as an object that the store cannot keep: "
+            f"pass {missing[0]}= again"
+        )
+    found = [
+        given[name] if given.get(name) is not None else front.get(name)
+        for name in ("config", "context")
+    ]
+    return found[0], found[1]
+
+
+def restore_workflow(
+    data: Mapping[str, Any], given: object, registry: "Registry"
+) -> Workflow:
+    """Return the workflow of a stored batch: the one given, a registered one, or its reference.
+
+    Raises:
+        WorkflowNotBoundError: The program has to pass or register it.
+    """
+    if given is not None:
+        return as_workflow(given)
+    found = registry.find(data["workflow"])
+    if found is not None:
+        return found
+    reference = data["reference"]
+    if reference is None:
+        raise WorkflowNotBoundError(
+            f"batch {data['id']} runs workflow {data['workflow']!r}, whose graph was passed as an "
+            "object: pass workflow= again, or register it under this name with "
+            "bench.register(workflow)"
+        )
+    target = import_reference(reference, data["spec"]["front"].get("directory"))
+    return target if isinstance(target, Workflow) else Workflow(data["workflow"], reference)
+
+
+def restore_variants(engine: "EngineRef", batch: str, workflow: Workflow) -> list[Variant]:
+    """Return the variants of a stored batch, in its order.
+
+    Raises:
+        WorkflowNotBoundError: One holds something that only the program that made it had.
+    """
+    variants = []
+    for name, text in engine.variants(batch):
+        described = json.loads(text)
+        if described["by_value"]:
+            raise WorkflowNotBoundError(
+                f"variant {name!r} of batch {batch} was given {', '.join(described['by_value'])} "
+                "as an object that cannot be found again by name. Register implementations with "
+                "@workflow.variant(node, name), or pass 'module:function' references"
+            )
+        parts = {part: described[part] for part in ("nodes", "config", "context", "params")}
+        variants.append(Variant(name, graph=described["graph"], **parts))
+    try:
+        return normalise_variants(workflow, variants)
+    except (UnknownVariantError, WorkflowImportError) as error:
+        raise WorkflowNotBoundError(
+            f"batch {batch} cannot be taken up with workflow {workflow.name!r}: {error}"
+        ) from error
+
+
+def restore_cases(engine: "EngineRef", batch: str) -> list[Case]:
+    """Return the cases of a stored batch, in its order."""
+    return [
+        Case(
+            _values.load(engine, given),
+            _values.load(engine, expected),
+            id=key,
+            tags=tuple(tags),
+            group=group,
+        )
+        for key, group, tags, given, expected in engine.cases(batch)
+    ]
+
+
+def _by_value(variant: Variant, described: Mapping[str, Any]) -> list[str]:
+    parts = [f"node {node!r}" for node, chosen in variant.nodes.items() if not _named(chosen)]
+    if variant.graph is not None and not _named(variant.graph):
+        parts.append("its graph")
+    for part in ("config", "context", "params"):
+        given = getattr(variant, part)
+        if given is not None and not _is_json(given, described[part]):
+            parts.append(f"its {part}")
+    return parts
+
+
+def _named(chosen: object) -> bool:
+    """Whether a choice can be found again: a name, or something importable under its own name."""
+    if isinstance(chosen, str):
+        return True
+    module = getattr(chosen, "__module__", None)
+    qualified = getattr(chosen, "__qualname__", None)
+    if not module or not qualified or module == "__main__" or "<" in qualified:
+        return False
+    try:
+        return import_reference(f"{module}:{qualified}") is chosen
+    except WorkflowImportError:
+        return False
+
+
+def _is_json(given: object, described: object) -> bool:
+    # What became another value on its way to JSON (an object its repr) is not what was given.
+    if isinstance(given, Mapping) and not isinstance(given, dict):
+        given = dict(given)
+    try:
+        return bool(json.loads(json.dumps(given)) == described == given)
+    except (TypeError, ValueError):
+        return False

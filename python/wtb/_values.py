@@ -1,0 +1,118 @@
+"""User values as LangGraph's serializer writes them: `(type, bytes)`, never pickle.
+
+What the serializer refuses (an open file, a fitted model) does not fail an execution: it is kept as
+its `repr`, marked as such, and reported as a warning.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    from wtb._native import EngineRef, ValueRef
+
+__all__ = ["Payload", "Unserialisable", "dump", "dump_record", "load", "serializer"]
+
+Payload = tuple[str, bytes]
+"""The serializer's type tag, and the bytes."""
+
+RECORD_BYTES_MAX = 4 * 1024 * 1024
+"""Inputs and outputs of nodes that are larger than this are recorded as their `repr` only."""
+
+_MARK = "__wtb_unserialisable__"
+_REPR_CHARACTERS_MAX = 2_000
+
+
+@dataclass(frozen=True)
+class Unserialisable:
+    """Stands where a value was that could not be stored.
+
+    Attributes:
+        text: The beginning of the value's `repr`.
+    """
+
+    text: str
+
+    def __repr__(self) -> str:
+        return f"<not stored: {self.text}>"
+
+
+@cache
+def serializer() -> "JsonPlusSerializer":
+    """Return the serializer, importing LangGraph at the first call."""
+    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+    return JsonPlusSerializer(pickle_fallback=False)
+
+
+def dump(value: object, what: str, warnings: list[str]) -> Payload:
+    """Serialise a value; parts that cannot be are replaced by marks and named in `warnings`.
+
+    Args:
+        value: Any user value.
+        what: How warnings speak of it, for example "the output".
+        warnings: Collects one text for each part that was replaced.
+    """
+    try:
+        return serializer().dumps_typed(value)
+    except Exception as error:
+        return serializer().dumps_typed(_without_refused(value, what, error, warnings))
+
+
+def dump_record(value: object, what: str, warnings: list[str]) -> Payload:
+    """Serialise what a node got or gave; one that is too large is kept as its `repr`."""
+    payload = dump(value, what, warnings)
+    size = len(payload[1])
+    if size <= RECORD_BYTES_MAX:
+        return payload
+    warnings.append(f"{what} has {size:,} bytes, more than are recorded ({RECORD_BYTES_MAX:,})")
+    return serializer().dumps_typed(_mark(value))
+
+
+def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
+    """Return a stored value as a Python object; None when there is none."""
+    if value is None:
+        return None
+    return _unmark(serializer().loads_typed(engine.load(value)))
+
+
+def _without_refused(
+    value: object, what: str, error: Exception, warnings: list[str]
+) -> object:
+    if not isinstance(value, Mapping):
+        warnings.append(f"{what} cannot be serialised ({type(error).__name__}: {error})")
+        return _mark(value)
+    kept: dict[str, object] = {}
+    for key, part in value.items():
+        try:
+            serializer().dumps_typed(part)
+        except Exception as refused:
+            reason = f"{type(refused).__name__}: {refused}"
+            warnings.append(f"{what}: {key!r} cannot be serialised ({reason})")
+            kept[str(key)] = _mark(part)
+        else:
+            kept[str(key)] = part
+    return kept
+
+
+def _mark(value: object) -> dict[str, str]:
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
+    return {_MARK: text[:_REPR_CHARACTERS_MAX]}
+
+
+def _unmark(value: Any) -> Any:
+    # Marks stand at the top or one level below it, where `_without_refused` puts them.
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_MARK}:
+        return Unserialisable(value[_MARK])
+    for key, part in value.items():
+        if isinstance(part, dict) and part.keys() == {_MARK}:
+            value[key] = Unserialisable(part[_MARK])
+    return value

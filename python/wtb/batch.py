@@ -1,0 +1,289 @@
+"""A batch: running or over, its results, its comparison."""
+
+import html
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from wtb.comparison import Comparison
+from wtb.errors import InvalidTransitionError
+from wtb.execution import Execution
+
+if TYPE_CHECKING:
+    from wtb._drive import Drive
+    from wtb._native import ActiveBatchRef, EngineRef
+
+__all__ = ["Batch", "Progress"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is.
+
+    Attributes:
+        total: How many executions it has.
+        counts: How many executions stand where, by status.
+        unscored: How many await their scores.
+        retried: How many attempts were retried in this session.
+        elapsed_s: Seconds since this session took the batch up.
+        per_second: Executions ended per second in this session.
+        remaining_s: Estimated seconds until the last one ends, once there is a rate.
+        status: The batch's status.
+        backpressure: Whether work is held back because too much awaits its scores.
+        failures: The most recent failures.
+    """
+
+    total: int
+    counts: Mapping[str, int]
+    unscored: int
+    retried: int
+    elapsed_s: float
+    per_second: float
+    remaining_s: float | None
+    status: str
+    backpressure: bool
+    failures: Sequence[Mapping[str, Any]]
+
+    @property
+    def ended(self) -> int:
+        """How many executions have ended, well or not."""
+        return self.total - self.counts["queued"] - self.counts["running"]
+
+    @property
+    def failed(self) -> int:
+        """How many executions ended with an error."""
+        return self.counts["failed"] + self.counts["timed_out"]
+
+    @classmethod
+    def parse(cls, text: str) -> "Progress":
+        """Read what the engine reports."""
+        data = json.loads(text)
+        remaining = data["remaining_ms"]
+        return cls(
+            total=data["total"],
+            counts=data["counts"],
+            unscored=data["unscored"],
+            retried=data["retried"],
+            elapsed_s=data["elapsed_ms"] / 1000,
+            per_second=data["per_second"],
+            remaining_s=None if remaining is None else remaining / 1000,
+            status=data["status"],
+            backpressure=data["backpressure"],
+            failures=data["failures"],
+        )
+
+
+class Batch:
+    """A batch, under way in this program or read from the store.
+
+    Attributes:
+        id: `b_...`.
+        name: The name its author gave it.
+        workflow: The workflow's name.
+    """
+
+    def __init__(self, engine: "EngineRef", id: str, drive: "Drive | None" = None) -> None:  # noqa: A002
+        self._engine = engine
+        self._drive = drive
+        self._lock = threading.Lock()
+        self._results: Sequence[Execution] | None = None
+        self._comparison: Comparison | None = None
+        self.id = id
+        data = self._read()
+        self.name: str | None = data["name"]
+        self.workflow: str = data["workflow"]
+
+    @property
+    def status(self) -> str:
+        """Where it stands: "pending", "running", "paused", "completed", ...
+
+        A batch whose session is gone shows the status it had then; `is_resumable` tells.
+        """
+        status: str = self._read()["status"]
+        return status
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether this program hands out its executions at the moment."""
+        return self._drive is not None and self._drive.active.is_under_way()
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it has not ended and no live session drives it."""
+        data = self._read()
+        final = data["status"] in ("completed", "completed_with_errors", "failed", "cancelled")
+        return not final and not data["driven"]
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        if self._drive is not None and self._drive.active.is_under_way():
+            return Progress.parse(self._drive.active.progress())
+        data = self._read()
+        return Progress(
+            total=sum(data["counts"].values()),
+            counts=data["counts"],
+            unscored=0,
+            retried=0,
+            elapsed_s=max(0.0, (data["finished_at"] or 0) - (data["started_at"] or 0)),
+            per_second=0.0,
+            remaining_s=None,
+            status=data["status"],
+            backpressure=False,
+            failures=[],
+        )
+
+    @property
+    def results(self) -> Sequence[Execution]:
+        """Its executions, by variant, case and repeat; those that have not run are queued."""
+        with self._lock:
+            if self._results is None:
+                results = self._read_results()
+                if self.is_under_way:
+                    return results
+                self._results = results
+            return self._results
+
+    @property
+    def comparison(self) -> Comparison:
+        """Its variants side by side."""
+        with self._lock:
+            if self._comparison is None:
+                comparison = Comparison.parse(*self._engine.compare([self.id], None, None))
+                if self.is_under_way:
+                    return comparison
+                self._comparison = comparison
+            return self._comparison
+
+    @property
+    def comparison_matrix(self) -> dict[str, Any]:
+        """The comparison as plain data: variants by metrics, and the primary metric by cases.
+
+        Keys: `metric`, `combinations` (variants), `metrics` (means by variant and metric), `cases`,
+        and `scores`, a list for each variant with the mean over repeats for each case, or None.
+        """
+        comparison = self.comparison
+        cases = list(dict.fromkeys(one.case_id for one in self.results))
+        names = [line["name"] for line in comparison.variants]
+        found: dict[tuple[str, str], list[float]] = {}
+        for one in self.results:
+            value = {**one.metrics, **one.scores}.get(comparison.metric or "")
+            if value is not None:
+                found.setdefault((one.variant, one.case_id), []).append(value)
+        return {
+            "metric": comparison.metric,
+            "combinations": names,
+            "metrics": {line["name"]: dict(line["metrics"]) for line in comparison.variants},
+            "cases": cases,
+            "scores": [[_mean(found.get((name, case))) for case in cases] for name in names],
+        }
+
+    @property
+    def best_combination_name(self) -> str | None:
+        """The variant with the best mean; None without scores and where several share it."""
+        return self.comparison.best
+
+    def wait(self, timeout: float | None = None) -> "Batch":
+        """Wait until the batch has ended in this session, and return it.
+
+        Args:
+            timeout: Seconds after which to give up waiting; None waits as long as it takes.
+
+        Raises:
+            TimeoutError: It has not ended in time; it goes on.
+            WtbError: Something other than an execution failed, for example the disk is full.
+        """
+        if self._drive is not None:
+            self._drive.wait(timeout)
+        return self
+
+    def pause(self) -> None:
+        """Hand out nothing new until `resume()`; attempts under way go on."""
+        self._active("pause").pause()
+
+    def resume(self) -> None:
+        """Go on after `pause()`. A batch of an earlier session: `bench.resume_batch`."""
+        self._active("resume").resume()
+
+    def cancel(self) -> None:
+        """Cancel everything that has not ended; attempts under way are told to stop."""
+        self._active("cancel").cancel()
+
+    def drain(self) -> None:
+        """Let attempts under way end and leave the rest to `bench.resume_batch`."""
+        self._active("drain").drain()
+
+    def stop(self) -> None:
+        """Stop now and leave everything unfinished to `bench.resume_batch`."""
+        self._active("stop").abandon()
+
+    def raise_for_status(self) -> "Batch":
+        """Return the batch if all its executions succeeded.
+
+        Raises:
+            ExecutionFailedError: Of the first that did not.
+        """
+        for one in self.results:
+            one.raise_for_status()
+        return self
+
+    def __iter__(self) -> Any:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        total: int = sum(self._read()["counts"].values())
+        return total
+
+    def __repr__(self) -> str:
+        data = self._read()
+        counts = ", ".join(f"{n} {status}" for status, n in data["counts"].items() if n)
+        name = f" {self.name!r}" if self.name else ""
+        return f"<Batch {self.id}{name} of {self.workflow!r} {data['status']}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>{self.comparison._repr_html_()}"
+
+    def _active(self, verb: str) -> "ActiveBatchRef":
+        if self._drive is None:
+            raise InvalidTransitionError(
+                f"cannot {verb} batch {self.id}: it is not under way in this program "
+                f"(status {self.status!r}); bench.resume_batch takes it up again"
+            )
+        return self._drive.active
+
+    def _read(self) -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(self._engine.batch(self.id))
+        return data
+
+    def _read_results(self) -> list[Execution]:
+        rows = self._engine.executions(self.id, False, [], None, None, None, False, None)
+        scores = json.loads(self._engine.scores(self.id))
+        results = []
+        for row in rows:
+            execution = Execution(self._engine, row)
+            execution.score_records = scores.get(execution.id, [])
+            results.append(execution)
+        return results
+
+    def _forget(self) -> None:
+        """Read results and comparison again when they are asked for."""
+        with self._lock:
+            self._results = self._comparison = None
+
+
+def poll_until(done: Callable[[float], bool], timeout: float | None) -> bool:
+    """Call `done(seconds)` in short waits, so that Ctrl-C is noticed; returns whether it was."""
+    until = None if timeout is None else monotonic() + timeout
+    while True:
+        rest = 0.1 if until is None else min(0.1, until - monotonic())
+        if done(max(rest, 0.0)):
+            return True
+        if until is not None and monotonic() >= until:
+            return False
+
+
+def _mean(values: Sequence[float] | None) -> float | None:
+    return sum(values) / len(values) if values else None

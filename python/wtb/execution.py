@@ -1,0 +1,288 @@
+"""An execution and the nodes that ran in it, as they stand in the store."""
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from wtb import _values
+from wtb.errors import ExecutionFailedError
+
+if TYPE_CHECKING:
+    from wtb._native import EngineRef, ExecutionRow, NodeRow
+
+__all__ = ["Attempt", "Execution", "ExecutionError", "Interrupt", "NodeRecord"]
+
+
+@dataclass(frozen=True)
+class ExecutionError:
+    """Why an execution or a node failed.
+
+    Attributes:
+        type: The exception's type, for example `"ValueError"`.
+        message: What it says.
+        traceback: Where it was raised.
+        node: The node that failed, `"agent/tools"` inside a subgraph.
+    """
+
+    type: str
+    message: str
+    traceback: str | None = None
+    node: str | None = None
+
+    def __str__(self) -> str:
+        where = f"node {self.node!r}: " if self.node else ""
+        return f"{where}{self.type}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of an execution.
+
+    Attributes:
+        number: From 1.
+        worker: Who made it.
+        status: How it ended.
+        started_at: When its lease was given.
+        finished_at: When its end was accepted.
+        error: Why it failed.
+    """
+
+    number: int
+    worker: str
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    error: ExecutionError | None
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """A question that a node asked by `interrupt(value)`.
+
+    Attributes:
+        value: What the node passed.
+        id: LangGraph's id of the question.
+    """
+
+    value: Any
+    id: str
+
+
+class NodeRecord:
+    """One node's work in one attempt.
+
+    Attributes:
+        node: The node, `"agent/tools"` inside a subgraph.
+        attempt: The attempt that it belongs to, from 1.
+        order: Its place in the order of starts, from 0.
+        step: LangGraph's step.
+        status: "succeeded", "failed", "cached", "cancelled" or "interrupted".
+        calls: How often it was called; more than once when its retry policy retried it.
+        started_at: When it was first called.
+        duration_s: All calls together, in seconds.
+        error: Why it failed.
+        usage: Tokens by model.
+    """
+
+    def __init__(self, engine: "EngineRef", row: "NodeRow") -> None:
+        text, self._input, self._output = row
+        self._engine = engine
+        data = json.loads(text)
+        self.node: str = data["node"]
+        self.attempt: int = data["attempt"]
+        self.order: int = data["order"]
+        self.step: int = data["step"]
+        self.status: str = data["status"]
+        self.calls: int = data["calls"]
+        self.started_at: datetime = _required_time(data["started_at"])
+        self.duration_s: float = data["duration_s"]
+        self.error: ExecutionError | None = _error(data["error"])
+        self.usage: Mapping[str, Any] = data["usage"] or {}
+
+    @cached_property
+    def input(self) -> Any:
+        """What the node was given."""
+        return _values.load(self._engine, self._input)
+
+    @cached_property
+    def output(self) -> Any:
+        """What the node returned; None when it did not."""
+        return _values.load(self._engine, self._output)
+
+    def __repr__(self) -> str:
+        return f"NodeRecord({self.node!r}, {self.status}, {self.duration_s:.3f} s)"
+
+
+class Execution:
+    """One run of a workflow: one cell of a batch, or a single `bench.run`.
+
+    It shows the store's state of the moment it was read; inputs, outputs and nodes are read from
+    the store when they are first asked for.
+
+    Attributes:
+        id: `e_...`.
+        batch_id: The batch that it is a cell of; None for a single execution.
+        workflow: Name of the workflow.
+        variant: Name of the variant.
+        case_id: Id of the case.
+        repeat: Which repeat, from 0.
+        seed: What its attempts seeded their random number generators with.
+        status: "queued", "running", "succeeded", "failed", "timed_out", "cancelled",
+            "interrupted" or "paused".
+        error: Why its last attempt failed.
+        attempts_made: How many attempts were started.
+        dead_letter: Whether it spent its retries and waits to be looked at.
+        created_at: When it was created.
+        started_at: When its last attempt was started.
+        finished_at: When it ended.
+        duration_s: How long its last attempt took, in seconds.
+        usage: Tokens by model.
+        warnings: What could not be recorded, and the like.
+    """
+
+    def __init__(self, engine: "EngineRef", row: "ExecutionRow") -> None:
+        text, self._input, self._output, self._state, self._interrupts = row
+        self._engine = engine
+        data = json.loads(text)
+        self._data = data
+        self.id: str = data["id"]
+        self.batch_id: str | None = data["batch"]
+        self.workflow: str = data["workflow"]
+        self.variant: str = data["variant"]
+        self.case_id: str = data["case_id"]
+        self.repeat: int = data["repeat"]
+        self.seed: int = data["seed"]
+        self.status: str = data["status"]
+        self.error: ExecutionError | None = _error(data["error"])
+        self.attempts_made: int = data["attempts"]
+        self.dead_letter: bool = data["dead_letter"]
+        self.created_at: datetime = _required_time(data["created_at"])
+        self.started_at: datetime | None = _time(data["started_at"])
+        self.finished_at: datetime | None = _time(data["finished_at"])
+        self.duration_s: float | None = data["duration_s"]
+        self.usage: Mapping[str, Any] = data["usage"] or {}
+        self.warnings: Sequence[str] = data["warnings"]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the workflow reached its end."""
+        return self.status == "succeeded"
+
+    @cached_property
+    def output(self) -> Any:
+        """What the workflow returned."""
+        return _values.load(self._engine, self._output)
+
+    @cached_property
+    def state(self) -> Any:
+        """The whole final state, where the graph's output schema shows only a part of it."""
+        if self._state is None:
+            return self.output
+        return _values.load(self._engine, self._state)
+
+    @cached_property
+    def interrupts(self) -> Sequence[Interrupt]:
+        """The questions that await an answer."""
+        asked = _values.load(self._engine, self._interrupts) or []
+        return [Interrupt(value, key) for value, key in asked]
+
+    @cached_property
+    def nodes(self) -> Sequence[NodeRecord]:
+        """The nodes of all attempts, by attempt and start."""
+        return [NodeRecord(self._engine, row) for row in self._detail[2]]
+
+    @cached_property
+    def attempts(self) -> Sequence[Attempt]:
+        """The attempts, in order."""
+        return [
+            Attempt(
+                number=one["number"],
+                worker=one["worker"],
+                status=one["status"],
+                started_at=_required_time(one["started_at"]),
+                finished_at=_time(one["finished_at"]),
+                error=_error(one["error"]),
+            )
+            for one in json.loads(self._detail[0])
+        ]
+
+    @cached_property
+    def score_records(self) -> Sequence[Mapping[str, Any]]:
+        """Every score with its source, direction and reason, or why there is none."""
+        found: list[Mapping[str, Any]] = json.loads(self._detail[1])
+        return found
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """What evaluators gave, by name."""
+        return self._values_of(lambda source: source != "workflow")
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """What the workflow logged, by name."""
+        return self._values_of(lambda source: source == "workflow")
+
+    def raise_for_status(self) -> "Execution":
+        """Return the execution if it succeeded.
+
+        Raises:
+            ExecutionFailedError: It did not; the text names the node and the error.
+        """
+        if self.succeeded:
+            return self
+        reason = f": {self.error}" if self.error else ""
+        trace = f"\n\n{self.error.traceback}" if self.error and self.error.traceback else ""
+        raise ExecutionFailedError(f"execution {self.id} {self.status}{reason}{trace}")
+
+    def __repr__(self) -> str:
+        cell = f"{self.variant!r}, {self.case_id!r}"
+        cell += f", repeat {self.repeat}" if self.repeat else ""
+        reason = f", {self.error.type} in {self.error.node!r}" if self.error else ""
+        return f"<Execution {self.id} {self.status} ({cell}){reason}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("status", self.status),
+            ("variant", self.variant),
+            ("case", self.case_id),
+            ("repeat", self.repeat),
+            *([("duration", f"{self.duration_s:.3f} s")] if self.duration_s is not None else []),
+            *([("error", str(self.error))] if self.error else []),
+            *self.scores.items(),
+            *self.metrics.items(),
+        ]
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(str(name))}</th>"
+            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+            for name, value in rows
+        )
+        return f"<table><caption>{html.escape(self.id)}</caption>{cells}</table>"
+
+    @cached_property
+    def _detail(self) -> tuple[str, str, "list[NodeRow]"]:
+        return self._engine.detail(self.id)
+
+    def _values_of(self, wanted: Any) -> dict[str, float]:
+        return {
+            score["name"]: score["value"]
+            for score in self.score_records
+            if score["value"] is not None and wanted(score["source"])
+        }
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _required_time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _error(data: Mapping[str, Any] | None) -> ExecutionError | None:
+    if data is None:
+        return None
+    return ExecutionError(data["type"], data["message"], data["traceback"], data["node"])

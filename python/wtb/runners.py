@@ -1,0 +1,259 @@
+"""Runners: the places that workers live in. Here those of this process: inline and threads.
+
+A runner only brings workers to a batch; what is run next, retried or given up is the engine's
+decision, whatever the runner.
+"""
+
+import itertools
+import threading
+import traceback
+from collections.abc import Callable
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+from wtb._job import broken
+from wtb.errors import ConfigurationError, did_you_mean
+from wtb.standalone import StandaloneRunner
+
+if TYPE_CHECKING:
+    from wtb._job import Job, OutcomeItem
+    from wtb._native import ActiveBatchRef, TaskRef
+    from wtb.langgraph.adapter import GraphAdapter
+
+__all__ = [
+    "BatchTestRunner",
+    "SequentialBatchTestRunner",
+    "ThreadPoolBatchTestRunner",
+    "resolve_runner",
+]
+
+POLL_S = 0.5
+"""How long a worker waits for work before it looks whether anything else has happened."""
+
+STUCK_GRACE_S = 0.5
+"""How long after its deadline a thread may still be in user code before it is replaced."""
+
+LEAVE_GRACE_S = 0.5
+"""How long the end of a batch waits for threads that are still in user code."""
+
+MAX_STUCK_PER_WORKER = 8
+"""How many stuck threads each worker of a pool may leave behind before the batch is given up."""
+
+
+@runtime_checkable
+class BatchTestRunner(Protocol):
+    """What `run_batch(runner=...)` takes beside a name.
+
+    Attributes:
+        kind: What the store calls it, for example `"thread"`.
+        max_workers: How many attempts run at once; None leaves it to the batch.
+    """
+
+    @property
+    def kind(self) -> str:
+        """What the store calls it."""
+        ...
+
+    @property
+    def max_workers(self) -> int | None:
+        """How many attempts run at once."""
+        ...
+
+    def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
+        """Bring workers to a batch and return when nothing more will come for them.
+
+        Args:
+            active: The handle to poll for tasks and to deliver outcomes to.
+            job: The workflow, variants and cases that tasks refer to by number.
+            workers: How many attempts to run at once.
+        """
+        ...
+
+
+class _Worker:
+    """One worker: polls for tasks on the thread that calls `run`."""
+
+    def __init__(
+        self, active: "ActiveBatchRef", job: "Job", name: str, replaces: str | None = None
+    ) -> None:
+        self._active = active
+        self._job = job
+        self._name = name
+        self._replaces = replaces
+        self.key: int | None = None
+
+    def run(self) -> None:
+        """Make attempts until the batch has none left for this worker."""
+        started = perf_counter()
+        adapter = self._job.adapter()
+        try:
+            ready_ms = round((perf_counter() - started) * 1000)
+            self.key = self._active.join(self._name, ready_ms, self._replaces)
+            while (task := self._active.poll(self.key, POLL_S)) is not False:
+                if task is not None:
+                    self._active.complete(task, self._attempt(adapter, task))
+        finally:
+            adapter.close()
+        self._active.leave(self.key)
+
+    def _attempt(self, adapter: "GraphAdapter", task: "TaskRef") -> "OutcomeItem":
+        started = perf_counter()
+        try:
+            return self._job.attempt(adapter, task)
+        except Exception as error:
+            from wtb.langgraph.trace import error_info
+
+            # A factory or a config that fails in this worker costs the attempt, not the worker.
+            return broken(error_info(error, None), perf_counter() - started)
+
+
+class SequentialBatchTestRunner(StandaloneRunner):
+    """Runs one attempt after the other on the calling thread: the fallback, and the debugger's.
+
+    Timeouts and cancelling take effect between two nodes only.
+
+    Example:
+        >>> runner = SequentialBatchTestRunner()                                # doctest: +SKIP
+        >>> bench.run_batch(graph, variants=[{}], test_cases=cases, runner=runner)
+        ... # doctest: +SKIP
+    """
+
+    kind: ClassVar[str] = "inline"
+    max_workers: int | None = 1
+
+    def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
+        """Make every attempt on the calling thread; see `BatchTestRunner.drive`."""
+        del workers  # There is one calling thread.
+        active.pool_created(self.kind, 1)
+        _Worker(active, job, "inline-1").run()
+
+
+class ThreadPoolBatchTestRunner(StandaloneRunner):
+    """Runs attempts on threads: for graphs that wait on network calls.
+
+    Every thread has its own adapter and graphs. A timeout makes the attempt timed out at its
+    deadline; a thread that is still in user code then is left behind, reported, and replaced.
+
+    Args:
+        max_workers: How many threads; by default the batch's `max_workers`.
+        store: Where a runner that is used without a bench keeps its results; `wtb_db_url` is the
+            seeds' name for it.
+    """
+
+    kind: ClassVar[str] = "thread"
+
+    def __init__(self, max_workers: int | None = None, **standalone: Any) -> None:
+        super().__init__(**standalone)
+        if max_workers is not None and max_workers < 1:
+            raise ConfigurationError(f"max_workers has to be at least 1, not {max_workers}")
+        self.max_workers: int | None = max_workers
+
+    def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
+        """Make attempts on `workers` threads; see `BatchTestRunner.drive`."""
+        _ThreadPool(active, job, workers).run()
+
+
+class _ThreadPool:
+    """The threads of one batch, and the watch over those that get stuck."""
+
+    def __init__(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
+        self._active = active
+        self._job = job
+        self._size = workers
+        self._numbers = itertools.count(1)
+        self._threads: dict[str, threading.Thread] = {}
+        self._left = threading.Condition()
+        self._abandoned = 0
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        self._active.pool_created("thread", self._size)
+        for _ in range(self._size):
+            self._spawn()
+        while self._active.is_under_way() and self._failure is None:
+            with self._left:
+                if not self._threads:
+                    break
+                self._left.wait(0.1)
+            self._replace_stuck()
+        self._wait_for_leavers()
+        if self._failure is not None:
+            raise self._failure
+
+    def _spawn(self, replaces: str | None = None) -> None:
+        name = f"thread-{next(self._numbers)}"
+        worker = _Worker(self._active, self._job, name, replaces)
+        # A thread that is stuck in user code must not keep the program from ending.
+        thread = threading.Thread(
+            target=self._work, args=(worker, name), name=f"wtb-{name}", daemon=True
+        )
+        with self._left:
+            self._threads[name] = thread
+        thread.start()
+
+    def _work(self, worker: _Worker, name: str) -> None:
+        try:
+            worker.run()
+        except BaseException as error:
+            self._lose(worker, error)
+        finally:
+            with self._left:
+                self._threads.pop(name, None)
+                self._left.notify_all()
+
+    def _lose(self, worker: _Worker, error: BaseException) -> None:
+        if worker.key is not None:
+            self._active.fail(worker.key, "".join(traceback.format_exception_only(error)).strip())
+        with self._left:
+            self._failure = self._failure or error
+
+    def _replace_stuck(self) -> None:
+        for key in self._active.stuck(STUCK_GRACE_S):
+            name = self._active.worker_name(key)
+            if name is None:
+                continue
+            self._active.fail(key, "still in user code after its attempt's deadline")
+            with self._left:
+                self._threads.pop(name, None)
+            self._abandoned += 1
+            if self._abandoned > MAX_STUCK_PER_WORKER * self._size:
+                self._failure = ConfigurationError(
+                    f"{self._abandoned} threads are stuck in user code after their deadline; a "
+                    "thread cannot be stopped from outside: make the nodes stop in time"
+                )
+                return
+            self._spawn(replaces=name)
+
+    def _wait_for_leavers(self) -> None:
+        until = monotonic() + LEAVE_GRACE_S
+        with self._left:
+            while self._threads and (rest := until - monotonic()) > 0:
+                self._left.wait(rest)
+
+
+_RUNNERS: dict[str, Callable[[], BatchTestRunner]] = {
+    "inline": SequentialBatchTestRunner,
+    "thread": ThreadPoolBatchTestRunner,
+}
+
+
+def resolve_runner(runner: "str | BatchTestRunner") -> BatchTestRunner:
+    """Return the runner that a name stands for, or the runner itself.
+
+    Raises:
+        ConfigurationError: There is no runner of that name, or the object is none.
+    """
+    if isinstance(runner, str):
+        make = _RUNNERS.get(runner)
+        if make is None:
+            raise ConfigurationError(
+                f"there is no runner {runner!r}. "
+                f"{did_you_mean(runner, list(_RUNNERS), listed_as='the runners')}"
+            )
+        return make()
+    if not isinstance(runner, BatchTestRunner):
+        raise ConfigurationError(
+            f"runner is {runner!r}; give 'inline', 'thread', or an object with kind, max_workers "
+            "and drive()"
+        )
+    return runner
