@@ -1,18 +1,28 @@
 """Scoring on threads: timeouts, hanging evaluators, the event loop, errors of the store."""
 
 import asyncio
+import json
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from langgraph.graph import START, StateGraph
 
-from wtb._scoring import HANGING_MAX, score_executions
+from wtb import TestBench, _plan
+from wtb._job import Job
+from wtb._native import EngineRef
+from wtb._scoring import HANGING_MAX, ScoringPool, score_executions
 from wtb.cases import Case
 from wtb.context import RunContext, activate, current
 from wtb.errors import ConfigurationError, StoreError
-from wtb.evaluators import evaluator, exact_match
+from wtb.evaluators import Score, contains, evaluator, exact_match
+from wtb.execution import Execution
+from wtb.runners import SequentialBatchTestRunner
+from wtb.variants import Variant
+from wtb.workflow import Workflow
 
 
 @dataclass
@@ -244,3 +254,150 @@ def test_errors_of_the_executions_iterator_are_raised():
 def test_an_unusable_timeout_is_refused():
     with pytest.raises(ConfigurationError, match="positive number of seconds"):
         score([exact_match()], [1], timeout=-1)
+
+
+class State(TypedDict, total=False):
+    query: str
+    answer: str
+
+
+def build_graph() -> StateGraph:
+    graph = StateGraph(State)
+    graph.add_node("answer", lambda state: {"answer": state["query"].upper()})
+    graph.add_edge(START, "answer")
+    return graph
+
+
+CASES = [Case({"query": text}, text.upper(), id=text) for text in "abcdef"]
+
+
+def test_a_batch_with_evaluators_that_fail_in_every_way(tmp_path, released):
+    @evaluator(timeout=0.05)
+    def hangs(output, case):
+        if case.id == "b":
+            released.wait()
+        return 1
+
+    @evaluator
+    def not_a_number(output):
+        return math.nan
+
+    @evaluator
+    def raises(output, execution):
+        raise ValueError(f"{execution.variant} \ud800")
+
+    @evaluator(direction="min")
+    async def reasons(output, expected):
+        return {"length": len(output["answer"]), "why": Score(0.5, reason=f"{expected} \ud800")}
+
+    evaluators = [exact_match("answer"), hangs, not_a_number, raises, reasons]
+    with TestBench(tmp_path / "s.db") as bench:
+        batch = bench.run_batch(
+            build_graph(), variants=[{}], test_cases=CASES, evaluators=evaluators, max_workers=3
+        )
+        assert batch.status == "completed"
+        for execution in batch.results:
+            assert execution.succeeded
+            found = {one["name"]: one for one in execution.score_records}
+            assert found["exact_match"]["value"] == 1.0
+            assert found["not_a_number"]["value"] is None
+            assert "returned nan" in found["not_a_number"]["error"]
+            assert "ValueError: baseline" in found["raises"]["error"]
+            assert (found["length"]["value"], found["length"]["direction"]) == (1.0, "min")
+            assert found["why"]["reason"] == f"{execution.case_id.upper()} \\ud800"
+            hung = execution.case_id == "b"
+            assert ("hangs" in execution.scores) != hung
+            assert ("took longer" in (found["hangs"]["error"] or "")) == hung
+
+
+def test_a_stored_batch_is_scored_again_through_the_same_evaluators(tmp_path):
+    with TestBench(tmp_path / "s.db") as bench:
+        batch = bench.run_batch(
+            build_graph(), variants=[{}], test_cases=CASES, evaluators=[contains("answer")]
+        )
+    with TestBench(tmp_path / "s.db") as bench:
+        again = bench.score(batch.id, [exact_match("answer")])
+        assert [one.scores for one in again.results] == [{"contains": 1.0, "exact_match": 1.0}] * 6
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A batch whose workers have not started, and the engine that holds it."""
+    workflow = Workflow("w", build_graph())
+    variants = [Variant("baseline")]
+    evaluators = [exact_match("answer"), contains("answer")]
+    spec = _plan.batch_spec(
+        "inline", 1, evaluators, 60.0, metric=None, repeats=1, timeout=None, retries=0,
+        backoff=0.0, error="zero", fail_fast=None, window=None, seed=0, front={},
+    )  # fmt: skip
+    engine = EngineRef(f"sqlite:///{tmp_path}/s.db")
+    active = engine.submit(
+        None, "w", None, json.dumps(spec), [("baseline", "{}")], _plan.case_rows(CASES)
+    )
+    yield engine, active, Job(workflow, variants, CASES), evaluators
+    engine.close()
+
+
+def drive(active, job):
+    SequentialBatchTestRunner().drive(active, job, 1)
+    ended = active.wait(60)
+    assert ended is not None
+    return json.loads(ended)
+
+
+def test_executions_that_cannot_be_loaded_do_not_hold_up_the_batch(begun):
+    engine, active, job, evaluators = begun
+    cases = {case.id: case for case in CASES}
+
+    def load(execution):
+        found = Execution(engine, engine.execution(execution))
+        if found.case_id in "ab":
+            raise StoreError("the object is damaged")
+        if found.case_id == "c":
+            raise SystemExit("gone")
+        return found, cases[found.case_id]
+
+    pool = ScoringPool(active, evaluators, load, workers=2)
+    pool.start()
+    assert drive(active, job)["status"] == "completed"
+    assert pool.join(60)
+    assert pool.error is None
+    for execution in active.executions():
+        found = Execution(engine, engine.execution(execution))
+        errors = [one["error"] for one in found.score_records]
+        if found.case_id in "abc":
+            text = "SystemExit" if found.case_id == "c" else "StoreError: the object is damaged"
+            assert len(errors) == 2
+            assert all(text in one for one in errors)
+        else:
+            assert found.scores == {"exact_match": 1.0, "contains": 1.0}
+
+
+def test_a_store_that_is_closed_meanwhile_ends_the_pool_and_is_its_error(begun):
+    engine, active, job, _ = begun
+    called, released = threading.Event(), threading.Event()
+
+    @evaluator
+    def waits(output):
+        called.set()
+        released.wait()
+        return 1
+
+    def load(execution):
+        return Execution(engine, engine.execution(execution)), CASES[0]
+
+    pool = ScoringPool(active, [waits], load, workers=2)
+    pool.start()
+    worker = threading.Thread(target=SequentialBatchTestRunner().drive, args=(active, job, 1))
+    worker.start()
+    assert called.wait(60)
+    engine.close()
+    released.set()
+    assert pool.join(60)
+    assert isinstance(pool.error, StoreError)
+    worker.join(60)
+
+
+def test_a_pool_that_was_never_started_has_ended(begun):
+    _, active, _, evaluators = begun
+    assert ScoringPool(active, evaluators, lambda execution: None).join()

@@ -65,9 +65,10 @@ def _run(request: "_native.RequestRef", asked: Mapping[str, Any]) -> int:
     evaluators = [{"use": one["use"], **one["arguments"]} for one in asked["evaluators"]]
     display = _native.DisplayRef(request)
     with TestBench(asked["store"]) as bench:
-        display.note(f"Starting {len(variants)} variants x {len(cases)} cases" + (
-            f" x {asked['repeats']} repeats" if asked["repeats"] > 1 else ""
-        ))
+        display.note(
+            f"Starting {len(variants)} variants x {len(cases)} cases"
+            + (f" x {asked['repeats']} repeats" if asked["repeats"] > 1 else "")
+        )
         with contextlib.suppress(KeyboardInterrupt):
             bench.run_batch(
                 asked["workflow"],
@@ -78,7 +79,7 @@ def _run(request: "_native.RequestRef", asked: Mapping[str, Any]) -> int:
                 timeout=asked["timeout_s"],
                 **{key: asked[key] for key in _SETTINGS},
             )
-        return request.conclude(bench._engine, bench.batch("latest").id)
+        return request.conclude(bench._core.engine, bench.batch("latest").id)
 
 
 _SETTINGS = (
@@ -93,7 +94,7 @@ def _resume(request: "_native.RequestRef", asked: Mapping[str, Any]) -> int:
     with TestBench(asked["store"]) as bench:
         with contextlib.suppress(KeyboardInterrupt):
             bench.resume_batch(asked["batch"], progress=_native.DisplayRef(request))
-        return request.conclude(bench._engine, asked["batch"])
+        return request.conclude(bench._core.engine, asked["batch"])
 
 
 def _show(request: "_native.RequestRef", asked: Mapping[str, Any]) -> int:
@@ -102,7 +103,7 @@ def _show(request: "_native.RequestRef", asked: Mapping[str, Any]) -> int:
     with TestBench(asked["store"]) as bench:
         execution = bench.execution(asked["execution"])
         decoded: dict[str, Any] = {
-            **_case_values(bench, execution),
+            "input": _plain(execution.input),
             "output": _plain(execution.output),
             "nodes": [
                 {
@@ -116,19 +117,11 @@ def _show(request: "_native.RequestRef", asked: Mapping[str, Any]) -> int:
         }
         if execution.state is not execution.output:
             decoded["state"] = _plain(execution.state)
+        if execution.expected is not None:
+            decoded["expected"] = _plain(execution.expected)
         if execution.interrupts:
             decoded["interrupts"] = [_plain(one.value) for one in execution.interrupts]
-        return request.show(bench._engine, execution.id, json.dumps(decoded))
-
-
-def _case_values(bench: "TestBench", execution: Any) -> dict[str, Any]:
-    if execution.batch_id is None:
-        return {"input": _plain(execution.input)}
-    from wtb import _restore
-
-    cases = _restore.restore_cases(bench._engine, execution.batch_id)
-    case = next(one for one in cases if one.id == execution.case_id)
-    return {"input": _plain(case.input), "expected": _plain(case.expected)}
+        return request.show(bench._core.engine, execution.id, json.dumps(decoded))
 
 
 def _select_variants(workflow: Any, asked: Mapping[str, Any]) -> "list[Variant]":
@@ -148,9 +141,7 @@ def _select_variants(workflow: Any, asked: Mapping[str, Any]) -> "list[Variant]"
     ]
     axes = asked["grid"]
     combined = (
-        grid(
-            axes["nodes"], config=axes["config"], context=axes["context"], params=axes["params"]
-        )
+        grid(axes["nodes"], config=axes["config"], context=axes["context"], params=axes["params"])
         if axes
         else []
     )
@@ -173,8 +164,9 @@ def _load_cases(source: Mapping[str, Any]) -> "list[Case]":
     if "file" in source:
         return load_cases(source["file"])
     if "inline" in source:
-        return normalise_cases([Case(**{**one, "tags": tuple(one.get("tags", ()))})
-                                for one in source["inline"]])
+        return normalise_cases(
+            [Case(**{**one, "tags": tuple(one.get("tags", ()))}) for one in source["inline"]]
+        )
     found = import_reference(source["reference"])
     return load_cases(found() if callable(found) else found)
 

@@ -1,4 +1,4 @@
-"""Drives a batch in this session: workers, evaluators, progress, Ctrl-C, and the wait for the end."""
+"""Drives a batch in this session: workers, evaluators, progress, Ctrl-C, and waiting."""
 
 import asyncio
 import signal

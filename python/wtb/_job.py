@@ -1,6 +1,7 @@
 """What workers need to know of a batch, and how one attempt is made of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -213,15 +214,12 @@ def _node_item(node: "NodeTrace", warnings: list[str]) -> NodeItem:
 
 
 def _error_tuple(error: "ErrorInfo | None") -> ErrorTuple | None:
-    return error and (error.type, error.message, error.traceback, error.node)
+    if error is None:
+        return None
+    return error.type, error.message, error.traceback, error.node
 
 
 def _json(value: Mapping[str, Any]) -> str | None:
     if not value:
         return None
-    import json
-
     return json.dumps(value)
-
-
-Attempt = Callable[["GraphAdapter", "TaskRef"], OutcomeItem]

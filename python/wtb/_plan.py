@@ -92,16 +92,16 @@ def batch_spec(
     evaluators: "Sequence[Evaluator]",
     evaluator_timeout: float,
     *,
-    metric: str | None,
-    repeats: int,
-    timeout: float | None,
-    retries: int,
-    backoff: float,
-    error: str,
-    fail_fast: bool | int | float | None,
-    window: int | None,
-    seed: int,
     front: Mapping[str, Any],
+    metric: str | None = None,
+    repeats: int = 1,
+    timeout: float | None = None,
+    retries: int = 0,
+    backoff: float = 0.5,
+    error: str = "zero",
+    fail_fast: bool | int | float | None = None,
+    window: int | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return what is asked of a batch, as the engine keeps it.
 
@@ -204,4 +204,3 @@ def _fail_fast(given: bool | int | float | None) -> dict[str, float] | None:
     raise ConfigurationError(
         f"fail_fast is True, a number of errors from 1, or a share between 0 and 1, not {given!r}"
     )
-

@@ -72,9 +72,7 @@ def restore_settings(data: Mapping[str, Any], given: Mapping[str, Any]) -> tuple
     return found[0], found[1]
 
 
-def restore_workflow(
-    data: Mapping[str, Any], given: object, registry: "Registry"
-) -> Workflow:
+def restore_workflow(data: Mapping[str, Any], given: object, registry: "Registry") -> Workflow:
     """Return the workflow of a stored batch: the one given, a registered one, or its reference.
 
     Raises:

@@ -68,7 +68,7 @@ class ScoringPool:
         workers: int = 4,
         timeout: float = 60.0,
     ) -> None:
-        self.error: BaseException | None = None
+        self.error: WtbError | None = None
         self._active = active
         self._load = load
         self._panel = _Panel(evaluators, timeout)
@@ -97,10 +97,13 @@ class ScoringPool:
     def _work(self) -> None:
         caller = _Caller()
         try:
-            while (task := self._active.poll_scoring(_POLL_S)) is not False:
+            while self.error is None:
+                task = self._active.poll_scoring(_POLL_S)
+                if task is False:
+                    return
                 if task is not None:
                     self._active.complete_scoring(task, self._scores(caller, task.execution))
-        except BaseException as error:
+        except WtbError as error:
             self.error = self.error or error
             # Nobody waits for scores that will not come.
             with suppress(WtbError):
@@ -111,7 +114,8 @@ class ScoringPool:
     def _scores(self, caller: "_Caller", execution: str) -> list[ScoreTuple]:
         try:
             loaded, case = self._load(execution)
-        except Exception as error:
+        # The engine waits for an answer to every execution that it handed out.
+        except BaseException as error:
             return self._panel.failed(error)
         return self._panel.scores(caller, loaded, case)
 
@@ -197,7 +201,7 @@ class _Panel:
         """Return what all evaluators say of an execution."""
         try:
             output = execution.output
-        except Exception as error:
+        except BaseException as error:
             return self.failed(error)
         scores: list[ScoreTuple] = []
         for evaluator in self._evaluators:

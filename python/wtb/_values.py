@@ -79,9 +79,7 @@ def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
     return _unmark(serializer().loads_typed(engine.load(value)))
 
 
-def _without_refused(
-    value: object, what: str, error: Exception, warnings: list[str]
-) -> object:
+def _without_refused(value: object, what: str, error: Exception, warnings: list[str]) -> object:
     if not isinstance(value, Mapping):
         warnings.append(f"{what} cannot be serialised ({type(error).__name__}: {error})")
         return _mark(value)

@@ -113,9 +113,12 @@ class Batch:
     @property
     def is_resumable(self) -> bool:
         """Whether it has not ended and no live session drives it."""
-        data = self._read()
-        final = data["status"] in ("completed", "completed_with_errors", "failed", "cancelled")
-        return not final and not data["driven"]
+        return self.is_unfinished and not self._read()["driven"]
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether it has not ended, whoever drives it."""
+        return self.status in ("pending", "running", "paused")
 
     @property
     def progress(self) -> Progress:

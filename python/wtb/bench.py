@@ -2,31 +2,24 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, Unpack
 
-from wtb import _plan, _restore, _values
-from wtb._drive import Drive, ProgressLike
-from wtb._job import Job
-from wtb._native import EngineRef
+from wtb import _later, _plan
+from wtb._core import BatchArguments, Core, SingleArguments
+from wtb._drive import ProgressLike
 from wtb.batch import Batch
-from wtb.cases import Case, normalise_cases
+from wtb.cases import Case
 from wtb.comparison import Comparison
-from wtb.errors import ConfigurationError, InvalidTransitionError
-from wtb.evaluators import Evaluator, resolve_evaluators, restore_evaluators
+from wtb.errors import ConfigurationError
 from wtb.events import AuditTrail, Event, EventBus, Subscription
 from wtb.execution import Execution
-from wtb.registry import Registry, registered
-from wtb.runners import BatchTestRunner, resolve_runner
-from wtb.variants import Variant, VariantLike, normalise_variants
-from wtb.workflow import Workflow, as_workflow
-
-if TYPE_CHECKING:
-    from wtb._native import ActiveBatchRef
+from wtb.runners import BatchTestRunner
+from wtb.variants import VariantLike
+from wtb.workflow import Workflow
 
 __all__ = ["TestBench"]
 
@@ -53,18 +46,14 @@ class TestBench:
     __test__: ClassVar[bool] = False  # pytest would collect the class for its name.
 
     def __init__(self, store: str | Path | None = None) -> None:
-        self._engine = EngineRef(_plan.store_url(store))
-        self._registry = Registry(registered)
-        self._jobs: dict[str, tuple[Job, Sequence[Evaluator]]] = {}
-        self._drives: dict[str, Drive] = {}
-        self._lock = threading.Lock()
-        self.events = EventBus(self._engine)
-        self.audit = AuditTrail(self._engine)
+        self._core = Core(_plan.store_url(store))
+        self.events = EventBus(self._core.engine)
+        self.audit = AuditTrail(self._core.engine)
 
     @property
     def url(self) -> str:
         """The store's address."""
-        return self._engine.url
+        return self._core.engine.url
 
     def run(
         self,
@@ -95,9 +84,15 @@ class TestBench:
         Raises:
             ConfigurationError: It cannot be run as it stands; nothing has been run.
         """
-        active, drive = self._single(
-            workflow, initial_state, variant, config, context, timeout, seed, runner, checkpoints
+        arguments = SingleArguments(
+            variant=variant,
+            config=config,
+            context=context,
+            timeout=timeout,
+            seed=seed,
+            checkpoints=checkpoints,
         )
+        active, drive = self._core.single(workflow, initial_state, runner, arguments)
         drive.run()
         return self.execution(active.executions()[0])
 
@@ -109,14 +104,20 @@ class TestBench:
         variant: VariantLike | None = None,
         config: Mapping[str, Any] | None = None,
         context: Any = None,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
         seed: int = 0,
         checkpoints: Literal["off"] = "off",
     ) -> Execution:
         """Run a workflow once on the caller's event loop; see `run`."""
-        active, drive = self._single(
-            workflow, initial_state, variant, config, context, timeout, seed, "inline", checkpoints
+        arguments = SingleArguments(
+            variant=variant,
+            config=config,
+            context=context,
+            timeout=timeout,
+            seed=seed,
+            checkpoints=checkpoints,
         )
+        active, drive = self._core.single(workflow, initial_state, "inline", arguments)
         await drive.arun()
         return self.execution(active.executions()[0])
 
@@ -183,47 +184,43 @@ class TestBench:
             ConfigurationError: It cannot be run as it stands; nothing has been run.
             KeyboardInterrupt: Ctrl-C was pressed; see above.
         """
-        arguments = {key: value for key, value in locals().items() if key != "self"}
-        batch, drive = self._create(**arguments)
+        batch, drive = self._core.create(
+            workflow,
+            variants=variants,
+            test_cases=test_cases,
+            evaluators=evaluators,
+            metric=metric,
+            repeats=repeats,
+            runner=runner,
+            max_workers=max_workers,
+            timeout=timeout,
+            retries=retries,
+            backoff=backoff,
+            error=error,
+            fail_fast=fail_fast,
+            limit=limit,
+            window=window,
+            evaluator_timeout=evaluator_timeout,
+            config=config,
+            context=context,
+            name=name,
+            seed=seed,
+            checkpoints=checkpoints,
+            progress=progress,
+        )
         drive.run()
         return batch
 
-    def start_batch(
-        self,
-        workflow: object,
-        *,
-        variants: Sequence[VariantLike],
-        test_cases: Sequence[Case | Mapping[str, Any]],
-        evaluators: Sequence[Any] = (),
-        metric: str | None = None,
-        repeats: int = 1,
-        runner: str | BatchTestRunner = "thread",
-        max_workers: int | None = None,
-        timeout: float | None = None,
-        retries: int = 0,
-        backoff: float = 0.5,
-        error: Literal["zero", "exclude", "fail"] = "zero",
-        fail_fast: bool | int | float | None = None,
-        limit: int | None = None,
-        window: int | None = None,
-        evaluator_timeout: float = 60.0,
-        config: Mapping[str, Any] | None = None,
-        context: Any = None,
-        name: str | None = None,
-        seed: int = 0,
-        checkpoints: Literal["off"] = "off",
-        progress: ProgressLike = None,
-    ) -> Batch:
+    def start_batch(self, workflow: object, **arguments: Unpack[BatchArguments]) -> Batch:
         """Begin a batch and return at once: `.wait()`, `.cancel()`, `.pause()`, `.progress`.
 
-        It runs on threads of its own, whatever the runner. See `run_batch` for the arguments.
+        It runs on threads of its own, whatever the runner. Takes what `run_batch` takes.
         """
-        arguments = {key: value for key, value in locals().items() if key != "self"}
-        batch, drive = self._create(**arguments)
+        batch, drive = self._core.create(workflow, **arguments)
         drive.start()
         return batch
 
-    async def arun_batch(self, workflow: object, **arguments: Any) -> Batch:
+    async def arun_batch(self, workflow: object, **arguments: Unpack[BatchArguments]) -> Batch:
         """Run a batch without blocking the event loop; takes what `run_batch` takes."""
         batch = await asyncio.to_thread(self.start_batch, workflow, **arguments)
         return await self._await(batch)
@@ -256,10 +253,16 @@ class TestBench:
             BatchBusyError: A live session is running it.
             WorkflowNotBoundError: The workflow or a variant cannot be found again.
         """
-        data = self._stored(batch)
-        job, known = self._job(data, workflow, evaluators, config=config, context=context)
-        return self._take_up(
-            data, job, known, lambda: self._engine.resume(data["id"]), runner, max_workers, progress
+        data = self._core.stored(batch)
+        job, known = self._core.job(data, workflow, evaluators, config=config, context=context)
+        return self._core.take_up(
+            data,
+            job,
+            known,
+            lambda: self._core.engine.resume(data["id"]),
+            runner,
+            max_workers,
+            progress,
         )
 
     def extend(
@@ -278,26 +281,7 @@ class TestBench:
             ConfigurationError: There is nothing to add, or a name is taken.
             BatchBusyError: The batch is running.
         """
-        data = self._stored(batch)
-        job, known = self._job(data, workflow, None)
-        added = normalise_variants(job.workflow, variants) if variants else []
-        cases = normalise_cases(test_cases) if test_cases else []
-        _plan.check_new_names(job, added, cases)
-        job = Job(
-            job.workflow, [*job.variants, *added], [*job.cases, *cases], job.config, job.context
-        )
-        job.check()
-        described = [(_plan.name_of(one), _restore.describe_variant(one)) for one in added]
-        rows = _plan.case_rows(cases)
-        return self._take_up(
-            data,
-            job,
-            known,
-            lambda: self._engine.extend(data["id"], described, rows, repeats),
-            None,
-            None,
-            progress,
-        )
+        return _later.extend(self._core, batch, variants, test_cases, repeats, workflow, progress)
 
     def retry(
         self,
@@ -319,17 +303,15 @@ class TestBench:
         Returns:
             The batch or the execution as it stands then.
         """
-        if isinstance(target, str) and not target.startswith("e_"):
-            target = self.batch(target)
-        if isinstance(target, Batch):
-            return self._retry_in_batch(
-                target.id, [one for one in target.results], errors_only, workflow, progress
+        found = self._target(target)
+        if isinstance(found, Batch):
+            return _later.retry_in_batch(
+                self._core, found.id, found.results, errors_only, workflow, progress
             )
-        execution = self.execution(target if isinstance(target, str) else target.id)
-        if execution.batch_id is None:
-            return self._retry_single(execution, errors_only, workflow)
-        self._retry_in_batch(execution.batch_id, [execution], errors_only, workflow, progress)
-        return self.execution(execution.id)
+        if found.batch_id is None:
+            return _later.retry_single(self._core, found, errors_only, workflow)
+        _later.retry_in_batch(self._core, found.batch_id, [found], errors_only, workflow, progress)
+        return self.execution(found.id)
 
     def cancel(self, target: Target) -> None:
         """Cancel what has not ended of a batch, or one execution of a batch that is under way.
@@ -338,25 +320,7 @@ class TestBench:
             BatchBusyError: Another live session is running the batch.
             InvalidTransitionError: There is nothing to cancel.
         """
-        if isinstance(target, Execution) or (isinstance(target, str) and target.startswith("e_")):
-            execution = self.execution(target if isinstance(target, str) else target.id)
-            active = self._engine.active(execution.batch_id) if execution.batch_id else None
-            if active is None:
-                raise InvalidTransitionError(
-                    f"execution {execution.id} is not under way in this program "
-                    f"(status {execution.status!r})"
-                )
-            active.cancel_execution(execution.id)
-            return
-        batch = target if isinstance(target, Batch) else self.batch(target)
-        active = self._engine.active(batch.id)
-        if active is None:
-            if not batch.is_resumable and batch.status not in ("pending", "running", "paused"):
-                raise InvalidTransitionError(
-                    f"batch {batch.id} has ended (status {batch.status!r}); nothing to cancel"
-                )
-            active = self._engine.resume(batch.id)
-        active.cancel()
+        _later.cancel(self._core, self._target(target))
 
     def score(
         self,
@@ -369,22 +333,7 @@ class TestBench:
 
         Scores of the same evaluator and name are replaced; others stay.
         """
-        from wtb._scoring import score_executions
-
-        data = self._stored(batch)
-        resolved = resolve_evaluators(evaluators)
-        cases = {one.id: one for one in _restore.restore_cases(self._engine, data["id"])}
-        found = self.batch(data["id"])
-        pairs = [(one, cases[one.case_id]) for one in found.results if one.succeeded]
-        score_executions(
-            pairs, resolved, self._engine.put_scores, workers=4, timeout=evaluator_timeout
-        )
-        self._engine.flush()
-        spec = data["spec"]
-        kept = {one["name"]: one for one in spec["evaluators"]}
-        kept.update({one.name: one.describe() for one in resolved})
-        self._engine.set_spec(data["id"], json.dumps({**spec, "evaluators": [*kept.values()]}))
-        return self.batch(data["id"])
+        return _later.score(self._core, batch, evaluators, evaluator_timeout)
 
     async def ascore(self, batch: Batch | str, evaluators: Sequence[Any]) -> Batch:
         """Score a batch without blocking the event loop; see `score`."""
@@ -400,8 +349,11 @@ class TestBench:
         """Compare the variants of one batch or of several."""
         if not batches:
             raise ConfigurationError("compare needs at least one batch")
-        ids = [one.id if isinstance(one, Batch) else self._engine.find_batch(one) for one in batches]
-        comparison = Comparison.parse(*self._engine.compare(ids, metric, baseline))
+        ids = [
+            one.id if isinstance(one, Batch) else self._core.engine.find_batch(one)
+            for one in batches
+        ]
+        comparison = Comparison.parse(*self._core.engine.compare(ids, metric, baseline))
         if baseline is not None and comparison.baseline is None:
             names = [line["name"] for line in comparison.variants]
             raise ConfigurationError(f"no variant is called {baseline!r}; there are {names}")
@@ -409,7 +361,7 @@ class TestBench:
 
     def register(self, workflow: object) -> Workflow:
         """Make a workflow known by its name, so that stored batches find it after a restart."""
-        return self._registry.register(workflow)
+        return self._core.registry.register(workflow)
 
     def execution(self, id: str) -> Execution:  # noqa: A002
         """Return an execution by id, unique prefix, or "latest".
@@ -418,7 +370,7 @@ class TestBench:
             NotFoundError: There is none.
             AmbiguousIdError: The prefix fits several.
         """
-        return Execution(self._engine, self._engine.execution(self._engine.find_execution(id)))
+        return self._core.execution(id)
 
     def executions(
         self,
@@ -432,11 +384,11 @@ class TestBench:
     ) -> Sequence[Execution]:
         """Return executions: those of a batch by variant, case and repeat, others newest first."""
         statuses = [status] if isinstance(status, str) else list(status or ())
-        found = self._batch_id(batch)
-        rows = self._engine.executions(
+        found = self._core.batch_id(batch)
+        rows = self._core.engine.executions(
             found, False, statuses, variant, case_id, workflow, False, limit
         )
-        return [Execution(self._engine, row) for row in rows]
+        return [Execution(self._core.engine, row) for row in rows]
 
     def batch(self, id: str) -> Batch:  # noqa: A002
         """Return a batch by id, unique prefix, or "latest".
@@ -445,8 +397,7 @@ class TestBench:
             NotFoundError: There is none.
             AmbiguousIdError: The prefix fits several.
         """
-        found = self._engine.find_batch(id)
-        return Batch(self._engine, found, self._drives.get(found))
+        return self._core.batch(self._core.engine.find_batch(id))
 
     def batches(
         self,
@@ -457,14 +408,14 @@ class TestBench:
         limit: int | None = None,
     ) -> Sequence[Batch]:
         """Return batches, newest first; `name` has to be contained in theirs."""
-        found = json.loads(self._engine.batches(workflow, status, name, limit))
-        return [Batch(self._engine, one["id"], self._drives.get(one["id"])) for one in found]
+        found = json.loads(self._core.engine.batches(workflow, status, name, limit))
+        return [self._core.batch(one["id"]) for one in found]
 
     def dead_letters(self, batch: Batch | str | None = None) -> Sequence[Execution]:
         """Return executions that spent their retries; `retry` takes them off this list."""
-        found = self._batch_id(batch)
-        rows = self._engine.executions(found, False, [], None, None, None, True, None)
-        return [Execution(self._engine, row) for row in rows]
+        found = self._core.batch_id(batch)
+        rows = self._core.engine.executions(found, False, [], None, None, None, True, None)
+        return [Execution(self._core.engine, row) for row in rows]
 
     def subscribe(
         self, handler: Callable[[Event], Any], *, kinds: Sequence[str] | None = None
@@ -485,8 +436,8 @@ class TestBench:
         """Return the journal's events, oldest first."""
         one = execution.id if isinstance(execution, Execution) else execution
         return self.audit.query(
-            batch=self._batch_id(batch),
-            execution=None if one is None else self._engine.find_execution(one),
+            batch=self._core.batch_id(batch),
+            execution=None if one is None else self._core.engine.find_execution(one),
             kinds=kinds,
             since=since,
             until=until,
@@ -495,13 +446,9 @@ class TestBench:
 
     def close(self) -> None:
         """Close the store. Batches under way are stopped and can be resumed later."""
-        with self._lock:
-            drives, self._drives = list(self._drives.values()), {}
-        for drive in drives:
-            if drive.active.is_under_way():
-                drive.active.abandon()
+        self._core.close_batches()
         self.events.close()
-        self._engine.close()
+        self._core.engine.close()
 
     def __enter__(self) -> Self:
         return self
@@ -528,195 +475,13 @@ class TestBench:
     def __repr__(self) -> str:
         return f"<TestBench on {self.url}>"
 
-    def _single(
-        self,
-        workflow: object,
-        initial_state: object,
-        variant: VariantLike | None,
-        config: Mapping[str, Any] | None,
-        context: Any,
-        timeout: float | None,
-        seed: int,
-        runner: str | BatchTestRunner,
-        checkpoints: str,
-    ) -> "tuple[ActiveBatchRef, Drive]":
-        self._engine.check_process()
-        _plan.check_checkpoints(checkpoints)
-        place = resolve_runner(runner)
-        _plan.warn_of_inline_timeout(place, timeout)
-        owner = as_workflow(workflow)
-        variants = normalise_variants(owner, [variant if variant is not None else Variant()])
-        case = Case(initial_state, id="input")
-        job = Job(owner, variants, [case], config, context)
-        job.check()
-        payload = _values.dump(initial_state, "the initial state", [])
-        active = self._engine.submit_single(
-            owner.name,
-            _plan.name_of(variants[0]),
-            payload,
-            _plan.checked_seed(seed),
-            _plan.milliseconds(timeout, "timeout"),
-        )
-        return active, Drive(active, job, place, 1)
-
-    def _create(
-        self,
-        workflow: object,
-        variants: Sequence[VariantLike],
-        test_cases: Sequence[Case | Mapping[str, Any]],
-        evaluators: Sequence[Any],
-        limit: int | None,
-        runner: str | BatchTestRunner,
-        max_workers: int | None,
-        evaluator_timeout: float,
-        config: Mapping[str, Any] | None,
-        context: Any,
-        name: str | None,
-        checkpoints: str,
-        progress: ProgressLike,
-        **settings: Any,
-    ) -> tuple[Batch, Drive]:
-        self._engine.check_process()
-        _plan.check_checkpoints(checkpoints)
-        place = resolve_runner(runner)
-        _plan.warn_of_inline_timeout(place, settings["timeout"])
-        workers = _plan.worker_count(place, max_workers)
-        owner = as_workflow(workflow)
-        cases = _plan.limited(normalise_cases(test_cases), limit)
-        resolved = resolve_evaluators(evaluators)
-        job = Job(owner, normalise_variants(owner, variants), cases, config, context)
-        job.check()
-        front = _restore.describe_settings(config, context)
-        spec = _plan.batch_spec(
-            place.kind, workers, resolved, evaluator_timeout, front=front, **settings
-        )
-        active = self._engine.submit(
-            name,
-            owner.name,
-            _plan.reference_of(workflow, owner),
-            json.dumps(spec),
-            [(_plan.name_of(one), _restore.describe_variant(one)) for one in job.variants],
-            _plan.case_rows(cases),
-        )
-        return self._driven(active, job, resolved, place, workers, progress, evaluator_timeout)
-
-    def _driven(
-        self,
-        active: "ActiveBatchRef",
-        job: Job,
-        evaluators: Sequence[Evaluator],
-        place: BatchTestRunner,
-        workers: int,
-        progress: ProgressLike,
-        evaluator_timeout: float,
-    ) -> tuple[Batch, Drive]:
-        from wtb._scoring import ScoringPool
-
-        cases = {one.id: one for one in job.cases}
-
-        def load(execution: str) -> tuple[Execution, Case]:
-            found = Execution(self._engine, self._engine.execution(execution))
-            return found, cases[found.case_id]
-
-        scoring = (
-            ScoringPool(active, evaluators, load, timeout=evaluator_timeout) if evaluators else None
-        )
-        drive = Drive(active, job, place, workers, scoring, progress)
-        found = active.id or ""
-        with self._lock:
-            self._jobs[found] = (job, evaluators)
-            self._drives[found] = drive
-        return Batch(self._engine, found, drive), drive
-
-    def _take_up(
-        self,
-        data: Mapping[str, Any],
-        job: Job,
-        evaluators: Sequence[Evaluator],
-        begin: "Callable[[], ActiveBatchRef]",
-        runner: str | BatchTestRunner | None,
-        max_workers: int | None,
-        progress: ProgressLike,
-    ) -> Batch:
-        self._engine.check_process()
-        spec = data["spec"]
-        place = resolve_runner(runner or spec["runner"])
-        workers = _plan.worker_count(place, max_workers or spec["max_workers"])
-        timeout = spec["front"].get("evaluator_timeout", 60.0)
-        batch, drive = self._driven(begin(), job, evaluators, place, workers, progress, timeout)
-        drive.run()
-        return batch
-
-    def _retry_in_batch(
-        self,
-        batch: str,
-        executions: Sequence[Execution],
-        errors_only: bool,
-        workflow: object,
-        progress: ProgressLike,
-    ) -> Batch:
-        chosen = [one.id for one in executions if _plan.is_retried(one, errors_only)]
-        data = self._stored(batch)
-        if not chosen:
-            return self.batch(batch)
-        job, known = self._job(data, workflow, None)
-        return self._take_up(
-            data, job, known, lambda: self._engine.retry(batch, chosen), None, None, progress
-        )
-
-    def _retry_single(
-        self, execution: Execution, errors_only: bool, workflow: object
-    ) -> Execution:
-        if not _plan.is_retried(execution, errors_only):
-            return execution
-        owner = (
-            as_workflow(workflow) if workflow is not None else self._registry.get(execution.workflow)
-        )
-        if execution.variant != "baseline":
-            raise ConfigurationError(
-                f"execution {execution.id} ran variant {execution.variant!r}, which a single "
-                "execution does not keep: call run() again with that variant"
-            )
-        variants = normalise_variants(owner, [Variant()])
-        job = Job(owner, variants, [Case(execution.input, id="input")])
-        job.check()
-        active = self._engine.retry_single(execution.id, None)
-        Drive(active, job, resolve_runner("inline"), 1).run()
-        return self.execution(execution.id)
-
-    def _job(
-        self,
-        data: Mapping[str, Any],
-        workflow: object,
-        evaluators: Sequence[Any] | None,
-        **settings: Any,
-    ) -> tuple[Job, Sequence[Evaluator]]:
-        """Return what workers and evaluators of a stored batch need, known or found again."""
-        known = self._jobs.get(data["id"])
-        given_again = [workflow, evaluators, *settings.values()]
-        if known is not None and all(one is None for one in given_again):
-            return known
-        owner = _restore.restore_workflow(data, workflow, self._registry)
-        job = Job(
-            owner,
-            _restore.restore_variants(self._engine, data["id"], owner),
-            _restore.restore_cases(self._engine, data["id"]),
-            *_restore.restore_settings(data, settings),
-        )
-        job.check()
-        if evaluators is not None:
-            return job, resolve_evaluators(evaluators)
-        return job, restore_evaluators(data["spec"]["evaluators"])
-
-    def _stored(self, batch: Batch | str) -> dict[str, Any]:
-        found = batch.id if isinstance(batch, Batch) else self._engine.find_batch(batch)
-        data: dict[str, Any] = json.loads(self._engine.batch(found))
-        return data
-
-    def _batch_id(self, batch: Batch | str | None) -> str | None:
-        if batch is None or isinstance(batch, Batch):
-            return None if batch is None else batch.id
-        return self._engine.find_batch(batch)
+    def _target(self, target: Target) -> Batch | Execution:
+        """Return the batch or execution that is meant, as the store has it now."""
+        if isinstance(target, str):
+            return self.execution(target) if target.startswith("e_") else self.batch(target)
+        if isinstance(target, Execution):
+            return self.execution(target.id)
+        return self.batch(target.id)
 
     async def _await(self, batch: Batch) -> Batch:
         try:

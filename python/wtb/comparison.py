@@ -48,7 +48,9 @@ class Comparison:
         for line in self.variants:
             if line["name"] == variant:
                 return line
-        raise KeyError(f"no variant {variant!r}; there are {[one['name'] for one in self.variants]}")
+        raise KeyError(
+            f"no variant {variant!r}; there are {[one['name'] for one in self.variants]}"
+        )
 
     @classmethod
     def parse(cls, data: str, text: str) -> "Comparison":
@@ -86,9 +88,11 @@ class Comparison:
             _number(durations.get("median")),
             _number(durations.get("p95")),
         ]
-        return f"<tr><td style='text-align:left'>{name}</td>" + "".join(
-            f"<td>{cell}</td>" for cell in cells
-        ) + "</tr>"
+        return (
+            f"<tr><td style='text-align:left'>{name}</td>"
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
 
 
 def _number(value: float | None) -> str:

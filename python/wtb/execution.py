@@ -12,7 +12,7 @@ from wtb import _values
 from wtb.errors import ExecutionFailedError
 
 if TYPE_CHECKING:
-    from wtb._native import EngineRef, ExecutionRow, NodeRow
+    from wtb._native import CaseRow, EngineRef, ExecutionRow, NodeRow
 
 __all__ = ["Attempt", "Execution", "ExecutionError", "Interrupt", "NodeRecord"]
 
@@ -173,6 +173,17 @@ class Execution:
         return self.status == "succeeded"
 
     @cached_property
+    def input(self) -> Any:
+        """The initial state: that of its case, for a cell of a batch."""
+        given = self._input if self._case is None else self._case[3]
+        return _values.load(self._engine, given)
+
+    @cached_property
+    def expected(self) -> Any:
+        """What its case expects; None when it does not say, and for a single execution."""
+        return None if self._case is None else _values.load(self._engine, self._case[4])
+
+    @cached_property
     def output(self) -> Any:
         """What the workflow returned."""
         return _values.load(self._engine, self._output)
@@ -261,6 +272,12 @@ class Execution:
             for name, value in rows
         )
         return f"<table><caption>{html.escape(self.id)}</caption>{cells}</table>"
+
+    @cached_property
+    def _case(self) -> "CaseRow | None":
+        if self.batch_id is None:
+            return None
+        return next(row for row in self._engine.cases(self.batch_id) if row[0] == self.case_id)
 
     @cached_property
     def _detail(self) -> tuple[str, str, "list[NodeRow]"]:

@@ -41,4 +41,4 @@ pub use request::{
 };
 pub use start::{render_comparison, render_execution, report, start};
 pub use surroundings::Surroundings;
-pub use terminal::{ColorChoice, DEFAULT_WIDTH, Terminal};
+pub use terminal::{ColorChoice, Terminal};

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wtb_model::{BatchId, ExecutionId};
 
@@ -35,7 +35,7 @@ pub enum Request {
 }
 
 /// How to talk about what happens, and how to conclude.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutputOptions {
     /// Whether stdout gets one JSON document in the place of a table.
     pub json: bool,
@@ -68,7 +68,7 @@ pub enum Cases {
     Inline(Vec<Value>),
 }
 
-/// Which part of a bench to run. A name that the bench does not have is an error.
+/// Which part of a bench to run. A name that the bench does not have is a usage error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Selection {
     /// Names of variants; empty means all.

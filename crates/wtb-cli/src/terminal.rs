@@ -2,16 +2,20 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{CliError, ErrorKind};
 use crate::text::Style;
 
-/// Columns assumed where there is no terminal to ask.
-pub const DEFAULT_WIDTH: usize = 80;
+/// Columns assumed of a terminal that does not tell.
+const DEFAULT_WIDTH: usize = 80;
+/// Columns where there is no terminal: what a program reads is neither wrapped nor cut.
+const UNLIMITED_WIDTH: usize = usize::MAX;
 /// Below this, tables would be columns of single letters.
 const MIN_WIDTH: usize = 40;
 
 /// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -67,19 +71,18 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// The streams of this process. The variable `COLUMNS` sets the width where no terminal does.
+    /// The streams of this process. The variable `COLUMNS` overrides the width; without a
+    /// terminal there is no limit to it.
     pub fn system(environment: &dyn Fn(&str) -> Option<String>) -> Terminal<'static> {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let are_terminals = (stdout.is_terminal(), stderr.is_terminal());
-        let measured = || {
-            console::Term::stdout()
-                .size_checked()
-                .map(|(_, columns)| columns.into())
+        let measured = || match console::Term::stdout().size_checked() {
+            Some((_, columns)) => usize::from(columns),
+            None if are_terminals.0 => DEFAULT_WIDTH,
+            None => UNLIMITED_WIDTH,
         };
-        let width = environment("COLUMNS")
-            .and_then(|text| text.parse().ok())
-            .or_else(measured)
-            .unwrap_or(DEFAULT_WIDTH);
+        let named = environment("COLUMNS").and_then(|text| text.parse().ok());
+        let width = named.unwrap_or_else(measured);
         Terminal::new(stdout, stderr, are_terminals, width)
     }
 

@@ -8,9 +8,13 @@ use crate::exit;
 
 /// Returns the reference: every visible verb with its arguments and options, and the exit codes.
 pub(crate) fn reference(command: &Command) -> String {
-    let mut text = String::from("# Command line\n\n");
+    let mut text =
+        String::from("# Command line\n\n<!-- Written by `wtb reference > docs/cli.md`. -->\n\n");
     if let Some(about) = command.get_long_about().or(command.get_about()) {
-        push(&mut text, format_args!("{about}\n"));
+        push(
+            &mut text,
+            format_args!("{}\n", about.to_string().trim_end()),
+        );
     }
     let global: Vec<_> = command
         .get_arguments()
@@ -20,7 +24,7 @@ pub(crate) fn reference(command: &Command) -> String {
     for verb in verbs {
         describe_verb(&mut text, verb);
     }
-    text.push_str("\n## Options of every verb\n\n");
+    text.push_str("## Options of every verb\n\n");
     options(&mut text, &global);
     text.push_str("\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n");
     for (code, meaning) in exit::MEANINGS {
@@ -46,17 +50,18 @@ fn describe_verb(text: &mut String, verb: &Command) {
         .collect();
     push(
         text,
-        format_args!("\n## `wtb {}{}`\n", verb.get_name(), names.concat()),
+        format_args!("## `wtb {}{}`\n", verb.get_name(), names.concat()),
     );
     if let Some(about) = verb.get_long_about().or(verb.get_about()) {
         push(text, format_args!("{about}.\n"));
     }
     options(text, &positional);
     options(text, &flags);
+    text.push('\n');
     if let Some(after) = verb.get_after_help() {
         push(
             text,
-            format_args!("\n{}", after.to_string().replace('\n', "  \n")),
+            format_args!("{}\n", after.to_string().replace('\n', "  \n")),
         );
     }
 }

@@ -156,7 +156,7 @@ fn what_cannot_work_is_refused_with_its_reason() {
         ),
         (
             "variants = [{ context = { day = 2024-01-01 } }]",
-            "put it in quotes",
+            "must be a value that JSON can hold, not a date or time",
         ),
         (
             "variants = [{ context = { t = nan } }]",

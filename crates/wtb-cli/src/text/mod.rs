@@ -5,7 +5,7 @@ mod table;
 mod units;
 
 pub(crate) use style::{Style, Tone};
-pub(crate) use table::{Column, Table};
+pub(crate) use table::{Column, Table, wrap};
 pub(crate) use units::{
     age, bytes, clock_time, duration, figures, parse_duration, plural, seconds,
 };

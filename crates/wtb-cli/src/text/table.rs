@@ -5,6 +5,8 @@ use super::{Style, Tone, width};
 const GAP: &str = "  ";
 /// A column that may shrink keeps at least this many columns of the terminal.
 const SHRUNK_MIN: usize = 12;
+/// Down to this many columns, a shrunk column is still easy to read.
+const SHRUNK_WELL: usize = 24;
 
 /// On which side a column's cells are flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +74,17 @@ impl Table {
         self.rows.push(Row { cells, tone });
     }
 
-    /// How many columns of the terminal the table takes when nothing is wrapped.
-    pub(crate) fn natural_width(&self) -> usize {
-        total(&self.natural_widths())
+    /// How many columns of the terminal the table takes at the least to be easy to read.
+    pub(crate) fn readable_width(&self) -> usize {
+        let widths = self.natural_widths();
+        let shrunk = widths.iter().zip(&self.columns).map(|(width, column)| {
+            if column.shrinks {
+                *width.min(&SHRUNK_WELL)
+            } else {
+                *width
+            }
+        });
+        total(&shrunk.collect::<Vec<_>>())
     }
 
     /// Returns the table, wrapped into `limit` columns where its columns allow it.
@@ -166,12 +176,12 @@ fn pad(text: &str, to: usize, align: Align) -> String {
     }
 }
 
-/// Breaks a text into lines, after a blank or a comma where there is one.
-fn wrap(text: &str, limit: usize) -> Vec<String> {
+/// Breaks a text into lines, after a blank, a comma or an underscore where there is one.
+pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
     let limit = limit.max(1);
     let mut lines = Vec::new();
     let mut line = String::new();
-    for piece in text.split_inclusive([' ', ',']) {
+    for piece in text.split_inclusive([' ', ',', '_']) {
         if width(&line) + width(piece.trim_end()) > limit && !line.is_empty() {
             lines.push(std::mem::take(&mut line).trim_end().to_owned());
         }

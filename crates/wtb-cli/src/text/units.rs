@@ -15,9 +15,16 @@ pub(crate) fn duration(micros: u64) -> String {
         1_000..10_000 => format!("{}.{}ms", micros / 1_000, micros % 1_000 / 100),
         10_000..SECOND => format!("{}ms", micros / 1_000),
         SECOND..MINUTE => format!("{}.{}s", micros / SECOND, micros % SECOND / 100_000),
-        MINUTE..HOUR => format!("{}m {}s", micros / MINUTE, micros % MINUTE / SECOND),
-        HOUR..DAY => format!("{}h {}m", micros / HOUR, micros % HOUR / MINUTE),
-        DAY.. => format!("{}d {}h", micros / DAY, micros % DAY / HOUR),
+        MINUTE..HOUR => two(micros / MINUTE, "m", micros % MINUTE / SECOND, "s"),
+        HOUR..DAY => two(micros / HOUR, "h", micros % HOUR / MINUTE, "m"),
+        DAY.. => two(micros / DAY, "d", micros % DAY / HOUR, "h"),
+    }
+}
+
+fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large}{large_unit}"),
+        small => format!("{large}{large_unit} {small}{small_unit}"),
     }
 }
 
@@ -156,13 +163,24 @@ mod tests {
 
     #[test]
     fn durations_are_written_in_at_most_two_units() {
-        let written: Vec<_> = [0, 850, 1_250, 12_000, 1_449_999, 200 * SECOND, 25 * HOUR]
-            .into_iter()
-            .map(duration)
-            .collect();
+        let written: Vec<_> = [
+            0,
+            850,
+            1_250,
+            12_000,
+            1_449_999,
+            200 * SECOND,
+            2 * MINUTE,
+            25 * HOUR,
+        ]
+        .into_iter()
+        .map(duration)
+        .collect();
         assert_eq!(
             written,
-            ["0us", "850us", "1.2ms", "12ms", "1.4s", "3m 20s", "1d 1h"]
+            [
+                "0us", "850us", "1.2ms", "12ms", "1.4s", "3m 20s", "2m", "1d 1h"
+            ]
         );
         assert_eq!(seconds(0.0125), "12ms");
     }

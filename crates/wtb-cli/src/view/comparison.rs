@@ -3,7 +3,7 @@
 use wtb_engine::comparison::{Comparison, Durations, VariantLine};
 use wtb_model::Direction;
 
-use crate::text::{Column, Style, Table, Tone, figures, seconds};
+use crate::text::{Column, Style, Table, Tone, figures, seconds, wrap};
 
 /// Marks the best mean. A symbol, since colour alone says nothing to many.
 const BEST: &str = "*";
@@ -17,7 +17,7 @@ pub(crate) fn render(comparison: &Comparison, limit: usize, style: Style) -> Str
         .collect();
     let mut shown = metrics.len();
     // Without room for all metrics, the last ones go into tables of their own.
-    while shown > 1 && main_table(comparison, &metrics[..shown]).natural_width() > limit {
+    while shown > 1 && main_table(comparison, &metrics[..shown]).readable_width() > limit {
         shown -= 1;
     }
     let mut text = main_table(comparison, &metrics[..shown]).render(limit, style);
@@ -25,7 +25,7 @@ pub(crate) fn render(comparison: &Comparison, limit: usize, style: Style) -> Str
         text.push('\n');
         text.push_str(&metrics_table(comparison, rest).render(limit, style));
     }
-    text.push_str(&legend(comparison, style));
+    text.push_str(&legend(comparison, limit, style));
     for warning in &comparison.warnings {
         text.push_str(&format!(
             "{} {warning}\n",
@@ -119,7 +119,7 @@ fn chunks<'a, 'b>(
     let mut chunks = Vec::new();
     while !metrics.is_empty() {
         let fits =
-            |count: &usize| metrics_table(comparison, &metrics[..*count]).natural_width() <= limit;
+            |count: &usize| metrics_table(comparison, &metrics[..*count]).readable_width() <= limit;
         let count = (1..=metrics.len()).rev().find(fits).unwrap_or(1);
         chunks.push(&metrics[..count]);
         metrics = &metrics[count..];
@@ -127,7 +127,7 @@ fn chunks<'a, 'b>(
     chunks
 }
 
-fn legend(comparison: &Comparison, style: Style) -> String {
+fn legend(comparison: &Comparison, limit: usize, style: Style) -> String {
     let Some(metric) = &comparison.metric else {
         return String::new();
     };
@@ -154,7 +154,10 @@ fn legend(comparison: &Comparison, style: Style) -> String {
     if !lower.is_empty() {
         text.push_str(&format!("; lower is better for {}", lower.join(", ")));
     }
-    format!("{}\n", style.paint(Tone::Faint, &text))
+    wrap(&text, limit)
+        .iter()
+        .map(|line| format!("{}\n", style.paint(Tone::Faint, line)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::text::{Style, Tone, one_line, plural};
 
 /// How many failures are printed unless all are asked for.
 const SHOWN_MAX: usize = 10;
-/// A status word and its gap before the text.
+/// How far the error stands in below its execution.
 const INDENT: usize = 6;
 
 /// Returns the executions of a batch that ended with an error, in the batch's order.
@@ -45,7 +45,7 @@ pub(crate) fn render(store: &dyn Store, failures: &[ExecutionRecord], how: Failu
     let mut text = String::new();
     for execution in &failures[..shown] {
         let word = if execution.status == ExecutionStatus::TimedOut {
-            "TIME"
+            "TIMEOUT"
         } else {
             "FAIL"
         };

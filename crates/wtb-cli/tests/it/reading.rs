@@ -252,7 +252,8 @@ fn compare_prints_the_comparison_alone() {
             "{key} is not among {keys:?}"
         );
     }
-    assert_eq!(document["variants"][0]["mean"], 0.85);
+    let mean = document["variants"][0]["mean"].as_f64().unwrap();
+    assert!((mean - 0.85).abs() < 1e-9, "{mean}");
     assert_eq!(document["best"], "baseline", "an error counts as 0");
     let other = wtb(directory.path(), "compare --metric fit_s --json").json();
     assert_eq!(
@@ -283,7 +284,16 @@ fn several_batches_are_compared_by_variant_and_batch() {
 fn events_are_lines_of_text_or_of_json() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
-    insta::assert_snapshot!(wtb(directory.path(), "events").stdout, @"");
+    let wide = Caller {
+        width: 130,
+        ..Caller::new(directory.path())
+    };
+    insta::assert_snapshot!(wide.call("events").stdout, @"");
+    let narrow = wtb(directory.path(), "events").stdout;
+    assert!(
+        narrow.lines().all(|line| line.chars().count() <= 80),
+        "{narrow}"
+    );
     let lines = wtb(directory.path(), "events --json --kind execution.*").stdout;
     let events: Vec<Value> = lines
         .lines()

@@ -101,7 +101,13 @@ fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
 fn every_variable_that_the_help_names_is_read() {
     let directory = tempfile::tempdir().unwrap();
     project(directory.path(), BENCH);
-    let help = wtb(directory.path(), "run --help").stdout;
+    let help = Caller {
+        width: 500,
+        ..Caller::new(directory.path())
+    }
+    .call("run --help")
+    .stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let named: Vec<_> = help
         .split("[env: ")
         .skip(1)
