@@ -13,7 +13,7 @@ use wtb_model::{
 };
 use wtb_store::Store;
 
-use crate::errors::{Result, invalid};
+use crate::errors::{Result, invalid, request};
 
 /// A serialised value as Python passes it.
 pub(crate) type Payload = (String, PyBackedBytes);
@@ -232,30 +232,31 @@ impl ActiveBatchRef {
     }
 
     fn pause(&self, py: Python<'_>) -> Result<()> {
-        Ok(py.detach(|| self.active.pause())?)
+        py.detach(|| self.active.pause()).map_err(request)
     }
 
     fn resume(&self, py: Python<'_>) -> Result<()> {
-        Ok(py.detach(|| self.active.resume())?)
+        py.detach(|| self.active.resume()).map_err(request)
     }
 
     fn drain(&self, py: Python<'_>) -> Result<()> {
-        Ok(py.detach(|| self.active.drain())?)
+        py.detach(|| self.active.drain()).map_err(request)
     }
 
     fn abandon(&self, py: Python<'_>) -> Result<()> {
-        Ok(py.detach(|| self.active.abandon())?)
+        py.detach(|| self.active.abandon()).map_err(request)
     }
 
     fn cancel(&self, py: Python<'_>) -> Result<()> {
-        Ok(py.detach(|| self.active.cancel())?)
+        py.detach(|| self.active.cancel()).map_err(request)
     }
 
     fn cancel_execution(&self, py: Python<'_>, execution: &str) -> Result<()> {
         let execution = execution
             .parse()
             .map_err(|error| invalid(format!("{error}")))?;
-        Ok(py.detach(|| self.active.cancel_execution(&execution))?)
+        py.detach(|| self.active.cancel_execution(&execution))
+            .map_err(request)
     }
 
     fn is_under_way(&self, py: Python<'_>) -> bool {

@@ -94,10 +94,10 @@ impl RequestRef {
 
 /// Performs a command line as far as it needs no Python: returns the exit code, or the request.
 #[pyfunction]
-pub(crate) fn start<'py>(
-    py: Python<'py>,
+pub(crate) fn start(
+    py: Python<'_>,
     arguments: Vec<std::ffi::OsString>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let step = py.detach(|| {
         on_terminal(|terminal, surroundings| wtb_cli::start(&arguments, surroundings, terminal))
     });

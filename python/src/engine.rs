@@ -13,7 +13,8 @@ use wtb_model::{
     Timestamp, Value, VariantRecord,
 };
 use wtb_store::{
-    BatchFilter, BatchSummary, Change, ExecutionFilter, JournalFilter, Page, UnitOfWork,
+    BatchFilter, BatchSummary, Change, ExecutionFilter, JournalFilter, Page, Store, StoreError,
+    UnitOfWork,
 };
 
 use crate::active::{ActiveBatchRef, Payload, ScoreTuple, score_record};
@@ -56,6 +57,21 @@ impl EngineRef {
         &self.0
     }
 
+    /// The store, for the process that opened it: its connections do not survive a fork.
+    fn store(&self) -> Result<&Arc<dyn Store>> {
+        self.0.check_process()?;
+        Ok(self.0.store())
+    }
+
+    fn with_store<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&dyn Store) -> std::result::Result<T, StoreError> + Send,
+    ) -> Result<T> {
+        let store = self.store()?;
+        Ok(py.detach(|| work(store.as_ref()))?)
+    }
+
     fn handle(&self, active: Arc<wtb_engine::ActiveBatch>) -> ActiveBatchRef {
         ActiveBatchRef::new(active, Arc::clone(self.0.store()))
     }
@@ -67,7 +83,7 @@ impl EngineRef {
             .as_ref()
             .filter(|_| !summary.batch.status.is_final());
         let alive = match owner {
-            Some(owner) => session::is_alive(&self.0.store().session(owner)?, now()),
+            Some(owner) => session::is_alive(&self.store()?.session(owner)?, now()),
             None => false,
         };
         Ok(rows::batch(&summary.batch, &summary.counts, alive))
@@ -211,12 +227,12 @@ impl EngineRef {
             batch: batch_id(batch)?,
             spec,
         };
-        py.detach(|| self.0.store().commit(UnitOfWork::silent(change)))?;
+        self.with_store(py, |store| store.commit(UnitOfWork::silent(change)))?;
         Ok(())
     }
 
     fn flush(&self, py: Python<'_>) -> Result<()> {
-        Ok(py.detach(|| self.0.store().flush())?)
+        Ok(self.with_store(py, |store| store.flush())?)
     }
 
     /// Writes an event of the user's own into the journal; returns its sequence number.
@@ -287,26 +303,26 @@ impl EngineRef {
     }
 
     fn last_sequence(&self, py: Python<'_>) -> Result<u64> {
-        Ok(py.detach(|| self.0.store().last_sequence())?)
+        Ok(self.with_store(py, |store| store.last_sequence())?)
     }
 
     /// Waits until something was journaled after `after`, or the timeout is over.
-    fn wait_journal(&self, py: Python<'_>, after: u64, timeout_s: f64) -> u64 {
+    fn wait_journal(&self, py: Python<'_>, after: u64, timeout_s: f64) -> Result<u64> {
         let timeout = Duration::from_secs_f64(timeout_s.max(0.0));
-        py.detach(|| self.0.store().wait_journal(after, timeout))
+        self.with_store(py, |store| Ok(store.wait_journal(after, timeout)))
     }
 
     fn find_batch(&self, text: &str) -> Result<String> {
-        Ok(self.0.store().find_batch(text)?.into())
+        Ok(self.store()?.find_batch(text)?.into())
     }
 
     fn find_execution(&self, text: &str) -> Result<String> {
-        Ok(self.0.store().find_execution(text)?.into())
+        Ok(self.store()?.find_execution(text)?.into())
     }
 
     fn batch(&self, py: Python<'_>, id: &str) -> Result<String> {
         let id = batch_id(id)?;
-        py.detach(|| Ok(self.summary(&self.0.store().batch(&id)?)?.to_string()))
+        py.detach(|| Ok(self.summary(&self.store()?.batch(&id)?)?.to_string()))
     }
 
     fn batches(
@@ -325,7 +341,7 @@ impl EngineRef {
         };
         py.detach(|| {
             let page = limit.map_or(Page::ALL, Page::first);
-            let summaries = self.0.store().batches(&filter, page)?;
+            let summaries = self.store()?.batches(&filter, page)?;
             let batches = summaries.iter().map(|summary| self.summary(summary));
             Ok(Json::from(batches.collect::<Result<Vec<_>>>()?).to_string())
         })
@@ -334,7 +350,7 @@ impl EngineRef {
     /// Returns `(name, description as JSON)` of each variant.
     fn variants(&self, py: Python<'_>, batch: &str) -> Result<Vec<(String, String)>> {
         let batch = batch_id(batch)?;
-        let variants = py.detach(|| self.0.store().variants(&batch))?;
+        let variants = self.with_store(py, |store| store.variants(&batch))?;
         let pairs = variants.into_iter();
         Ok(pairs
             .map(|variant| (variant.name, variant.description.to_string()))
@@ -343,7 +359,7 @@ impl EngineRef {
 
     fn cases(&self, py: Python<'_>, batch: &str) -> Result<Vec<CaseRow>> {
         let batch = batch_id(batch)?;
-        let cases = py.detach(|| self.0.store().cases(&batch))?;
+        let cases = self.with_store(py, |store| store.cases(&batch))?;
         let row = |case: wtb_model::CaseRecord| {
             (
                 case.id,
@@ -358,7 +374,9 @@ impl EngineRef {
 
     fn execution(&self, py: Python<'_>, id: &str) -> Result<ExecutionRow> {
         let id = execution_id(id)?;
-        Ok(execution_row(py.detach(|| self.0.store().execution(&id))?))
+        Ok(execution_row(
+            self.with_store(py, |store| store.execution(&id))?,
+        ))
     }
 
     #[expect(
@@ -392,14 +410,14 @@ impl EngineRef {
             unsettled: false,
         };
         let page = limit.map_or(Page::ALL, Page::first);
-        let rows = py.detach(|| self.0.store().executions(&filter, page))?;
+        let rows = self.with_store(py, |store| store.executions(&filter, page))?;
         Ok(rows.into_iter().map(execution_row).collect())
     }
 
     /// Returns attempts and scores as JSON arrays, and the nodes.
     fn detail(&self, py: Python<'_>, id: &str) -> Result<(String, String, Vec<NodeRow>)> {
         let id = execution_id(id)?;
-        let detail = py.detach(|| self.0.store().detail(&id))?;
+        let detail = self.with_store(py, |store| store.detail(&id))?;
         let attempts: Vec<_> = detail.attempts.iter().map(rows::attempt).collect();
         let scores: Vec<_> = detail.scores.iter().map(rows::score).collect();
         let nodes = detail.nodes.into_iter().map(|node| {
@@ -421,7 +439,7 @@ impl EngineRef {
         let batch = batch_id(batch)?;
         py.detach(|| {
             let mut by_execution = serde_json::Map::new();
-            for (execution, score) in self.0.store().scores(&batch)? {
+            for (execution, score) in self.store()?.scores(&batch)? {
                 let own = by_execution
                     .entry(String::from(execution))
                     .or_insert_with(|| json!([]));
@@ -439,8 +457,7 @@ impl EngineRef {
         py: Python<'py>,
         value: &ValueRef,
     ) -> PyResult<(String, Bound<'py, pyo3::types::PyBytes>)> {
-        let loaded = py.detach(|| self.0.store().value(&value.0));
-        let loaded = loaded.map_err(crate::errors::Failure::from)?;
+        let loaded = self.with_store(py, |store| store.value(&value.0))?;
         Ok((loaded.kind, pyo3::types::PyBytes::new(py, &loaded.bytes)))
     }
 
@@ -457,8 +474,8 @@ impl EngineRef {
             .map(|id| batch_id(id))
             .collect::<Result<Vec<_>>>()?;
         let request = CompareRequest { metric, baseline };
-        let comparison =
-            py.detach(|| compare_batches(self.0.store().as_ref(), &batches, &request))?;
+        let store = self.store()?;
+        let comparison = py.detach(|| compare_batches(store.as_ref(), &batches, &request))?;
         let text = wtb_cli::render_comparison(&comparison);
         Ok((
             serde_json::to_string(&comparison).map_err(unreadable)?,

@@ -6,31 +6,48 @@ use wtb_engine::EngineError;
 use wtb_store::StoreError;
 
 /// An engine error on its way to Python.
-pub(crate) struct Failure(EngineError);
+pub(crate) enum Failure {
+    /// As the engine says it.
+    Engine(EngineError),
+    /// A state machine refused a request.
+    Refused(String),
+}
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        Self(error)
+        Self::Engine(error)
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self(error.into())
+        Self::Engine(error.into())
     }
 }
 
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
-        raise(class_of(&failure.0), &failure.0.to_string())
+        match failure {
+            Failure::Engine(error) => raise(class_of(&error), &error.to_string()),
+            Failure::Refused(text) => raise("InvalidTransitionError", &text),
+        }
     }
 }
 
 /// The caller passed something that is not what the package itself would pass.
 pub(crate) fn invalid(text: impl Into<String>) -> Failure {
-    Failure(EngineError::Invalid(text.into()))
+    Failure::Engine(EngineError::Invalid(text.into()))
+}
+
+/// What a request to a batch met: that it cannot go there from where it stands is no error of
+/// configuration.
+pub(crate) fn request(error: EngineError) -> Failure {
+    match error {
+        EngineError::Invalid(text) => Failure::Refused(text),
+        other => Failure::Engine(other),
+    }
 }
 
 fn class_of(error: &EngineError) -> &'static str {

@@ -3,6 +3,8 @@
 //! Handles are opaque, records cross as JSON text, user values as `(type, bytes)`. Everything that
 //! may wait lets go of the GIL. Nothing here is public API; the package `wtb` is.
 
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
 mod active;
 mod command;
 mod engine;

@@ -135,7 +135,7 @@ pub(crate) fn entry(entry: &JournalEntry) -> Json {
     if let Some(fields) = data.as_object_mut()
         && !matches!(event.body, wtb_model::EventBody::Custom { .. })
     {
-        fields.remove("kind");
+        fields.retain(|name, _| name != "kind");
     }
     json!({
         "sequence": entry.sequence,

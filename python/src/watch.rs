@@ -37,7 +37,7 @@ impl DisplayRef {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .note(text)
+                .note(text);
         });
     }
 
@@ -46,7 +46,7 @@ impl DisplayRef {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .finish()
+                .finish();
         });
     }
 }

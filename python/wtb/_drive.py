@@ -3,13 +3,16 @@
 import asyncio
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from wtb import _native
+from wtb._job import aattempted
 from wtb.batch import Progress, poll_until
+from wtb.errors import WtbError
 
 if TYPE_CHECKING:
     from wtb._job import Job
@@ -23,6 +26,15 @@ ProgressLike = bool | Callable[[Progress], None] | _native.DisplayRef | None
 """True shows a bar on stderr; a function is called with a `Progress` a few times per second."""
 
 PROGRESS_EVERY_S = 0.2
+
+POLL_S = 0.1
+"""How long an asynchronous execution waits for its task before it looks whether all is over."""
+
+CLOSE_GRACE_S = 2.0
+"""How long closing waits for a batch's own threads; user code may hold them longer."""
+
+SCORING_GRACE_S = 1.0
+"""How long the end of a batch waits for each thread that scores."""
 
 
 class Drive:
@@ -59,9 +71,15 @@ class Drive:
         """Drive the batch on the calling thread until it has ended.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C was pressed; the batch can be resumed.
+            KeyboardInterrupt: Ctrl-C was pressed; a batch can be resumed, a single execution is
+                cancelled.
             WtbError: Something other than an execution failed.
         """
+        if self.active.id is None:
+            # Nothing of a single execution could be resumed: Ctrl-C stops it at once.
+            self._work()
+            self.wait(None)
+            return
         with _ctrl_c(self.active) as pressed:
             self._work()
             self.wait(None)
@@ -72,17 +90,16 @@ class Drive:
         """Drive a single execution on the caller's event loop.
 
         Raises:
-            asyncio.CancelledError: The caller was cancelled; the execution is left unfinished.
+            asyncio.CancelledError: The caller was cancelled, and the execution with it.
         """
         adapter = self._job.adapter()
         try:
             key = self.active.join("async-1", 0, None)
-            while (task := await asyncio.to_thread(self.active.poll, key, 0.1)) is not False:
+            while (task := await asyncio.to_thread(self.active.poll, key, POLL_S)) is not False:
                 if task is not None:
-                    self.active.complete(task, await self._job.aattempt(adapter, task))
+                    self.active.complete(task, await aattempted(self._job, adapter, task))
         except BaseException:
-            if self.active.is_under_way():
-                self.active.abandon()
+            self._leave()
             raise
         finally:
             adapter.close()
@@ -103,6 +120,12 @@ class Drive:
         if self._failure is not None:
             raise self._failure
 
+    def close(self) -> None:
+        """Stop, leave what is unfinished to a later session, and let own threads end."""
+        self._leave()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(CLOSE_GRACE_S)
+
     def _work(self) -> None:
         try:
             with self._shown():
@@ -113,13 +136,22 @@ class Drive:
                 poll_until(lambda rest: self.active.wait(rest) is not None, None)
         except BaseException as error:
             self._failure = error
-            if self.active.is_under_way():
-                self.active.abandon()
+            self._leave()
             if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
             if self._scoring is not None:
-                self._scoring.join(1.0)
+                self._scoring.join(SCORING_GRACE_S)
+                self._failure = self._failure or self._scoring.error
+
+    def _leave(self) -> None:
+        """Stop now: a batch is left to a later session, a single execution is cancelled."""
+        # The error that led here is the one to tell.
+        with suppress(WtbError):
+            if self.active.is_under_way():
+                if self.active.id is None:
+                    self.active.cancel()
+                self.active.abandon()
 
     def _shown(self) -> Any:
         if self._progress is None or self._progress is False:
@@ -128,7 +160,29 @@ class Drive:
             return _bar(self.active, _native.DisplayRef())
         if isinstance(self._progress, _native.DisplayRef):
             return _bar(self.active, self._progress)
-        return _ticking(self.active, self._progress)
+        return _ticking(self.active, _reported(self._progress))
+
+
+def _reported(show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Return a function that calls `show` until it raises, which costs nothing but a warning."""
+    is_broken = False
+
+    def reported(progress: Progress) -> None:
+        nonlocal is_broken
+        if is_broken:
+            return
+        try:
+            show(progress)
+        except Exception as error:
+            is_broken = True
+            warnings.warn(
+                f"the function that shows the progress raised {type(error).__name__}: {error}; it "
+                "is not called again",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    return reported
 
 
 @contextmanager
@@ -173,9 +227,12 @@ def _ctrl_c(active: "ActiveBatchRef") -> Iterator[Callable[[], int]]:
         del number, frame
         presses += 1
         if presses == 1 and active.is_under_way():
-            active.drain()
+            # It may have ended in between, or is drained already.
+            with suppress(WtbError):
+                active.drain()
             return
-        active.abandon()
+        with suppress(WtbError):
+            active.abandon()
         raise KeyboardInterrupt
 
     main = threading.current_thread() is threading.main_thread()

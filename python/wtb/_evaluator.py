@@ -125,6 +125,10 @@ class Evaluator:
         except BaseException as error:
             return [self.failed(describe_error(error))]
 
+    def declined(self) -> ScoreTuple:
+        """Return what stands for "no score" of this evaluator."""
+        return (self.name, None, self.direction, self.name, None, None)
+
     def failed(self, error: str) -> ScoreTuple:
         """Return the score that says why there is none."""
         return failed(self.name, error, self.name, self.direction)

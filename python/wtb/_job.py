@@ -1,6 +1,7 @@
 """What workers need to know of a batch, and how one attempt is made of it."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from wtb.langgraph.trace import ErrorInfo, NodeTrace, Trace
     from wtb.variants import Variant
     from wtb.workflow import Workflow
+
+CHECKED_PAIRS_MAX = 10_000
+"""Up to so many variants x cases every pair is checked; beyond, one variant of each graph."""
+
+MESSAGE_CHARACTERS_MAX = 20_000
+"""What an exception says is cut to this many characters."""
 
 ErrorTuple = tuple[str, str, str | None, str | None]
 ScoreTuple = tuple[str, float | None, str, str, str | None, str | None]
@@ -73,29 +80,35 @@ class Job:
     cases: Sequence["Case"]
     config: Mapping[str, Any] | None = None
     context: Any = None
-    _first: "GraphAdapter | None" = field(default=None, repr=False)
+    _checked: "list[GraphAdapter]" = field(default_factory=list, repr=False)
 
     def adapter(self) -> "GraphAdapter":
         """Return a worker's own adapter; the first worker inherits the one that checked the job."""
         from wtb.langgraph.adapter import GraphAdapter
 
-        adapter, self._first = self._first, None
-        return adapter or GraphAdapter(self.workflow)
+        try:
+            # One step, so that two workers that begin at once never share an adapter.
+            return self._checked.pop()
+        except IndexError:
+            return GraphAdapter(self.workflow)
 
     def check(self) -> None:
         """Find everything that is wrong with the variants and cases before anything runs."""
         from wtb.langgraph.adapter import GraphAdapter
 
-        self._first = GraphAdapter(self.workflow)
+        adapter = GraphAdapter(self.workflow)
         for variant in self.variants:
-            self._first.check(variant)
-            self._first.prepare(variant).settings(self.config, self.context)
-        for variant in self._distinct_graphs():
+            adapter.check(variant)
+            adapter.prepare(variant).settings(self.config, self.context)
+        for variant in self._variants_to_check():
             for case in self.cases:
-                self._first.check_case(variant, case.id, case.input)
+                adapter.check_case(variant, case.id, case.input)
+        self._checked = [adapter]
 
-    def _distinct_graphs(self) -> "list[Variant]":
-        """One variant for each graph: substituted nodes do not change what a graph takes in."""
+    def _variants_to_check(self) -> "Sequence[Variant]":
+        """All variants, since what a graph needs depends on its first nodes; few of a big batch."""
+        if len(self.variants) * len(self.cases) <= CHECKED_PAIRS_MAX:
+            return self.variants
         first: dict[tuple[int, str], Variant] = {}
         for variant in self.variants:
             first.setdefault((id(variant.graph), repr(variant.params)), variant)
@@ -166,24 +179,57 @@ def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
         error=_error_tuple(trace.error),
         nodes=nodes,
         metrics=[
-            (name, metric.value, metric.direction, "workflow", None, None)
+            (_values.printable(name), metric.value, metric.direction, "workflow", None, None)
             for name, metric in run.metrics.items()
         ],
         usage=_json(trace.usage),
-        warnings=list(dict.fromkeys(warnings)),
+        warnings=[_values.printable(text) for text in dict.fromkeys(warnings)],
         duration_s=duration_s,
     )
 
 
-def broken(error: "ErrorInfo", duration_s: float) -> OutcomeItem:
+def attempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
+    """Make one attempt; what fails outside of the graph costs the attempt, not the worker.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed, and this is the main thread.
+    """
+    started = perf_counter()
+    try:
+        return job.attempt(adapter, task)
+    except BaseException as error:
+        on_main = threading.current_thread() is threading.main_thread()
+        if isinstance(error, KeyboardInterrupt) and on_main:
+            raise
+        return broken(error, perf_counter() - started)
+
+
+async def aattempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
+    """Make one attempt on the caller's event loop; see `attempted`.
+
+    Raises:
+        asyncio.CancelledError: The caller's task was cancelled.
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    started = perf_counter()
+    try:
+        return await job.aattempt(adapter, task)
+    except Exception as error:
+        return broken(error, perf_counter() - started)
+
+
+def broken(error: BaseException, duration_s: float) -> OutcomeItem:
     """Return the outcome of an attempt that failed outside of the graph."""
+    from wtb.langgraph.trace import error_info
+
+    info = error_info(error, None)
     return OutcomeItem(
         status="failed",
-        retryable=error.retryable,
+        retryable=info.retryable,
         output=None,
         state=None,
         interrupts=None,
-        error=_error_tuple(error),
+        error=_error_tuple(info),
         nodes=[],
         metrics=[],
         usage=None,
@@ -195,7 +241,7 @@ def broken(error: "ErrorInfo", duration_s: float) -> OutcomeItem:
 def _node_item(node: "NodeTrace", warnings: list[str]) -> NodeItem:
     what = f"node {node.path!r}"
     return NodeItem(
-        node=node.path,
+        node=_values.printable(node.path),
         step=node.step,
         order=node.order,
         status=node.status,
@@ -216,7 +262,12 @@ def _node_item(node: "NodeTrace", warnings: list[str]) -> NodeItem:
 def _error_tuple(error: "ErrorInfo | None") -> ErrorTuple | None:
     if error is None:
         return None
-    return error.type, error.message, error.traceback, error.node
+    return (
+        _values.printable(error.type),
+        _values.printable(error.message[:MESSAGE_CHARACTERS_MAX]),
+        None if error.traceback is None else _values.printable(error.traceback),
+        None if error.node is None else _values.printable(error.node),
+    )
 
 
 def _json(value: Mapping[str, Any]) -> str | None:

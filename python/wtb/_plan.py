@@ -1,13 +1,16 @@
 """From the arguments of a bench call to what the engine takes: checks, units, serialised cases."""
 
+import math
+import operator
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wtb import _values
-from wtb.errors import ConfigurationError
+from wtb import _native, _values
+from wtb.errors import ConfigurationError, did_you_mean
 from wtb.variants import Variant
 from wtb.workflow import Workflow
 
@@ -23,13 +26,24 @@ DEFAULT_WORKERS = 8
 WINDOW_PER_WORKER = 4
 WINDOW_MIN = 16
 SEED_MAX = 2**32 - 1
+COUNT_MAX = 2**31 - 1
+SECONDS_MAX = 10**9
+BACKOFF_MAX_S = 60
+ERROR_POLICIES = ("zero", "exclude", "fail")
 
 
 def store_url(store: str | Path | None) -> str:
     """Return the address of a store given as a directory, a file, a URL, or not at all."""
     if isinstance(store, str) and "://" in store:
         return store
-    path = Path(store) if store is not None else Path(".wtb")
+    if store is None:
+        store = ".wtb"
+    if not isinstance(store, str | os.PathLike) or not os.fspath(store):
+        raise ConfigurationError(
+            f"store is a directory, a file or a sqlite:/// URL, not {store!r}; "
+            "leave it out for the directory .wtb"
+        )
+    path = Path(store)
     if path.suffix not in (".db", ".sqlite", ".sqlite3"):
         path = path / "wtb.db"
     return f"sqlite:///{os.path.abspath(path)}"
@@ -43,6 +57,15 @@ def check_checkpoints(checkpoints: str) -> None:
         )
 
 
+def check_progress(progress: object) -> None:
+    """Refuse what cannot show a progress."""
+    if progress is None or isinstance(progress, bool | _native.DisplayRef) or callable(progress):
+        return
+    raise ConfigurationError(
+        f"progress is True, or a function that takes a Progress, not {progress!r}"
+    )
+
+
 def warn_of_inline_timeout(runner: "BatchTestRunner", timeout: float | None) -> None:
     """Say what a timeout means to the runner that cannot enforce it."""
     if runner.kind == "inline" and timeout is not None:
@@ -54,36 +77,71 @@ def warn_of_inline_timeout(runner: "BatchTestRunner", timeout: float | None) -> 
         )
 
 
+def count(value: Any, what: str, least: int = 1, most: int = COUNT_MAX) -> int:
+    """Return a whole number of things.
+
+    Raises:
+        ConfigurationError: It is no whole number, or out of bounds.
+    """
+    try:
+        # numpy's integers have an index, floats have none.
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise ConfigurationError(f"{what} is a whole number of at least {least}, not {value!r}")
+    if number > most:
+        raise ConfigurationError(f"{what} is at most {most}, not {number}")
+    return number
+
+
+def count_or_none(value: Any, what: str) -> int | None:
+    """Return a whole number of things of at least one, or None."""
+    return None if value is None else count(value, what)
+
+
+def seconds(value: Any, what: str, *, zero: bool = False) -> float:
+    """Return a number of seconds.
+
+    Raises:
+        ConfigurationError: It is no number, or out of bounds.
+    """
+    number = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    if math.isfinite(number) and (number > 0 or (zero and number == 0)):
+        return min(number, SECONDS_MAX)
+    bound = "of at least 0" if zero else "above 0"
+    raise ConfigurationError(f"{what} is a number of seconds {bound}, not {value!r}")
+
+
+def text_or_none(value: Any, what: str) -> str | None:
+    """Return a text that is not empty, or None."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{what} is a text, not {value!r}")
+    return _values.printable(value)
+
+
 def worker_count(runner: "BatchTestRunner", asked: int | None) -> int:
-    """Return how many attempts run at once."""
-    if asked is not None and asked < 1:
-        raise ConfigurationError(f"max_workers has to be at least 1, not {asked}")
-    return runner.max_workers or asked or DEFAULT_WORKERS
+    """Return how many attempts run at once: the runner's own number comes first."""
+    asked = count_or_none(asked, "max_workers")
+    own = count_or_none(runner.max_workers, "the runner's max_workers")
+    return own or asked or DEFAULT_WORKERS
 
 
 def checked_seed(seed: int) -> int:
     """Return a seed that every random number generator takes."""
-    if not isinstance(seed, int) or not 0 <= seed <= SEED_MAX:
-        raise ConfigurationError(f"seed has to be an integer from 0 to 2**32 - 1, not {seed!r}")
-    return seed
+    return count(seed, "seed", 0, SEED_MAX)
 
 
-def milliseconds(seconds: float | None, what: str) -> int | None:
+def milliseconds(value: float | None, what: str) -> int | None:
     """Return seconds as whole milliseconds, at least one."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise ConfigurationError(f"{what} is a number of seconds above 0, not {seconds!r}")
-    return max(1, round(seconds * 1000))
+    return None if value is None else max(1, round(seconds(value, what) * 1000))
 
 
 def limited(cases: "list[Case]", limit: int | None) -> "list[Case]":
     """Return the first `limit` cases."""
-    if limit is None:
-        return cases
-    if limit < 1:
-        raise ConfigurationError(f"limit has to be at least 1, not {limit}")
-    return cases[:limit]
+    return cases[: count_or_none(limit, "limit")]
 
 
 def batch_spec(
@@ -108,33 +166,28 @@ def batch_spec(
     Raises:
         ConfigurationError: A setting cannot work.
     """
-    for what, value, least in (("repeats", repeats, 1), ("retries", retries, 0)):
-        if not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{what} is a whole number of at least {least}, not {value!r}")
-    if error not in ("zero", "exclude", "fail"):
-        raise ConfigurationError(f"error is 'zero', 'exclude' or 'fail', not {error!r}")
-    if window is not None and window < 1:
-        raise ConfigurationError(f"window has to be at least 1, not {window}")
-    if not backoff >= 0:
-        raise ConfigurationError(f"backoff is a number of seconds of at least 0, not {backoff!r}")
+    if error not in ERROR_POLICIES:
+        raise ConfigurationError(
+            f"error is {error!r}. {did_you_mean(str(error), ERROR_POLICIES, listed_as='it can be')}"
+        )
     return {
-        "repeats": repeats,
+        "repeats": count(repeats, "repeats"),
         "seed": checked_seed(seed),
         "runner": kind,
         "max_workers": workers,
         "timeout_ms": milliseconds(timeout, "timeout"),
-        "retries": retries,
+        "retries": count(retries, "retries", 0),
         "backoff": {
-            "initial_ms": min(round(backoff * 1000), 60_000),
+            "initial_ms": round(min(seconds(backoff, "backoff", zero=True), BACKOFF_MAX_S) * 1000),
             "factor": 2.0,
-            "max_ms": 60_000,
+            "max_ms": BACKOFF_MAX_S * 1000,
             "jitter": 0.5,
         },
         "fail_fast": _fail_fast(fail_fast),
         "error": error,
-        "metric": metric,
+        "metric": text_or_none(metric, "metric"),
         "evaluators": [one.describe() for one in evaluators],
-        "window": window or max(WINDOW_MIN, WINDOW_PER_WORKER * workers),
+        "window": count_or_none(window, "window") or max(WINDOW_MIN, WINDOW_PER_WORKER * workers),
         "front": {**front, "evaluator_timeout": evaluator_timeout},
     }
 
@@ -197,10 +250,11 @@ def _fail_fast(given: bool | int | float | None) -> dict[str, float] | None:
         return None
     if given is True:
         return {"count": 1}
-    if isinstance(given, int) and given >= 1:
+    if isinstance(given, float):
+        if 0.0 < given < 1.0:
+            return {"fraction": given}
+    elif isinstance(given, int) and 1 <= given <= COUNT_MAX:
         return {"count": given}
-    if isinstance(given, float) and 0.0 < given < 1.0:
-        return {"fraction": given}
     raise ConfigurationError(
         f"fail_fast is True, a number of errors from 1, or a share between 0 and 1, not {given!r}"
     )

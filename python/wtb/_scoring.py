@@ -36,10 +36,12 @@ class Scorable(Protocol):
     @property
     def id(self) -> str:
         """The execution's id."""
+        ...
 
     @property
     def output(self) -> Any:
         """What the workflow returned."""
+        ...
 
 
 class ScoringPool:
@@ -206,7 +208,9 @@ class _Panel:
         scores: list[ScoreTuple] = []
         for evaluator in self._evaluators:
             call = partial(evaluator.evaluate, output, case.expected, case, execution)
-            scores.extend(self._called(caller, evaluator, call))
+            found = self._called(caller, evaluator, call)
+            # That an evaluator declined is told as well: it takes its earlier scores away.
+            scores.extend(found or [evaluator.declined()])
         return scores
 
     def _called(
@@ -236,16 +240,16 @@ class _Panel:
             self._hanging[evaluator.name] += change
 
 
+_Call = tuple[Future[list[ScoreTuple]], Callable[[], list[ScoreTuple]]]
+
+
 class _Caller:
     """Makes the calls of one worker, on a thread that can be left behind."""
 
     def __init__(self) -> None:
-        self._calls: (
-            SimpleQueue[tuple[Future[list[ScoreTuple]], Callable[[], list[ScoreTuple]]] | None]
-            | None
-        ) = None
+        self._calls: SimpleQueue[_Call | None] | None = None
 
-    def call(self, function: Callable[[], list[ScoreTuple]]) -> "Future[list[ScoreTuple]]":
+    def call(self, function: Callable[[], list[ScoreTuple]]) -> Future[list[ScoreTuple]]:
         """Begin a call; the former one has ended or was left behind."""
         if self._calls is None:
             self._calls = SimpleQueue()
@@ -265,9 +269,7 @@ class _Caller:
             self._calls.put(None)
 
 
-def _serve(
-    calls: "SimpleQueue[tuple[Future[list[ScoreTuple]], Callable[[], list[ScoreTuple]]] | None]",
-) -> None:
+def _serve(calls: SimpleQueue[_Call | None]) -> None:
     while (call := calls.get()) is not None:
         future, function = call
         try:

@@ -14,10 +14,22 @@ if TYPE_CHECKING:
 
     from wtb._native import EngineRef, ValueRef
 
-__all__ = ["Payload", "Unserialisable", "dump", "dump_record", "load", "serializer"]
+__all__ = [
+    "Payload",
+    "Unserialisable",
+    "dump",
+    "dump_record",
+    "is_whole",
+    "load",
+    "printable",
+    "serializer",
+]
 
 Payload = tuple[str, bytes]
 """The serializer's type tag, and the bytes."""
+
+VALUE_BYTES_MAX = 256 * 1024 * 1024
+"""Outputs and states that are larger than this are stored as their `repr` only."""
 
 RECORD_BYTES_MAX = 4 * 1024 * 1024
 """Inputs and outputs of nodes that are larger than this are recorded as their `repr` only."""
@@ -56,20 +68,12 @@ def dump(value: object, what: str, warnings: list[str]) -> Payload:
         what: How warnings speak of it, for example "the output".
         warnings: Collects one text for each part that was replaced.
     """
-    try:
-        return serializer().dumps_typed(value)
-    except Exception as error:
-        return serializer().dumps_typed(_without_refused(value, what, error, warnings))
+    return _dump(value, what, warnings, VALUE_BYTES_MAX)
 
 
 def dump_record(value: object, what: str, warnings: list[str]) -> Payload:
     """Serialise what a node got or gave; one that is too large is kept as its `repr`."""
-    payload = dump(value, what, warnings)
-    size = len(payload[1])
-    if size <= RECORD_BYTES_MAX:
-        return payload
-    warnings.append(f"{what} has {size:,} bytes, more than are recorded ({RECORD_BYTES_MAX:,})")
-    return serializer().dumps_typed(_mark(value))
+    return _dump(value, what, warnings, RECORD_BYTES_MAX)
 
 
 def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
@@ -77,6 +81,28 @@ def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
     if value is None:
         return None
     return _unmark(serializer().loads_typed(engine.load(value)))
+
+
+def is_whole(value: object) -> bool:
+    """Whether nothing of a loaded value is missing because it could not be stored."""
+    parts = value.values() if isinstance(value, Mapping) else ()
+    return not any(isinstance(one, Unserialisable) for one in (value, *parts))
+
+
+def printable(text: str) -> str:
+    """Return a text without lone surrogates, which cannot be stored as UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _dump(value: object, what: str, warnings: list[str], bytes_max: int) -> Payload:
+    try:
+        payload = serializer().dumps_typed(value)
+    except Exception as error:
+        payload = serializer().dumps_typed(_without_refused(value, what, error, warnings))
+    if (size := len(payload[1])) <= bytes_max:
+        return payload
+    warnings.append(f"{what} has {size:,} bytes, more than are stored ({bytes_max:,})")
+    return serializer().dumps_typed(_mark(value))
 
 
 def _without_refused(value: object, what: str, error: Exception, warnings: list[str]) -> object:
@@ -90,9 +116,9 @@ def _without_refused(value: object, what: str, error: Exception, warnings: list[
         except Exception as refused:
             reason = f"{type(refused).__name__}: {refused}"
             warnings.append(f"{what}: {key!r} cannot be serialised ({reason})")
-            kept[str(key)] = _mark(part)
+            kept[printable(str(key))] = _mark(part)
         else:
-            kept[str(key)] = part
+            kept[printable(str(key))] = part
     return kept
 
 
@@ -101,7 +127,7 @@ def _mark(value: object) -> dict[str, str]:
         text = repr(value)
     except Exception as error:
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
-    return {_MARK: text[:_REPR_CHARACTERS_MAX]}
+    return {_MARK: printable(text[:_REPR_CHARACTERS_MAX])}
 
 
 def _unmark(value: Any) -> Any:

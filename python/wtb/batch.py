@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from wtb import _plan
 from wtb.comparison import Comparison
 from wtb.errors import InvalidTransitionError
-from wtb.execution import Execution
+from wtb.execution import CaseRows, Execution
 
 if TYPE_CHECKING:
     from wtb._drive import Drive
     from wtb._native import ActiveBatchRef, EngineRef
 
-__all__ = ["Batch", "Progress"]
+__all__ = ["UNFINISHED", "Batch", "Progress"]
+
+UNFINISHED = ("pending", "running", "paused")
+"""What a batch is until it has ended."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,26 @@ class Progress:
 class Batch:
     """A batch, under way in this program or read from the store.
 
+    It shows what the store has now: results and comparison are read once, and again after something
+    has happened to the batch (it was resumed, extended, retried, scored).
+
     Attributes:
         id: `b_...`.
         name: The name its author gave it.
         workflow: The workflow's name.
     """
 
-    def __init__(self, engine: "EngineRef", id: str, drive: "Drive | None" = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        engine: "EngineRef",
+        id: str,  # noqa: A002
+        drives: "Mapping[str, Drive]",
+    ) -> None:
         self._engine = engine
-        self._drive = drive
+        self._drives = drives
+        self._last_drive = drives.get(id)
         self._lock = threading.Lock()
+        self._read_up_to = -1
         self._results: Sequence[Execution] | None = None
         self._comparison: Comparison | None = None
         self.id = id
@@ -108,23 +122,26 @@ class Batch:
     @property
     def is_under_way(self) -> bool:
         """Whether this program hands out its executions at the moment."""
-        return self._drive is not None and self._drive.active.is_under_way()
+        drive = self._drive
+        return drive is not None and drive.active.is_under_way()
 
     @property
     def is_resumable(self) -> bool:
         """Whether it has not ended and no live session drives it."""
-        return self.is_unfinished and not self._read()["driven"]
+        data = self._read()
+        return data["status"] in UNFINISHED and not data["driven"]
 
     @property
     def is_unfinished(self) -> bool:
         """Whether it has not ended, whoever drives it."""
-        return self.status in ("pending", "running", "paused")
+        return self.status in UNFINISHED
 
     @property
     def progress(self) -> Progress:
         """How far it is."""
-        if self._drive is not None and self._drive.active.is_under_way():
-            return Progress.parse(self._drive.active.progress())
+        drive = self._drive
+        if drive is not None and drive.active.is_under_way():
+            return Progress.parse(drive.active.progress())
         data = self._read()
         return Progress(
             total=sum(data["counts"].values()),
@@ -143,22 +160,18 @@ class Batch:
     def results(self) -> Sequence[Execution]:
         """Its executions, by variant, case and repeat; those that have not run are queued."""
         with self._lock:
+            self._forget_if_changed()
             if self._results is None:
-                results = self._read_results()
-                if self.is_under_way:
-                    return results
-                self._results = results
+                self._results = self._read_results()
             return self._results
 
     @property
     def comparison(self) -> Comparison:
         """Its variants side by side."""
         with self._lock:
+            self._forget_if_changed()
             if self._comparison is None:
-                comparison = Comparison.parse(*self._engine.compare([self.id], None, None))
-                if self.is_under_way:
-                    return comparison
-                self._comparison = comparison
+                self._comparison = Comparison.parse(*self._engine.compare([self.id], None, None))
             return self._comparison
 
     @property
@@ -186,21 +199,27 @@ class Batch:
 
     @property
     def best_combination_name(self) -> str | None:
-        """The variant with the best mean; None without scores and where several share it."""
+        """The variant with the best mean; None where fewer than two have one or several share it."""
         return self.comparison.best
 
     def wait(self, timeout: float | None = None) -> "Batch":
-        """Wait until the batch has ended in this session, and return it.
+        """Wait until the batch has ended, or was left to a later session, and return it.
 
         Args:
             timeout: Seconds after which to give up waiting; None waits as long as it takes.
 
         Raises:
             TimeoutError: It has not ended in time; it goes on.
+            InvalidTransitionError: It has not ended, and this program does not run it.
             WtbError: Something other than an execution failed, for example the disk is full.
         """
-        if self._drive is not None:
-            self._drive.wait(timeout)
+        if timeout is not None:
+            timeout = _plan.seconds(timeout, "timeout", zero=True)
+        drive = self._drive
+        if drive is not None:
+            drive.wait(timeout)
+        elif self.is_unfinished:
+            raise self._not_under_way("wait for")
         return self
 
     def pause(self) -> None:
@@ -249,13 +268,23 @@ class Batch:
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>{self.comparison._repr_html_()}"
 
+    @property
+    def _drive(self) -> "Drive | None":
+        """What this program does for the batch, or did last."""
+        self._last_drive = self._drives.get(self.id, self._last_drive)
+        return self._last_drive
+
     def _active(self, verb: str) -> "ActiveBatchRef":
-        if self._drive is None:
-            raise InvalidTransitionError(
-                f"cannot {verb} batch {self.id}: it is not under way in this program "
-                f"(status {self.status!r}); bench.resume_batch takes it up again"
-            )
-        return self._drive.active
+        drive = self._drive
+        if drive is None:
+            raise self._not_under_way(verb)
+        return drive.active
+
+    def _not_under_way(self, verb: str) -> InvalidTransitionError:
+        return InvalidTransitionError(
+            f"cannot {verb} batch {self.id}: it is not under way in this program "
+            f"(status {self.status!r}); bench.resume_batch takes it up again"
+        )
 
     def _read(self) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(self._engine.batch(self.id))
@@ -264,16 +293,19 @@ class Batch:
     def _read_results(self) -> list[Execution]:
         rows = self._engine.executions(self.id, False, [], None, None, None, False, None)
         scores = json.loads(self._engine.scores(self.id))
+        cases = CaseRows(self._engine)
         results = []
         for row in rows:
-            execution = Execution(self._engine, row)
+            execution = Execution(self._engine, row, cases)
             execution.score_records = scores.get(execution.id, [])
             results.append(execution)
         return results
 
-    def _forget(self) -> None:
-        """Read results and comparison again when they are asked for."""
-        with self._lock:
+    def _forget_if_changed(self) -> None:
+        """Drop what was read before the last event of the batch."""
+        known, self._read_up_to = self._read_up_to, self._engine.last_sequence()
+        news = self._engine.journal(max(known, 0), 1, self.id, None, [], None, None)
+        if known < 0 or news != "[]":
             self._results = self._comparison = None
 
 

@@ -14,7 +14,7 @@ from wtb.errors import ExecutionFailedError
 if TYPE_CHECKING:
     from wtb._native import CaseRow, EngineRef, ExecutionRow, NodeRow
 
-__all__ = ["Attempt", "Execution", "ExecutionError", "Interrupt", "NodeRecord"]
+__all__ = ["Attempt", "CaseRows", "Execution", "ExecutionError", "Interrupt", "NodeRecord"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,21 @@ class NodeRecord:
         return f"NodeRecord({self.node!r}, {self.status}, {self.duration_s:.3f} s)"
 
 
+class CaseRows:
+    """The cases of batches, read once for all executions that are read together."""
+
+    def __init__(self, engine: "EngineRef") -> None:
+        self._engine = engine
+        self._rows: dict[str, dict[str, CaseRow]] = {}
+
+    def row(self, batch: str, case: str) -> "CaseRow":
+        """Return a case of a batch."""
+        rows = self._rows.get(batch)
+        if rows is None:
+            rows = self._rows[batch] = {row[0]: row for row in self._engine.cases(batch)}
+        return rows[case]
+
+
 class Execution:
     """One run of a workflow: one cell of a batch, or a single `bench.run`.
 
@@ -144,9 +159,10 @@ class Execution:
         warnings: What could not be recorded, and the like.
     """
 
-    def __init__(self, engine: "EngineRef", row: "ExecutionRow") -> None:
+    def __init__(self, engine: "EngineRef", row: "ExecutionRow", cases: "CaseRows") -> None:
         text, self._input, self._output, self._state, self._interrupts = row
         self._engine = engine
+        self._cases = cases
         data = json.loads(text)
         self._data = data
         self.id: str = data["id"]
@@ -275,9 +291,7 @@ class Execution:
 
     @cached_property
     def _case(self) -> "CaseRow | None":
-        if self.batch_id is None:
-            return None
-        return next(row for row in self._engine.cases(self.batch_id) if row[0] == self.case_id)
+        return None if self.batch_id is None else self._cases.row(self.batch_id, self.case_id)
 
     @cached_property
     def _detail(self) -> tuple[str, str, "list[NodeRow]"]:

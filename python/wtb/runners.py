@@ -8,17 +8,18 @@ import itertools
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
-from wtb._job import broken
-from wtb.errors import ConfigurationError, did_you_mean
+from wtb import _plan, _values
+from wtb._job import attempted
+from wtb.errors import ConfigurationError, WtbError, did_you_mean
 from wtb.standalone import StandaloneRunner
 
 if TYPE_CHECKING:
-    from wtb._job import Job, OutcomeItem
-    from wtb._native import ActiveBatchRef, TaskRef
-    from wtb.langgraph.adapter import GraphAdapter
+    from wtb._job import Job
+    from wtb._native import ActiveBatchRef
 
 __all__ = [
     "BatchTestRunner",
@@ -37,7 +38,7 @@ LEAVE_GRACE_S = 0.5
 """How long the end of a batch waits for threads that are still in user code."""
 
 MAX_STUCK_PER_WORKER = 8
-"""How many stuck threads each worker of a pool may leave behind before the batch is given up."""
+"""How many threads each worker of a pool may have left behind before the batch is given up."""
 
 
 @runtime_checkable
@@ -91,20 +92,10 @@ class _Worker:
             self.key = self._active.join(self._name, ready_ms, self._replaces)
             while (task := self._active.poll(self.key, POLL_S)) is not False:
                 if task is not None:
-                    self._active.complete(task, self._attempt(adapter, task))
+                    self._active.complete(task, attempted(self._job, adapter, task))
         finally:
             adapter.close()
         self._active.leave(self.key)
-
-    def _attempt(self, adapter: "GraphAdapter", task: "TaskRef") -> "OutcomeItem":
-        started = perf_counter()
-        try:
-            return self._job.attempt(adapter, task)
-        except Exception as error:
-            from wtb.langgraph.trace import error_info
-
-            # A factory or a config that fails in this worker costs the attempt, not the worker.
-            return broken(error_info(error, None), perf_counter() - started)
 
 
 class SequentialBatchTestRunner(StandaloneRunner):
@@ -132,21 +123,20 @@ class ThreadPoolBatchTestRunner(StandaloneRunner):
     """Runs attempts on threads: for graphs that wait on network calls.
 
     Every thread has its own adapter and graphs. A timeout makes the attempt timed out at its
-    deadline; a thread that is still in user code then is left behind, reported, and replaced.
+    deadline; a thread that is still in user code then is left behind, reported, and replaced. The
+    same becomes of a thread whose attempt was cancelled.
 
     Args:
         max_workers: How many threads; by default the batch's `max_workers`.
-        store: Where a runner that is used without a bench keeps its results; `wtb_db_url` is the
-            seeds' name for it.
+        **standalone: Where a runner that is used without a bench keeps its results, see
+            `wtb.standalone.StandaloneRunner`.
     """
 
     kind: ClassVar[str] = "thread"
 
     def __init__(self, max_workers: int | None = None, **standalone: Any) -> None:
         super().__init__(**standalone)
-        if max_workers is not None and max_workers < 1:
-            raise ConfigurationError(f"max_workers has to be at least 1, not {max_workers}")
-        self.max_workers: int | None = max_workers
+        self.max_workers: int | None = _plan.count_or_none(max_workers, "max_workers")
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make attempts on `workers` threads; see `BatchTestRunner.drive`."""
@@ -159,11 +149,12 @@ class _ThreadPool:
     def __init__(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         self._active = active
         self._job = job
-        self._size = workers
+        # More threads than executions would have nothing to do.
+        self._size = max(1, min(workers, len(active.executions())))
         self._numbers = itertools.count(1)
         self._threads: dict[str, threading.Thread] = {}
         self._left = threading.Condition()
-        self._abandoned = 0
+        self._left_behind: list[threading.Thread] = []
         self._failure: BaseException | None = None
 
     def run(self) -> None:
@@ -202,24 +193,30 @@ class _ThreadPool:
                 self._left.notify_all()
 
     def _lose(self, worker: _Worker, error: BaseException) -> None:
-        if worker.key is not None:
-            self._active.fail(worker.key, "".join(traceback.format_exception_only(error)).strip())
         with self._left:
             self._failure = self._failure or error
+        if worker.key is not None:
+            # After an error of the store nothing more can be reported.
+            with suppress(WtbError):
+                reason = "".join(traceback.format_exception_only(error)).strip()
+                self._active.fail(worker.key, _values.printable(reason))
 
     def _replace_stuck(self) -> None:
         for key in self._active.stuck(STUCK_GRACE_S):
             name = self._active.worker_name(key)
             if name is None:
                 continue
-            self._active.fail(key, "still in user code after its attempt's deadline")
+            self._active.fail(key, "still in user code after its attempt was over")
             with self._left:
-                self._threads.pop(name, None)
-            self._abandoned += 1
-            if self._abandoned > MAX_STUCK_PER_WORKER * self._size:
-                self._failure = ConfigurationError(
-                    f"{self._abandoned} threads are stuck in user code after their deadline; a "
-                    "thread cannot be stopped from outside: make the nodes stop in time"
+                thread = self._threads.pop(name, None)
+            self._left_behind = [one for one in self._left_behind if one.is_alive()]
+            if thread is not None:
+                self._left_behind.append(thread)
+            if len(self._left_behind) > MAX_STUCK_PER_WORKER * self._size:
+                self._failure = WtbError(
+                    f"{len(self._left_behind)} threads are stuck in user code although their "
+                    "attempts are over; a thread cannot be stopped from outside: make the nodes "
+                    "stop in time (wtb.current().cancelled tells them). The batch can be resumed"
                 )
                 return
             self._spawn(replaces=name)

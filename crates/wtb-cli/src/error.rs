@@ -85,7 +85,7 @@ impl CliError {
 
     /// Returns the error as it is printed: `error:`, the excerpt, `caused by:` lines, a blank
     /// line and `hint:` lines.
-    pub fn render(&self, style: Style) -> String {
+    pub(crate) fn render(&self, style: Style) -> String {
         let mut text = format!("{} {}\n", style.paint(Tone::Bad, "error:"), self.message);
         if let Some(excerpt) = &self.excerpt {
             text.push_str(excerpt);

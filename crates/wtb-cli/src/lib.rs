@@ -10,6 +10,11 @@
 //!    returns the exit code ([`exit`]).
 //!
 //! This is the only crate that prints or reads the environment; it never ends the process.
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "text for people: clear beats quick"
+)]
 
 mod arguments;
 mod bench_file;

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use wtb_model::{BatchId, ExecutionId};
 
@@ -35,7 +35,11 @@ pub enum Request {
 }
 
 /// How to talk about what happens, and how to conclude.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent flags of the command line"
+)]
 pub struct OutputOptions {
     /// Whether stdout gets one JSON document in the place of a table.
     pub json: bool,

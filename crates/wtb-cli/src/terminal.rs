@@ -2,20 +2,20 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::{CliError, ErrorKind};
 use crate::text::Style;
 
 /// Columns assumed of a terminal that does not tell.
-const DEFAULT_WIDTH: usize = 80;
+pub(crate) const DEFAULT_WIDTH: usize = 80;
 /// Columns where there is no terminal: what a program reads is neither wrapped nor cut.
 const UNLIMITED_WIDTH: usize = usize::MAX;
 /// Below this, tables would be columns of single letters.
 const MIN_WIDTH: usize = 40;
 
 /// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -42,8 +42,8 @@ impl ColorChoice {
 pub struct Terminal<'a> {
     stdout: Box<dyn Write + 'a>,
     stderr: Box<dyn Write + 'a>,
-    stdout_is_terminal: bool,
-    stderr_is_terminal: bool,
+    data_is_interactive: bool,
+    talk_is_interactive: bool,
     width: usize,
     quiet: bool,
     style: Style,
@@ -51,19 +51,19 @@ pub struct Terminal<'a> {
 }
 
 impl<'a> Terminal<'a> {
-    /// Makes a terminal of two writers that is `width` columns wide and shows no colour until
-    /// [`Terminal::configure`] says otherwise.
+    /// Makes a terminal of two writers, each a terminal's or not, that is `width` columns wide and
+    /// shows no colour until [`Terminal::configure`] says otherwise.
     pub fn new(
         stdout: impl Write + 'a,
         stderr: impl Write + 'a,
-        (stdout_is_terminal, stderr_is_terminal): (bool, bool),
+        (data_is_interactive, talk_is_interactive): (bool, bool),
         width: usize,
     ) -> Self {
         Self {
             stdout: Box::new(stdout),
             stderr: Box::new(stderr),
-            stdout_is_terminal,
-            stderr_is_terminal,
+            data_is_interactive,
+            talk_is_interactive,
             width: width.max(MIN_WIDTH),
             quiet: false,
             style: Style::plain(),
@@ -88,8 +88,8 @@ impl<'a> Terminal<'a> {
 
     /// Settles colour and quietness once the command line is known.
     pub fn configure(&mut self, color: ColorChoice, no_color: bool, quiet: bool) {
-        self.style = color.decide(self.stdout_is_terminal, no_color);
-        self.talk_style = color.decide(self.stderr_is_terminal, no_color);
+        self.style = color.decide(self.data_is_interactive, no_color);
+        self.talk_style = color.decide(self.talk_is_interactive, no_color);
         self.quiet = quiet;
     }
 
@@ -99,12 +99,12 @@ impl<'a> Terminal<'a> {
     }
 
     /// How to paint data.
-    pub fn style(&self) -> Style {
+    pub(crate) fn style(&self) -> Style {
         self.style
     }
 
     /// How to paint talk.
-    pub fn talk_style(&self) -> Style {
+    pub(crate) fn talk_style(&self) -> Style {
         self.talk_style
     }
 

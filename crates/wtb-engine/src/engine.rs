@@ -1,20 +1,18 @@
 //! The facade: open a store, create and take up batches and executions, close.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use wtb_model::{
-    BatchId, Event, EventBody, ExecutionId, ExecutionRecord, JournalEntry, ScoreRecord, SessionId,
-};
+use wtb_model::{BatchId, Event, EventBody, ExecutionId, JournalEntry, ScoreRecord, SessionId};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
-use wtb_store::{Change, JournalFilter, Store, StoreError, UnitOfWork};
+use wtb_store::{Change, JournalFilter, Store, UnitOfWork};
 
-use crate::active::{ActiveBatch, Context};
-use crate::batches::{self, Claim};
+use crate::active::{ActiveBatch, Context, scoring_unit};
 use crate::clock::Clock;
 use crate::pacemaker::Pacemaker;
-use crate::plan::{BatchPlan, Extension, SinglePlan};
-use crate::{EngineError, entropy, session};
+use crate::plan::{BatchPlan, Extension};
+use crate::takeover::{Claim, Taken};
+use crate::{EngineError, create, entropy, session, settings};
 
 /// An open store and the session that works with it.
 ///
@@ -29,13 +27,17 @@ use crate::{EngineError, entropy, session};
 /// # Ok::<(), wtb_engine::EngineError>(())
 /// ```
 pub struct Engine {
-    store: Arc<dyn Store>,
-    session: SessionId,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) session: SessionId,
     clock: Clock,
     process: u32,
-    pacemaker: Arc<Pacemaker>,
+    pub(crate) pacemaker: Arc<Pacemaker>,
+    /// The pacemaker's thread; `None` once the engine is closed. Held while it is being closed.
     thread: Mutex<Option<JoinHandle<()>>>,
-    active: Mutex<Vec<Weak<ActiveBatch>>>,
+    /// What this session drives; `None` once the engine is closed.
+    active: Mutex<Option<Vec<Weak<ActiveBatch>>>>,
+    /// Held while something is taken up, so that two threads do not take up the same.
+    pub(crate) taking_up: Mutex<()>,
 }
 
 /// Opens a store by its address: `sqlite:///path/to/wtb.db`, or a path.
@@ -49,6 +51,16 @@ pub fn open_store(url: &str, create: bool) -> Result<Arc<dyn Store>, EngineError
     Ok(Arc::new(SqliteStore::open(url, options)?))
 }
 
+/// Refuses to work in a process other than the one that opened the engine: neither its threads nor
+/// its database connections survive a fork.
+pub(crate) fn check_process(opened_in: u32) -> Result<(), EngineError> {
+    let used_in = std::process::id();
+    if used_in == opened_in {
+        return Ok(());
+    }
+    Err(EngineError::Forked { opened_in, used_in })
+}
+
 impl Engine {
     /// Opens a store, creating it when it does not exist, and begins a session.
     pub fn open(url: &str) -> Result<Arc<Self>, EngineError> {
@@ -59,6 +71,7 @@ impl Engine {
         store.commit(UnitOfWork::silent(Change::OpenSession(record)))?;
         let (pacemaker, thread) = Pacemaker::start(clock, Arc::clone(&store), session.clone())
             .map_err(|error| EngineError::Invalid(format!("cannot start a thread: {error}")))?;
+        session::opened(&session);
         Ok(Arc::new(Self {
             store,
             session,
@@ -66,7 +79,8 @@ impl Engine {
             process: std::process::id(),
             pacemaker,
             thread: Mutex::new(Some(thread)),
-            active: Mutex::new(Vec::new()),
+            active: Mutex::new(Some(Vec::new())),
+            taking_up: Mutex::new(()),
         }))
     }
 
@@ -83,86 +97,55 @@ impl Engine {
     /// Refuses to work in a process other than the one that opened the engine: neither its threads
     /// nor its database connections survive a fork.
     pub fn check_process(&self) -> Result<(), EngineError> {
-        let used_in = std::process::id();
-        if used_in == self.process {
-            return Ok(());
-        }
-        Err(EngineError::Forked {
-            opened_in: self.process,
-            used_in,
-        })
+        check_process(self.process)
     }
 
     /// Creates a batch and takes it up: it is durable, and workers may join and poll.
     pub fn submit(&self, plan: BatchPlan) -> Result<Arc<ActiveBatch>, EngineError> {
-        self.check_process()?;
-        let created = batches::create(self.store.as_ref(), &self.session, plan)?;
-        self.activate(created)
-    }
-
-    /// Creates a single execution and takes it up.
-    pub fn submit_single(&self, plan: SinglePlan) -> Result<Arc<ActiveBatch>, EngineError> {
-        self.check_process()?;
-        let timeout_ms = plan.timeout_ms;
-        let record = batches::create_single(self.store.as_ref(), plan)?;
-        self.activate_single(record, timeout_ms)
+        self.check_open()?;
+        self.activate(create::create(self.store.as_ref(), &self.session, plan)?)
     }
 
     /// Takes up a batch that an earlier session left unfinished: what ended is not run again, what
-    /// was under way is. A batch with nothing outstanding ends at once.
+    /// was under way is. One that has ended, with nothing to run or to score, stays as it is.
     pub fn resume(&self, batch: &BatchId) -> Result<Arc<ActiveBatch>, EngineError> {
-        self.take_up(batch, Vec::new())
+        self.take_up(batch, || Ok(UnitOfWork::default()))
     }
 
-    /// Sends ended executions of a batch back to the queue and takes the batch up.
+    /// Sends ended executions of a batch back to the queue and takes the batch up. Either all of
+    /// them go back, or the error says which one cannot.
     pub fn retry(
         &self,
         batch: &BatchId,
         executions: &[ExecutionId],
     ) -> Result<Arc<ActiveBatch>, EngineError> {
-        let requeue = executions.iter().map(|execution| {
-            let change = Change::RequeueExecution {
-                execution: execution.clone(),
-            };
-            let body = EventBody::ExecutionRequeued {
-                reason: "it is retried".to_owned(),
-            };
-            UnitOfWork::new(change, self.event(Some(batch), Some(execution), body))
-        });
-        self.take_up(batch, requeue.collect())
+        self.take_up(batch, || {
+            let mut unit = UnitOfWork::default();
+            for execution in executions {
+                if self.store.execution(execution)?.batch.as_ref() != Some(batch) {
+                    let text = format!("execution {execution} does not belong to batch {batch}");
+                    return Err(EngineError::Invalid(text));
+                }
+                let (change, event) = self.requeue(Some(batch), execution);
+                unit.changes.push(change);
+                unit.events.push(event);
+            }
+            Ok(unit)
+        })
     }
 
-    /// Sends a single execution that has ended back to the queue and takes it up.
-    pub fn retry_single(
-        &self,
-        execution: &ExecutionId,
-        timeout_ms: Option<u64>,
-    ) -> Result<Arc<ActiveBatch>, EngineError> {
-        self.check_process()?;
-        let change = Change::RequeueExecution {
-            execution: execution.clone(),
-        };
-        let body = EventBody::ExecutionRequeued {
-            reason: "it is retried".to_owned(),
-        };
-        self.store.commit(UnitOfWork::new(
-            change,
-            self.event(None, Some(execution), body),
-        ))?;
-        let record = self.store.execution(execution)?;
-        self.activate_single(record, timeout_ms)
-    }
-
-    /// Adds variants, cases or repeats to a batch and takes it up: only what is new runs.
+    /// Adds variants, cases or repeats to a batch and takes it up: what is new runs, and what was
+    /// left unfinished.
     pub fn extend(
         &self,
         batch: &BatchId,
         extension: Extension,
     ) -> Result<Arc<ActiveBatch>, EngineError> {
-        let unit = batches::extend(self.store.as_ref(), batch, extension, |body| {
-            self.event(Some(batch), None, body)
-        })?;
-        self.take_up(batch, vec![unit])
+        self.take_up(batch, || {
+            create::extend(self.store.as_ref(), batch, extension, |body| {
+                self.event(Some(batch), None, body)
+            })
+        })
     }
 
     /// Writes scores of an execution outside of an active batch, replacing those of the same name.
@@ -173,10 +156,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         self.check_process()?;
         let batch = self.store.execution(execution)?.batch;
-        let unit = crate::active::scoring_unit(execution, scores, |body| {
+        let unit = scoring_unit(execution, scores, |body| {
             self.event(batch.as_ref(), Some(execution), body)
         });
-        self.store.submit(unit)?;
+        self.store.commit(unit)?;
         Ok(())
     }
 
@@ -204,47 +187,52 @@ impl Engine {
 
     /// Returns the active batch with that id, if this session drives it.
     pub fn active(&self, batch: &BatchId) -> Option<Arc<ActiveBatch>> {
-        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        active
-            .iter()
-            .filter_map(Weak::upgrade)
-            .find(|known| known.id() == Some(batch) && known.is_under_way())
+        let mut active = self.all_active().into_iter();
+        active.find(|known| known.id() == Some(batch) && known.is_under_way())
     }
 
-    /// Ends the session: leaves active batches to a later one, and closes the store.
+    /// Ends the session: leaves active batches to a later one, and closes the store. What workers
+    /// still deliver is refused. Does nothing when the engine is closed already.
     pub fn close(&self) -> Result<(), EngineError> {
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(thread) = thread else { return Ok(()) };
-        self.pacemaker.stop();
         if self.check_process().is_err() {
-            return Ok(()); // The thread and the connections belong to the process we forked from.
+            return Ok(()); // The threads and connections belong to the process we forked from.
         }
-        drop(thread.join());
-        let active: Vec<_> = {
-            let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-            active.iter().filter_map(Weak::upgrade).collect()
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(thread) = thread.take() else {
+            return Ok(());
         };
-        for batch in active {
-            batch.abandon()?;
+        let active = self.lock_active().take().unwrap_or_default();
+        self.pacemaker.stop();
+        drop(thread.join());
+        // Whatever fails, the rest is closed as well; the first error is the one to tell.
+        let mut closed = Ok(());
+        for batch in active.iter().filter_map(Weak::upgrade) {
+            closed = closed.and(batch.abandon());
         }
         let change = Change::CloseSession {
             session: self.session.clone(),
             at: Clock::now(),
         };
-        self.store.commit(UnitOfWork::silent(change))?;
-        Ok(self.store.close()?)
+        closed = closed.and(
+            self.store
+                .commit(UnitOfWork::silent(change))
+                .map(drop)
+                .map_err(Into::into),
+        );
+        session::closed(&self.session);
+        closed.and(self.store.close().map_err(Into::into))
     }
 
     fn take_up(
         &self,
         batch: &BatchId,
-        first: Vec<UnitOfWork>,
+        work: impl FnOnce() -> Result<UnitOfWork, EngineError>,
     ) -> Result<Arc<ActiveBatch>, EngineError> {
-        self.check_process()?;
+        self.check_open()?;
+        let _one_at_a_time = self
+            .taking_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.active(batch).is_some() {
             return Err(EngineError::Busy {
                 batch: batch.clone(),
@@ -256,56 +244,86 @@ impl Engine {
             session: &self.session,
             batch,
         };
-        claim.take(Clock::now())?;
-        for unit in first {
-            self.store.submit(unit)?;
-        }
-        self.store.flush()?;
+        claim.take(Clock::now(), work()?)?;
         self.activate(claim.load()?)
     }
 
-    fn activate(&self, taken: batches::Taken) -> Result<Arc<ActiveBatch>, EngineError> {
-        let config = batches::scheduler_config(&taken.spec, taken.first_token);
-        let resumed = taken.resumed;
-        let spec = taken.spec;
-        let active = ActiveBatch::new(self.context(), Some(taken.batch), config, taken.setup)?;
-        let active = self.watch(active);
+    fn activate(&self, taken: Taken) -> Result<Arc<ActiveBatch>, EngineError> {
+        let Taken {
+            batch,
+            spec,
+            setup,
+            first_token,
+            resumed,
+        } = taken;
+        let config = settings::scheduler_config(&spec, first_token);
+        let active = self.enter(ActiveBatch::new(
+            self.context(),
+            Some(batch),
+            config,
+            setup,
+        )?)?;
         active.begin(&spec.runner, spec.max_workers, resumed)?;
-        Ok(active)
-    }
-
-    fn activate_single(
-        &self,
-        record: ExecutionRecord,
-        timeout_ms: Option<u64>,
-    ) -> Result<Arc<ActiveBatch>, EngineError> {
-        let (config, setup) = batches::single_setup(record, timeout_ms);
-        let active = self.watch(ActiveBatch::new(self.context(), None, config, setup)?);
-        active.tick()?;
-        Ok(active)
-    }
-
-    fn watch(&self, active: ActiveBatch) -> Arc<ActiveBatch> {
-        let active = Arc::new(active);
-        {
-            let mut known = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-            known.retain(|batch| batch.strong_count() > 0);
-            known.push(Arc::downgrade(&active));
-        }
         self.pacemaker.watch(&active);
-        active
+        Ok(active)
     }
 
-    fn context(&self) -> Context {
+    /// Enters a batch among those that closing the engine leaves to a later session.
+    pub(crate) fn enter(&self, active: ActiveBatch) -> Result<Arc<ActiveBatch>, EngineError> {
+        let mut known = self.lock_active();
+        let known = known.as_mut().ok_or(EngineError::Closed)?;
+        let active = Arc::new(active);
+        known.retain(|batch| batch.strong_count() > 0);
+        known.push(Arc::downgrade(&active));
+        Ok(active)
+    }
+
+    pub(crate) fn requeue(
+        &self,
+        batch: Option<&BatchId>,
+        execution: &ExecutionId,
+    ) -> (Change, Event) {
+        let change = Change::RequeueExecution {
+            execution: execution.clone(),
+        };
+        let body = EventBody::ExecutionRequeued {
+            reason: "it is retried".to_owned(),
+        };
+        (change, self.event(batch, Some(execution), body))
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), EngineError> {
+        self.check_process()?;
+        if self.lock_active().is_none() {
+            Err(EngineError::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn lock_active(&self) -> MutexGuard<'_, Option<Vec<Weak<ActiveBatch>>>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn all_active(&self) -> Vec<Arc<ActiveBatch>> {
+        self.lock_active()
+            .iter()
+            .flatten()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    pub(crate) fn context(&self) -> Context {
         Context {
             session: self.session.clone(),
             store: Arc::clone(&self.store),
             clock: self.clock,
             pacemaker: Arc::downgrade(&self.pacemaker),
+            process: self.process,
         }
     }
 
-    fn event(
+    pub(crate) fn event(
         &self,
         batch: Option<&BatchId>,
         execution: Option<&ExecutionId>,
@@ -323,20 +341,12 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        if self.check_process().is_err() {
+            // Its writer's thread is not in this process: the store must not wait for it here.
+            std::mem::forget(Arc::clone(&self.store));
+            return;
+        }
         // Errors at the very end have nobody left to hear them; `close` reports them.
         drop(self.close());
-    }
-}
-
-impl From<wtb_scheduler::ConfigError> for EngineError {
-    fn from(error: wtb_scheduler::ConfigError) -> Self {
-        Self::Invalid(error.to_string())
-    }
-}
-
-impl EngineError {
-    /// Whether the error says that nothing has the id that was asked for.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Store(StoreError::NotFound { .. }))
     }
 }

@@ -44,3 +44,9 @@ pub enum EngineError {
     #[error("the engine is closed")]
     Closed,
 }
+
+impl From<wtb_scheduler::ConfigError> for EngineError {
+    fn from(error: wtb_scheduler::ConfigError) -> Self {
+        Self::Invalid(error.to_string())
+    }
+}

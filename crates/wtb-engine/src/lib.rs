@@ -3,15 +3,36 @@
 //! The engine never calls user code. Workers, whatever they are and wherever they live, *poll* an
 //! [`ActiveBatch`] for a [`Task`] and *complete* it; evaluators poll for executions to score. All
 //! decisions are the scheduler's (`wtb-scheduler`), all durable effects are units of work of the
-//! store (`wtb-store`); this crate joins the two, keeps time, and reports progress.
+//! store (`wtb-store`); this crate joins the two, keeps time, and reports progress. It does not
+//! print, read the environment or know Python.
 //!
-//! It does not print, read the environment or know Python. `examples/rust_only.rs` runs a batch
-//! whose worker is a Rust function.
+//! Begin with [`Engine::open`] and [`Engine::submit`]. A worker is a loop around
+//! [`ActiveBatch::poll`]:
+//!
+//! ```
+//! use std::time::Duration;
+//! use wtb_engine::{ActiveBatch, Delivery, EngineError, Poll, Task};
+//!
+//! fn work(batch: &ActiveBatch, attempt: impl Fn(&Task) -> Delivery) -> Result<(), EngineError> {
+//!     let worker = batch.join("worker-1", 0, None)?;
+//!     loop {
+//!         match batch.poll(worker, Duration::from_secs(1))? {
+//!             Poll::Task(task) => drop(batch.complete(&task, attempt(&task))?),
+//!             Poll::Idle => {}
+//!             Poll::Released => return batch.leave(worker),
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! `examples/rust_only.rs` beside this crate's sources is a whole batch whose worker and nodes are Rust functions:
+//! `cargo run -p wtb-engine --example rust_only`.
 
 mod active;
-mod batches;
 mod clock;
+mod compare;
 pub mod comparison;
+mod create;
 mod engine;
 mod entropy;
 mod error;
@@ -19,9 +40,12 @@ mod pacemaker;
 mod plan;
 mod progress;
 pub mod session;
+mod settings;
+mod single;
+mod takeover;
 
 pub use active::{ActiveBatch, Delivery, Ended, Poll, Scoring, ScoringTask, Task, WorkerKey};
-pub use batches::{CompareRequest, compare_batches};
+pub use compare::{CompareRequest, compare_batches};
 pub use engine::{Engine, open_store};
 pub use error::EngineError;
 pub use plan::{BatchPlan, CasePlan, Extension, SinglePlan, execution_seed};

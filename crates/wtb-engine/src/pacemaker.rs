@@ -1,7 +1,7 @@
 //! One thread per engine that lets time pass: ticks for active batches, heartbeats of the session.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,20 +15,22 @@ use crate::clock::Clock;
 const HEARTBEAT_EVERY_MS: u64 = 3_000;
 /// How often active batches are looked at when nothing is due, for progress events.
 const LOOK_EVERY_MS: u64 = 1_000;
+const NEVER: u64 = u64::MAX;
 
 /// Keeps time for an engine.
 pub(crate) struct Pacemaker {
     clock: Clock,
-    /// When the thread means to wake, on the engine's clock.
+    /// When the thread means to wake, on the engine's clock; [`NEVER`] while it is awake, since it
+    /// may have looked already at what becomes due earlier.
     planned: AtomicU64,
     shared: Mutex<Shared>,
     poked: Condvar,
 }
 
-#[derive(Default)]
 struct Shared {
     active: Vec<Weak<ActiveBatch>>,
-    poked: bool,
+    /// When somebody wants the thread to be awake at the latest.
+    due: u64,
     stopped: bool,
 }
 
@@ -41,8 +43,12 @@ impl Pacemaker {
     ) -> std::io::Result<(Arc<Self>, JoinHandle<()>)> {
         let pacemaker = Arc::new(Self {
             clock,
-            planned: AtomicU64::new(0),
-            shared: Mutex::new(Shared::default()),
+            planned: AtomicU64::new(NEVER),
+            shared: Mutex::new(Shared {
+                active: Vec::new(),
+                due: NEVER,
+                stopped: false,
+            }),
             poked: Condvar::new(),
         });
         let own = Arc::clone(&pacemaker);
@@ -54,32 +60,35 @@ impl Pacemaker {
 
     /// Takes an active batch into care.
     pub(crate) fn watch(&self, active: &Arc<ActiveBatch>) {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.lock();
         shared.active.retain(|known| known.strong_count() > 0);
         shared.active.push(Arc::downgrade(active));
-        shared.poked = true;
+        shared.due = 0;
         self.poked.notify_one();
     }
 
     /// Makes sure that the thread is awake at `at`. Cheap when it will be anyway.
+    ///
+    /// Called under the lock of the batch that needs it: either the thread has not looked at that
+    /// batch since it woke, and will, or it has, and is still marked as awake.
     pub(crate) fn wake_by(&self, at: u64) {
-        if at < self.planned.load(Ordering::Acquire) {
-            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            shared.poked = true;
+        if at < self.planned.load(Ordering::SeqCst) {
+            let mut shared = self.lock();
+            shared.due = shared.due.min(at);
             self.poked.notify_one();
         }
     }
 
     /// Asks the thread to end.
     pub(crate) fn stop(&self) {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.stopped = true;
+        self.lock().stopped = true;
         self.poked.notify_one();
     }
 
     fn beat(&self, store: &Arc<dyn Store>, session: &SessionId) {
         let mut heartbeat_due = self.clock.elapsed_ms() + HEARTBEAT_EVERY_MS;
         loop {
+            self.planned.store(NEVER, Ordering::SeqCst);
             let now = self.clock.elapsed_ms();
             if now >= heartbeat_due {
                 let change = Change::Heartbeat {
@@ -91,11 +100,7 @@ impl Pacemaker {
                 drop(store.submit(UnitOfWork::silent(change)));
                 heartbeat_due = now + HEARTBEAT_EVERY_MS;
             }
-            let next = self
-                .tick_all(now)
-                .min(heartbeat_due)
-                .min(now + LOOK_EVERY_MS);
-            if !self.sleep_until(next) {
+            if !self.sleep_until(self.tick_all(now).min(heartbeat_due)) {
                 return;
             }
         }
@@ -103,34 +108,38 @@ impl Pacemaker {
 
     /// Ticks every active batch; returns when the next of them needs one.
     fn tick_all(&self, now: u64) -> u64 {
-        let active: Vec<_> = {
-            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            shared.active.iter().filter_map(Weak::upgrade).collect()
-        };
-        let mut next = u64::MAX;
-        for batch in active {
+        let active: Vec<_> = self
+            .lock()
+            .active
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        let mut next = NEVER;
+        for batch in active.iter().filter(|batch| batch.is_under_way()) {
             // An error ends the batch and is given to whoever waits for it.
-            if batch.tick().is_ok()
-                && let Some(wake) = batch.next_wake()
-            {
-                next = next.min(wake.max(now + 1));
-            }
+            let wake = batch.tick().ok().flatten().unwrap_or(NEVER);
+            next = next.min(wake.max(now + 1)).min(now + LOOK_EVERY_MS);
         }
         next
     }
 
-    fn sleep_until(&self, at: u64) -> bool {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        self.planned.store(at, Ordering::Release);
-        while !shared.stopped && !shared.poked {
+    /// Sleeps until then, or until something is due before; returns whether to go on.
+    fn sleep_until(&self, mut at: u64) -> bool {
+        let mut shared = self.lock();
+        while !shared.stopped {
+            at = at.min(std::mem::replace(&mut shared.due, NEVER));
+            self.planned.store(at, Ordering::SeqCst);
             let rest = at.saturating_sub(self.clock.elapsed_ms());
             if rest == 0 {
-                break;
+                return true;
             }
             let waited = self.poked.wait_timeout(shared, Duration::from_millis(rest));
             shared = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        shared.poked = false;
-        !shared.stopped
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -105,16 +105,18 @@ impl BatchPlan {
             self.variants.iter().map(|variant| variant.name.as_str()),
         )?;
         unique("case", self.cases.iter().map(|case| case.id.as_str()))?;
-        if u32::try_from(self.size()).is_err() {
-            let text = format!("{} executions are more than a batch can hold", self.size());
-            return Err(EngineError::Invalid(text));
-        }
-        Ok(())
+        check_size(self.variants.len(), self.cases.len(), self.spec.repeats)
     }
+}
 
-    fn size(&self) -> u128 {
-        self.variants.len() as u128 * self.cases.len() as u128 * u128::from(self.spec.repeats)
+/// Refuses a batch of more executions than can be numbered.
+pub(crate) fn check_size(variants: usize, cases: usize, repeats: u32) -> Result<(), EngineError> {
+    let size = variants as u128 * cases as u128 * u128::from(repeats);
+    if u32::try_from(size).is_err() {
+        let text = format!("{size} executions are more than a batch can hold; split it");
+        return Err(EngineError::Invalid(text));
     }
+    Ok(())
 }
 
 pub(crate) fn unique<'a>(

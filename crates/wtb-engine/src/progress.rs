@@ -29,7 +29,7 @@ pub struct Progress {
     pub unscored: u64,
     /// How many attempts were retried in this session.
     pub retried: u64,
-    /// Since this session took the batch up, in milliseconds.
+    /// Since this session took the batch up, until now or until it ended, in milliseconds.
     pub elapsed_ms: u64,
     /// Executions ended per second in this session.
     pub per_second: f64,

@@ -1,12 +1,33 @@
 //! Sessions: who drives a batch, and whether they still live.
 
-use wtb_model::{SessionRecord, Timestamp};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wtb_model::{SessionId, SessionRecord, Timestamp};
 
 /// How long a session on another machine counts as alive after its last heartbeat.
 const HEARTBEAT_LIFE_MICROS: u64 = 15_000_000;
 
+/// The sessions of this process. An engine that was closed while its store took nothing any more
+/// has a session without an end in there; the process knows better.
+static OWN: Mutex<BTreeSet<SessionId>> = Mutex::new(BTreeSet::new());
+
+fn own() -> MutexGuard<'static, BTreeSet<SessionId>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Notes that a session of this process lives.
+pub(crate) fn opened(id: &SessionId) {
+    own().insert(id.clone());
+}
+
+/// Notes that a session of this process has ended, whatever the store says.
+pub(crate) fn closed(id: &SessionId) {
+    own().remove(id);
+}
+
 /// Describes the present process as a session.
-pub(crate) fn describe(id: wtb_model::SessionId, now: Timestamp) -> SessionRecord {
+pub(crate) fn describe(id: SessionId, now: Timestamp) -> SessionRecord {
     let process = std::process::id();
     SessionRecord {
         id,
@@ -21,14 +42,16 @@ pub(crate) fn describe(id: wtb_model::SessionId, now: Timestamp) -> SessionRecor
 
 /// Whether a session's driver still lives.
 ///
-/// On this machine the process table knows at once, also after a kill -9; about other machines
-/// only the heartbeat tells.
+/// On this machine the process table knows at once, also after a kill -9, and this process knows
+/// its own sessions; about other machines only the heartbeat tells.
 pub fn is_alive(session: &SessionRecord, now: Timestamp) -> bool {
     if session.ended_at.is_some() {
         return false;
     }
     if session.host == host_name() && session.process_started.is_some() {
-        return process_started(session.process) == session.process_started;
+        let lives = process_started(session.process) == session.process_started;
+        let elsewhere = session.process != std::process::id();
+        return lives && (elsewhere || own().contains(&session.id));
     }
     now.micros_since(session.heartbeat_at) < HEARTBEAT_LIFE_MICROS
 }
@@ -55,7 +78,7 @@ fn process_started(process: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wtb_model::{ID_ENTROPY_BYTES, SessionId};
+    use wtb_model::ID_ENTROPY_BYTES;
 
     fn session() -> SessionRecord {
         let now = Timestamp::from_micros(1_000_000);
@@ -63,8 +86,14 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_alive_however_old_its_heartbeat_is() {
-        assert!(is_alive(&session(), Timestamp::from_micros(i64::MAX)));
+    fn a_session_of_this_process_lives_until_it_is_closed_however_old_its_heartbeat_is() {
+        let mut session = session();
+        session.id = SessionId::from_entropy([4; ID_ENTROPY_BYTES]);
+        let late = Timestamp::from_micros(i64::MAX);
+        opened(&session.id);
+        assert!(is_alive(&session, late));
+        closed(&session.id);
+        assert!(!is_alive(&session, late));
     }
 
     #[test]

@@ -124,9 +124,9 @@ fn finish(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
         nodes: 3,
         metrics: BTreeMap::new(),
     };
-    let scores = BTreeMap::from([("exact_match".to_owned(), Some(1.0))]);
+    let by_metric = BTreeMap::from([("exact_match".to_owned(), Some(1.0))]);
     let scored = EventBody::ExecutionScored {
-        scores,
+        scores: by_metric,
         errors: BTreeMap::new(),
     };
     UnitOfWork {

@@ -141,8 +141,8 @@ pub enum Change {
         /// The execution.
         execution: ExecutionId,
     },
-    /// Evaluators' scores are written; those of the same source and name are replaced, and the
-    /// execution is settled.
+    /// Evaluators' scores are written and the execution is settled. Everything that the same sources
+    /// said before is replaced, so that nothing stale stays beside it.
     PutScores {
         /// The execution.
         execution: ExecutionId,
@@ -206,19 +206,26 @@ pub struct Receipt {
 }
 
 /// A unit that was queued: [`Ticket::wait`] tells what became of it.
-#[derive(Debug)]
-pub struct Ticket(mpsc::Receiver<Result<Receipt, StoreError>>);
+///
+/// A store may let units gather for some milliseconds and write them together; waiting for a
+/// ticket asks it to write at once.
+pub struct Ticket {
+    result: mpsc::Receiver<Result<Receipt, StoreError>>,
+    hurry: Box<dyn Fn() + Send>,
+}
 
 impl Ticket {
-    /// Makes a ticket and the sender that redeems it.
-    pub fn new() -> (mpsc::SyncSender<Result<Receipt, StoreError>>, Self) {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        (sender, Self(receiver))
+    /// Makes a ticket and the sender that redeems it; `hurry` is called when somebody waits.
+    pub fn new(
+        hurry: impl Fn() + Send + 'static,
+    ) -> (mpsc::SyncSender<Result<Receipt, StoreError>>, Self) {
+        let (sender, result) = mpsc::sync_channel(1);
+        (sender, Self { result, hurry: Box::new(hurry) })
     }
 
     /// Tells what became of the unit if that is known already; `None` while it waits its turn.
     pub fn poll(&self) -> Option<Result<Receipt, StoreError>> {
-        match self.0.try_recv() {
+        match self.result.try_recv() {
             Ok(result) => Some(result),
             Err(mpsc::TryRecvError::Empty) => None,
             Err(mpsc::TryRecvError::Disconnected) => Some(Err(StoreError::Closed)),
@@ -227,6 +234,16 @@ impl Ticket {
 
     /// Waits until the unit is durable, or says why it is not.
     pub fn wait(self) -> Result<Receipt, StoreError> {
-        self.0.recv().unwrap_or(Err(StoreError::Closed))
+        if let Some(result) = self.poll() {
+            return result;
+        }
+        (self.hurry)();
+        self.result.recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ticket").finish_non_exhaustive()
     }
 }

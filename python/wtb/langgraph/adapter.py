@@ -52,7 +52,7 @@ class GraphAdapter:
         Raises:
             InvalidCaseError: The input lacks a key or has the wrong form.
         """
-        return check_input(self.prepare(variant).graph, case_id, input)
+        return check_input(self.prepare(variant).input_keys, case_id, input)
 
     def prepare(self, variant: Variant) -> PreparedGraph:
         """Return the variant's graph, building it at the first call for a variant of this name.

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -16,6 +17,7 @@ from wtb.langgraph.asynchrony import NodeExitError, guarded, needs_async
 from wtb.langgraph.isolation import StoreFactory, with_store
 from wtb.langgraph.loading import AnyGraph
 from wtb.langgraph.recording import ExecutionCancelledError, Recorder
+from wtb.langgraph.schema import InputKeys, input_keys
 from wtb.langgraph.settings import joined_config, joined_context, with_handler
 from wtb.langgraph.streaming import StreamReader, plan_stream
 from wtb.langgraph.trace import NodeTrace, Status, Trace, error_info
@@ -74,6 +76,11 @@ class PreparedGraph:
         self._loops = loops
         self._plan = plan_stream(graph)
         self._guarded: AnyGraph | None = None
+
+    @cached_property
+    def input_keys(self) -> InputKeys | None:
+        """The keys that an input may and must have; None when inputs are no sets of keys."""
+        return input_keys(self.graph)
 
     def execute(
         self,

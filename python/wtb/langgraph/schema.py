@@ -55,15 +55,19 @@ def input_keys(graph: AnyGraph) -> InputKeys | None:
     return InputKeys(known, tuple(key for key in plain if key in candidates))
 
 
-def check_input(graph: AnyGraph, case_id: str, value: object) -> list[str]:
-    """Check a case's input against the graph and return the keys that the graph will not read.
+def check_input(keys: InputKeys | None, case_id: str, value: object) -> list[str]:
+    """Check a case's input and return the keys that the graph will not read.
+
+    Args:
+        keys: What `input_keys` returned for the graph.
+        case_id: How errors speak of the case.
+        value: The case's input.
 
     Raises:
         InvalidCaseError: The input is None, no mapping where one is needed, or lacks a key.
     """
     if value is None:
         raise InvalidCaseError(f"case {case_id!r} has no input; a graph starts from its state")
-    keys = input_keys(graph)
     if keys is None or isinstance(value, Command | BaseModel) or dataclasses.is_dataclass(value):
         return []
     if not isinstance(value, Mapping):

@@ -57,9 +57,9 @@ pub struct VariantEntry {
     pub name: Option<String>,
     /// Node to implementation, as text.
     pub nodes: Map<String, Value>,
-    /// Entries of LangGraph's config.
+    /// Entries of the graph's config.
     pub config: Map<String, Value>,
-    /// Entries of LangGraph's runtime context.
+    /// Entries of the graph's runtime context.
     pub context: Map<String, Value>,
     /// Arguments of the graph's factory.
     pub params: Map<String, Value>,
@@ -73,9 +73,9 @@ pub struct VariantEntry {
 pub struct GridEntry {
     /// Node to its implementations, as text.
     pub nodes: Map<String, Value>,
-    /// Entry of LangGraph's config to its values.
+    /// Entry of the graph's config to its values.
     pub config: Map<String, Value>,
-    /// Entry of LangGraph's runtime context to its values.
+    /// Entry of the graph's runtime context to its values.
     pub context: Map<String, Value>,
     /// Argument of the graph's factory to its values.
     pub params: Map<String, Value>,

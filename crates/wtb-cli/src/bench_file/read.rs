@@ -271,7 +271,7 @@ fn number(item: &Item<'_>) -> Option<f64> {
 
 fn whole(item: &Item<'_>, shape: &Shape, least: u64) -> Result<Value, Problem> {
     let value = integer(item).and_then(|number| number.as_u64());
-    match value.filter(|value| *value >= least && *value <= u64::from(u32::MAX)) {
+    match value.filter(|value| *value >= least && u32::try_from(*value).is_ok()) {
         Some(value) => Ok(Value::from(value)),
         None => Err(item.problem(format!("must be {} below 2^32", shape.expected()))),
     }

@@ -10,7 +10,7 @@ mod tests;
 use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wtb_engine::{Failure, Progress};
 
 use crate::request::OutputOptions;
@@ -21,7 +21,7 @@ use line::{failure_line, progress_line};
 const LINE_INTERVAL_MS: u64 = 10_000;
 
 /// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProgressMode {
     /// A bar on a terminal, lines elsewhere.

@@ -19,7 +19,7 @@ pub(crate) enum Tone {
 
 /// Whether text is painted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     colored: bool,
 }
 

@@ -35,9 +35,12 @@ pub(crate) fn events(
         left -= entries.len() as u64;
         let lines: String = entries
             .iter()
-            .map(|entry| match json {
-                true => format!("{}\n", event::json(entry)),
-                false => event::line(entry, &surroundings.time_zone, width, style),
+            .map(|entry| {
+                if json {
+                    format!("{}\n", event::json(entry))
+                } else {
+                    event::line(entry, &surroundings.time_zone, width, style)
+                }
             })
             .collect();
         terminal.data(&lines)?;

@@ -11,8 +11,9 @@ use crate::request::OutputOptions;
 use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
 use crate::view::batch::Viewer;
-use crate::view::execution::{Decoded, Page, PageText};
 use crate::view::failure::{self, FailureText};
+use crate::view::page::{Page, PageText};
+use crate::view::value::Decoded;
 use crate::view::{comparison, short_batch, short_execution};
 
 /// What an id names.

@@ -243,12 +243,33 @@ mod tests {
             text.lines().all(|line| crate::text::width(line) <= 80),
             "{text}"
         );
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+           variant                          accuracy   n  coverage  errors  median   p95
+           baseline                           0.9123  12      100%       0    12ms  1.5s
+        *  train=rf,features=all,             0.9500  12      100%       1    12ms  1.5s
+           calibration=isotonic
+           train=broken                            -  12      100%      12       -     -
+
+           variant                                     macro_f1  fit_time_s
+           baseline                                      0.9000      12.500
+        *  train=rf,features=all,calibration=isotonic    0.9000      12.500
+           train=broken                                  0.9000      12.500
+        accuracy: mean over cases, higher is better; * best mean; lower is better for
+        fit_time_s
+        warning: means only: without intervals a difference may be chance
+        ");
     }
 
     #[test]
     fn a_wide_terminal_has_everything_in_one_table() {
-        insta::assert_snapshot!(render(&three(), 140, Style::plain()), @"");
+        insta::assert_snapshot!(render(&three(), 140, Style::plain()), @r"
+           variant                                     accuracy  macro_f1  fit_time_s   n  coverage  errors  median   p95
+           baseline                                      0.9123    0.9000      12.500  12      100%       0    12ms  1.5s
+        *  train=rf,features=all,calibration=isotonic    0.9500    0.9000      12.500  12      100%       1    12ms  1.5s
+           train=broken                                       -    0.9000      12.500  12      100%      12       -     -
+        accuracy: mean over cases, higher is better; * best mean; lower is better for fit_time_s
+        warning: means only: without intervals a difference may be chance
+        ");
     }
 
     #[test]

@@ -64,9 +64,7 @@ pub(crate) fn line(entry: &JournalEntry, zone: &TimeZone, limit: usize, style: S
     let head = format!("{:>6}  {}  ", entry.sequence, clock_time(event.at, zone));
     let kind = format!("{:<22}", event.body.kind());
     let tail = format!("  {whose:<ID_SHOWN$}  ");
-    let room = limit
-        .saturating_sub(crate::text::width(&head) + kind.len() + tail.len())
-        .max(20);
+    let room = limit.saturating_sub(head.len() + kind.len() + tail.len());
     format!(
         "{head}{}{tail}{}\n",
         paint(&kind, style),

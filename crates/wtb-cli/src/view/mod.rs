@@ -5,6 +5,8 @@ pub(crate) mod comparison;
 pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod failure;
+pub(crate) mod page;
+pub(crate) mod value;
 
 use serde_json::Value;
 use wtb_model::{BatchId, ExecutionId, Timestamp};

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 use wtb_cli::{CliError, OutputOptions, ProgressMode, conclude, exit, report};
 
-use crate::fixture::{Caller, batch_id, finished, with_stopped};
+use crate::calling::Caller;
+use crate::fixture::{finished, with_stopped};
+use crate::records::batch_id;
 
 fn options() -> OutputOptions {
     OutputOptions {
@@ -46,7 +48,16 @@ fn the_comparison_is_data_and_the_failures_come_last() {
         stdout.contains("rf") && !stdout.contains("Summary"),
         "{stdout}"
     );
-    insta::assert_snapshot!(stderr, @"");
+    insta::assert_snapshot!(stderr, @r#"
+    -------------------------------------
+    Summary [12.0s] 3 succeeded, 1 failed
+    FAIL  rf / digits-0  e_2f4chj
+          node "train": ValueError: bad split
+    1 of 4 executions failed
+
+    hint: `wtb show e_2f4chj` shows the first failure in full
+    hint: `wtb show b_040g20` shows this batch again
+    "#);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::fixture::{Caller, wtb};
+use crate::calling::{Caller, wtb};
 
 fn here() -> &'static Path {
     Path::new("/nowhere")
@@ -12,12 +12,109 @@ fn here() -> &'static Path {
 fn the_short_help_lists_the_verbs() {
     let called = wtb(here(), "--help");
     assert_eq!(called.code(), 0);
-    insta::assert_snapshot!(called.stdout, @"");
+    insta::assert_snapshot!(called.stdout, @r"
+    Compare the variants of an agentic workflow on your own cases.
+
+    Runs a workflow over variants x cases x repeats, keeps every execution, and says
+    which variant is best.
+
+    Usage: wtb [OPTIONS] <COMMAND>
+
+    Commands:
+      init     Write a small working project to start from
+      run      Run a batch: every variant on every case
+      resume   Take an unfinished batch up again; what has ended is not run again
+      list     List batches or executions, newest first
+      show     Show a batch with its comparison, or an execution with its nodes
+      compare  Compare the variants of one batch or of several
+      events   Print the audit trail: what happened, when and to what
+
+    Options:
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+
+    Global options:
+          --store <URL>
+              The store: a directory, a database file or an address. Default: `.wtb`
+              [env: WTB_STORE]
+
+          --json
+              Print one JSON document in the place of tables
+
+          --color <WHEN>
+              When to use colour; `NO_COLOR` is respected. Default: auto [env:
+              WTB_COLOR]
+
+              Possible values:
+              - auto:   On a terminal, unless `NO_COLOR` is set
+              - always: Always
+              - never:  Never
+
+      -q, --quiet
+              Print data and errors only
+
+      -v, --verbose
+              Print tracebacks, node values and every failure
+
+    Start with `wtb init`, then `wtb run`.
+    ");
 }
 
 #[test]
 fn the_help_of_run_names_every_setting_and_its_variable() {
-    insta::assert_snapshot!(wtb(here(), "run -h").stdout, @"");
+    insta::assert_snapshot!(wtb(here(), "run -h").stdout, @r"
+    Run a batch: every variant on every case
+
+    Usage: wtb run [OPTIONS] [BENCH]
+
+    Arguments:
+      [BENCH]  The bench file [default: bench.toml]
+
+    Options:
+      -h, --help  Print help (see more with '--help')
+
+    Selection:
+          --variant <NAME>  Run only this variant; may be given several times
+          --case <ID>       Run only this case; may be given several times
+          --limit <N>       Run only this many of the cases, from the first [env:
+                            WTB_LIMIT]
+
+    Settings:
+          --name <NAME>         What to call the batch
+          --repeats <N>         How often each variant runs each case [env:
+                                WTB_REPEATS]
+          --runner <RUNNER>     Where attempts run [env: WTB_RUNNER] [possible
+                                values: inline, thread]
+      -j, --max-workers <N>     How many attempts run at once [env: WTB_MAX_WORKERS]
+          --timeout <DURATION>  How long one attempt may take: seconds, `90s`, `2m`,
+                                `1h30m` [env: WTB_TIMEOUT]
+          --retries <N>         How many further attempts a failed one is given
+                                [env: WTB_RETRIES]
+          --seed <N>            Seeds the order of cases and every execution [env:
+                                WTB_SEED]
+          --fail-fast <N>       Give up after this many errors, or this share of
+                                them (`0.2`) [env: WTB_FAIL_FAST]
+
+    Outcome:
+          --metric <NAME>     The primary metric [env: WTB_METRIC]
+          --max-failures <N>  How many executions may fail before the exit code is
+                              100. Default: 0 [env: WTB_MAX_FAILURES]
+          --progress <HOW>    How progress is shown: a bar on a terminal and lines
+                              elsewhere, lines, or nothing. Default: auto [env:
+                              WTB_PROGRESS] [possible values: auto, plain, none]
+
+    Global options:
+          --store <URL>   The store: a directory, a database file or an address.
+                          Default: `.wtb` [env: WTB_STORE]
+          --json          Print one JSON document in the place of tables
+          --color <WHEN>  When to use colour; `NO_COLOR` is respected. Default: auto
+                          [env: WTB_COLOR] [possible values: auto, always, never]
+      -q, --quiet         Print data and errors only
+      -v, --verbose       Print tracebacks, node values and every failure
+    ");
 }
 
 #[test]
@@ -25,7 +122,15 @@ fn mistakes_are_told_on_stderr_with_code_2() {
     let called = wtb(here(), "run --repeat 3");
     assert_eq!(called.code(), 2);
     assert_eq!(called.stdout, "");
-    insta::assert_snapshot!(called.stderr, @"");
+    insta::assert_snapshot!(called.stderr, @r"
+    error: unexpected argument '--repeat' found
+
+      tip: a similar argument exists: '--repeats'
+
+    Usage: wtb run --repeats <N> [BENCH]
+
+    For more information, try '--help'.
+    ");
     assert_eq!(wtb(here(), "").code(), 2);
     assert_eq!(wtb(here(), "lst").code(), 2);
     assert!(wtb(here(), "lst").stderr.contains("'list'"));

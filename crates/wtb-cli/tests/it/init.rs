@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::fixture::wtb;
+use crate::calling::wtb;
 
 #[test]
 fn init_writes_a_project_that_run_accepts() {
@@ -10,7 +10,13 @@ fn init_writes_a_project_that_run_accepts() {
     let called = wtb(directory.path(), "init demo");
     assert_eq!(called.code(), 0);
     assert_eq!(called.stdout, "");
-    insta::assert_snapshot!(called.stderr, @"");
+    insta::assert_snapshot!(called.stderr, @r"
+    wrote demo/bench.toml
+    wrote demo/greeter.py
+    wrote demo/cases.jsonl
+
+    hint: `cd demo; wtb run` compares its variants
+    ");
     let request = wtb(&directory.path().join("demo"), "run").request();
     assert_eq!(request["workflow"], "greeter:workflow");
     assert_eq!(request["variants"].as_array().unwrap().len(), 3);

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use wtb_cli::{Request, Step, render_execution};
 
-use crate::fixture::{Caller, NOW, Writer, batch_id, execution_id, finished, with_stopped, wtb};
+use crate::calling::{Caller, wtb};
+use crate::fixture::{Writer, finished, with_stopped};
+use crate::records::{NOW, batch_id, execution_id};
 
 #[test]
 fn list_shows_newest_first_and_how_to_go_on() {
@@ -11,8 +13,16 @@ fn list_shows_newest_first_and_how_to_go_on() {
     let _writer = with_stopped(directory.path());
     let called = wtb(directory.path(), "list");
     assert_eq!(called.code(), 0);
-    insta::assert_snapshot!(called.stdout, @"");
-    insta::assert_snapshot!(called.stderr, @"");
+    insta::assert_snapshot!(called.stdout, @r"
+    id        name           workflow     status        done  failed  created   took
+    b_081040  Half done      ml_pipeline  stopped        1/2       0   9m ago      -
+    b_040g20  ML Pipeline    ml_pipeline  completed_     4/4       1   9m ago  12.0s
+              Comparison                  with_errors
+    ");
+    assert_eq!(
+        called.stderr,
+        "\nhint: `wtb resume b_081040` takes a stopped batch up again\n"
+    );
     assert!(called.stdout.lines().all(|line| line.chars().count() <= 80));
 }
 
@@ -42,17 +52,17 @@ fn list_filters_and_limits() {
             .collect()
     };
     let (first, second) = (batch_id(1).to_string(), batch_id(2).to_string());
-    assert_eq!(ids("list --json --limit 1"), [second.clone()]);
-    assert_eq!(ids("list --json --filter name~pipeline"), [first.clone()]);
+    assert_eq!(ids("list --json --limit 1"), [second.as_str()]);
+    assert_eq!(ids("list --json --filter name~pipeline"), [first.as_str()]);
     assert_eq!(
         ids("list --json --filter status=completed_with_errors"),
-        [first]
+        [first.as_str()]
     );
-    assert_eq!(ids("list --json --filter status=stopped"), [second]);
     assert_eq!(
-        ids("list --json --filter workflow=other"),
-        [] as [String; 0]
+        ids("list --json --filter status=stopped"),
+        [second.as_str()]
     );
+    assert_eq!(ids("list --json --filter workflow=other"), [] as [&str; 0]);
     let failed = ids("list executions --json --filter status=failed --filter variant=rf");
     assert_eq!(failed, [execution_id(19).to_string()]);
     assert_eq!(
@@ -91,7 +101,13 @@ fn executions_are_a_table_too() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
     let line = format!("list executions --filter batch={}", batch_id(1));
-    insta::assert_snapshot!(wtb(directory.path(), &line).stdout, @"");
+    insta::assert_snapshot!(wtb(directory.path(), &line).stdout, @r"
+    id        batch     variant   case      status     tries   took  created
+    e_234chj  b_040g20  baseline  wine-0    succeeded      1  120ms  10m ago
+    e_274chj  b_040g20  baseline  digits-0  succeeded      1  120ms  10m ago
+    e_2b4chj  b_040g20  rf        wine-0    succeeded      1  120ms  10m ago
+    e_2f4chj  b_040g20  rf        digits-0  failed         2  120ms  10m ago
+    ");
 }
 
 #[test]
@@ -123,8 +139,29 @@ fn show_of_a_batch_is_its_head_comparison_and_failures() {
     let _writer = finished(directory.path());
     let called = wtb(directory.path(), "show");
     assert_eq!(called.code(), 0);
-    insta::assert_snapshot!(called.stdout, @"");
-    insta::assert_snapshot!(called.stderr, @"");
+    insta::assert_snapshot!(called.stdout, @r#"
+    batch b_040g2081040g2081 "ML Pipeline Comparison"
+      workflow  ml_pipeline (ml_pipeline:workflow)
+      status    completed_with_errors
+      started   2026-03-01 11:50:10 (9m ago), took 12.0s
+      asked     2 variants x 2 cases x 1 repeat, thread runner with 4 workers, timeout 2m, retries 1, seed 7
+      ended     3 succeeded, 1 failed
+
+       variant   accuracy   fit_s  n  coverage  errors  median    p95
+    *  baseline    0.8500  0.5000  2      100%       0   120ms  120ms
+       rf          0.4750  0.5000  2      100%       1   120ms  120ms
+    accuracy: mean over cases, higher is better; * best mean; lower is better for
+    fit_s
+    warning: 1 executions ended with an error; they count as 0
+    warning: means only: without intervals a difference may be chance
+
+    FAIL  rf / digits-0  e_2f4chj
+          node "train": ValueError: bad split
+    "#);
+    assert_eq!(
+        called.stderr,
+        "\nhint: `wtb show e_2f4chj` shows a failure in full\n"
+    );
     let verbose = wtb(directory.path(), "show -v").stdout;
     assert!(
         verbose.contains("      | ValueError: bad split"),
@@ -187,7 +224,11 @@ fn ids_are_found_by_prefix_and_refused_when_unknown_or_ambiguous() {
     );
     let unknown = wtb(directory.path(), "show b_zzz");
     assert_eq!(unknown.code(), 2);
-    insta::assert_snapshot!(unknown.stderr, @"");
+    insta::assert_snapshot!(unknown.stderr, @r"
+    error: there is no batch `b_zzz` in this store
+
+    hint: `wtb list` and `wtb list executions` print what there is
+    ");
 }
 
 fn shown_execution(line: &str, decoded: &Value) -> String {
@@ -211,12 +252,42 @@ fn shown_execution(line: &str, decoded: &Value) -> String {
 fn show_of_an_execution_has_attempts_nodes_and_the_traceback() {
     let decoded = json!({ "input": { "dataset": "wine" } });
     let line = format!("show {}", &execution_id(19).as_str()[..10]);
-    insta::assert_snapshot!(shown_execution(&line, &decoded), @"");
+    insta::assert_snapshot!(shown_execution(&line, &decoded), @r#"
+    execution e_2f4chj68s34chj68
+      workflow  ml_pipeline
+      status    failed after 2 attempts
+      reason    node "train": ValueError: bad split
+      cell      rf / digits-0
+      batch     b_040g20
+      started   2026-03-01 11:50:11 (9m ago), took 120ms
+      seed      42
+
+    attempts
+    attempt  status  worker    took  error
+          1  failed  thread-1  1.0s  ValueError: bad split
+          2  failed  thread-1  1.0s  ValueError: bad split
+
+    nodes
+    attempt  order  node   status     calls   took  usage  error
+          1      0  load   succeeded      1  1.5ms  -      -
+          1      1  train  failed         1  1.5ms  -      ValueError: bad split
+          2      0  load   succeeded      1  1.5ms  -      -
+          2      1  train  failed         1  1.5ms  -      ValueError: bad split
+
+    input
+      {"dataset":"wine"}
+
+    error
+      Traceback:
+        in train
+      ValueError: bad split
+    "#);
 }
 
 #[test]
 fn show_of_an_execution_as_json_says_what_was_not_decoded() {
     let decoded = json!({
+        "expected": null,
         "nodes": [{ "attempt": 2, "order": 1, "input": { "x": 1 } }],
     });
     let text = shown_execution(&format!("show {} --json", execution_id(19)), &decoded);
@@ -288,7 +359,10 @@ fn events_are_lines_of_text_or_of_json() {
         width: 130,
         ..Caller::new(directory.path())
     };
-    insta::assert_snapshot!(wide.call("events").stdout, @"");
+    insta::assert_snapshot!(wide.call("events").stdout, @r"
+    1  2026-03-01 11:50:01  batch.created           b_040g20  workflow=ml_pipeline variants=2 cases=2 repeats=1 executions=4
+    2  2026-03-01 11:50:12  execution.failed        e_2f4chj  attempt=2 node=train error=ValueError message=bad split dead_lette…
+    ");
     let narrow = wtb(directory.path(), "events").stdout;
     assert!(
         narrow.lines().all(|line| line.chars().count() <= 80),

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::fixture::{Caller, batch_id, finished, with_stopped, wtb};
+use crate::calling::{Caller, wtb};
+use crate::fixture::{finished, with_stopped};
+use crate::records::batch_id;
 
 const BENCH: &str = r#"
 workflow = "app:workflow"
@@ -160,7 +162,12 @@ fn a_bench_file_that_is_not_there_or_wrong_is_code_2() {
     let directory = tempfile::tempdir().unwrap();
     let missing = wtb(directory.path(), "run");
     assert_eq!(missing.code(), 2);
-    insta::assert_snapshot!(missing.stderr, @"");
+    insta::assert_snapshot!(missing.stderr, @r"
+    error: cannot read the bench file `bench.toml`
+      caused by: No such file or directory (os error 2)
+
+    hint: `wtb init` writes one; `wtb run FILE` names another
+    ");
     project(
         directory.path(),
         "workflow = 'a:b'\ncases = 'cases.jsonl'\nrepeat = 3\n",

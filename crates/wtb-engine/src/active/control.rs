@@ -1,63 +1,69 @@
 //! The owner's side: pause, resume, drain, stop, cancel.
 
-use std::sync::atomic::Ordering;
-
 use wtb_model::{BatchStatus, EventBody, ExecutionId};
-use wtb_scheduler::{CellIndex, Input, WorkerId};
+use wtb_scheduler::{BatchEnd, CellIndex, CellStatus, Input};
 
 use super::ActiveBatch;
+use super::finish::Ended;
+use super::state::State;
 use crate::EngineError;
 
 impl ActiveBatch {
     /// Hands out nothing new until [`ActiveBatch::resume`]; attempts under way go on.
     pub fn pause(&self) -> Result<(), EngineError> {
-        self.request(Input::Pause)
+        self.feed(&mut self.lock(), Input::Pause)
     }
 
     /// Goes on after [`ActiveBatch::pause`].
     pub fn resume(&self) -> Result<(), EngineError> {
-        self.request(Input::Resume)
+        self.feed(&mut self.lock(), Input::Resume)
     }
 
     /// Hands out nothing new, lets attempts under way end, and leaves the rest to a later session.
+    /// Does nothing when the batch is draining already, or over.
     pub fn drain(&self) -> Result<(), EngineError> {
-        self.request(Input::Drain)
+        let mut state = self.lock();
+        if state.draining || state.is_over() {
+            return Ok(());
+        }
+        state.draining = true;
+        self.feed(&mut state, Input::Drain)
     }
 
     /// Stops now and leaves everything unfinished, attempts under way included, to a later session.
+    /// Does nothing when the batch is over.
+    ///
+    /// An attempt that is stopped so costs its execution nothing: neither a retry nor a loss.
     pub fn abandon(&self) -> Result<(), EngineError> {
         let mut state = self.lock();
         if state.result.is_some() {
             return Ok(());
         }
-        state.abandoned = true;
-        for running in state.running.values() {
-            running.stop.store(true, Ordering::Relaxed);
-        }
-        let workers: Vec<_> = state.workers.keys().copied().collect();
-        if state.finished.is_none() {
-            self.feed(&mut state, Input::Drain, None)?;
-        }
-        for worker in workers {
-            if state.finished.is_none() {
-                self.feed(
-                    &mut state,
-                    Input::WorkerGone {
-                        worker: WorkerId(worker),
-                    },
-                    None,
-                )?;
-            }
-        }
-        self.finish_if_scored(&mut state)
+        self.confirm(&mut state)?;
+        self.give_back_running(&mut state)?;
+        let unscored = state.unscored() > 0;
+        state.leave_scores();
+        let end = match state.finished {
+            // It was over but for the scores: they are what a later session takes up.
+            Some(BatchEnd::Completed) | None if unscored => BatchEnd::Drained,
+            Some(end) => end,
+            None => BatchEnd::Drained,
+        };
+        self.finish(&mut state, end)
     }
 
     /// Cancels everything that has not ended; attempts under way are told to stop and what they
-    /// still deliver is refused.
+    /// still deliver is refused. Nobody waits for scores that are still missing.
     pub fn cancel(&self) -> Result<(), EngineError> {
         let mut state = self.lock();
-        "the batch was cancelled".clone_into(&mut state.cancel_reason);
-        self.feed(&mut state, Input::Cancel, None)
+        if state.result.is_none() {
+            state.leave_scores();
+        }
+        if state.finished.is_some() && state.result.is_none() {
+            return self.finish_if_scored(&mut state);
+        }
+        state.cancel_reason = "the batch was cancelled";
+        self.feed(&mut state, Input::Cancel)
     }
 
     /// Cancels one execution.
@@ -67,20 +73,26 @@ impl ActiveBatch {
             .cells
             .iter()
             .position(|cell| &cell.execution == execution);
-        let Some(cell) = position.and_then(|index| u32::try_from(index).ok()) else {
+        let Some(cell) = position
+            .and_then(|index| u32::try_from(index).ok())
+            .map(CellIndex)
+        else {
             let text = format!("execution {execution} is not among those that are under way");
             return Err(EngineError::Invalid(text));
         };
-        let reason = std::mem::replace(&mut state.cancel_reason, "it was cancelled".to_owned());
-        let result = self.feed(
-            &mut state,
-            Input::CancelCell {
-                cell: CellIndex(cell),
-            },
-            None,
-        );
+        let reason = std::mem::replace(&mut state.cancel_reason, "it was cancelled");
+        let result = self.feed(&mut state, Input::CancelCell { cell });
         state.cancel_reason = reason;
-        result
+        match (result, state.scheduler.status(cell)) {
+            (
+                Err(EngineError::Invalid(_)),
+                Some(CellStatus::Unsettled(end) | CellStatus::Ended(end)),
+            ) => {
+                let text = format!("execution {execution} cannot be cancelled: it is over ({end})");
+                Err(EngineError::Invalid(text))
+            }
+            (result, _) => result,
+        }
     }
 
     /// Whether the batch has not ended in this session.
@@ -96,6 +108,13 @@ impl ActiveBatch {
         resumed: bool,
     ) -> Result<(), EngineError> {
         let mut state = self.lock();
+        if state.result.is_some() {
+            return Ok(()); // The engine was closed meanwhile.
+        }
+        if let Some(ended) = nothing_to_do(&state) {
+            self.end(&mut state, Ok(ended));
+            return Ok(());
+        }
         let body = EventBody::BatchStarted {
             outstanding: state.counts.outstanding(),
             runner: runner.to_owned(),
@@ -108,10 +127,17 @@ impl ActiveBatch {
             self.set_status(&mut state, BatchStatus::Running, body)?;
         }
         // The first tick also ends a batch that has nothing outstanding.
-        self.feed(&mut state, Input::Tick, None)
+        self.feed(&mut state, Input::Tick)
     }
+}
 
-    fn request(&self, input: Input) -> Result<(), EngineError> {
-        self.feed(&mut self.lock(), input, None)
-    }
+/// A batch that had ended before and has nothing new to run or to score stays as it is.
+fn nothing_to_do(state: &State) -> Option<Ended> {
+    let status = state.status.filter(|status| status.is_final())?;
+    let idle = state.counts.outstanding() == 0 && state.unscored() == 0;
+    idle.then_some(Ended {
+        status: Some(status),
+        counts: state.counts,
+        resumable: false,
+    })
 }

@@ -2,14 +2,14 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wtb_model::{BatchStatus, EventBody, StatusCounts};
 use wtb_scheduler::BatchEnd;
-use wtb_store::{Change, UnitOfWork};
+use wtb_store::{Change, Ticket, UnitOfWork};
 
-use super::ActiveBatch;
 use super::state::State;
+use super::{ActiveBatch, rest, until};
 use crate::EngineError;
 use crate::clock::Clock;
 
@@ -28,13 +28,13 @@ pub struct Ended {
 }
 
 impl ActiveBatch {
-    /// Waits until the batch has ended and everything about it is durable; `None` when the timeout
-    /// was over first.
+    /// Waits until the batch has ended, with everything that led to its end durable; `None` when the
+    /// timeout was over first.
     pub fn wait(&self, timeout: Duration) -> Result<Option<Ended>, EngineError> {
-        let until = Instant::now() + timeout;
+        let until = until(timeout);
         let mut state = self.lock();
         while state.result.is_none() {
-            let rest = until.saturating_duration_since(Instant::now());
+            let rest = rest(until);
             if rest.is_zero() {
                 return Ok(None);
             }
@@ -44,24 +44,16 @@ impl ActiveBatch {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        if !state.unconfirmed.is_empty() {
-            drop(state);
-            self.store.flush()?;
-            state = self.lock();
-            self.confirm(&mut state)?;
-        }
         state.result.clone().transpose()
     }
 
     /// Looks at what became of the units of work queued so far. One that failed ends the batch in
     /// this session: what was durable before it can be resumed.
     pub(super) fn confirm(&self, state: &mut State) -> Result<(), EngineError> {
-        while let Some(result) = state.unconfirmed.front().and_then(wtb_store::Ticket::poll) {
+        while let Some(result) = state.unconfirmed.front().and_then(Ticket::poll) {
             state.unconfirmed.pop_front();
             if let Err(error) = result {
-                state.unconfirmed.clear();
-                self.end(state, Err(error.clone().into()));
-                return Err(error.into());
+                return Err(self.fail_with(state, error.into()));
             }
         }
         match &state.result {
@@ -70,29 +62,50 @@ impl ActiveBatch {
         }
     }
 
-    /// Ends the batch in this session because the store failed.
-    pub(super) fn give_up(&self, error: EngineError) {
-        let mut state = self.lock();
-        if state.result.is_none() {
-            self.end(&mut state, Err(error));
+    /// Waits until the units of work queued so far are durable.
+    fn confirm_all(&self, state: &mut State) -> Result<(), EngineError> {
+        while let Some(ticket) = state.unconfirmed.pop_front() {
+            if let Err(error) = ticket.wait() {
+                return Err(self.fail_with(state, error.into()));
+            }
         }
+        Ok(())
+    }
+
+    /// Ends the batch in this session because the store failed, and returns the first such error.
+    pub(super) fn fail_with(&self, state: &mut State, error: EngineError) -> EngineError {
+        if let Some(Err(first)) = &state.result {
+            return first.clone();
+        }
+        state.unconfirmed.clear();
+        self.end(state, Err(error.clone()));
+        error
     }
 
     /// Ends the batch once the scheduler has finished and no score is outstanding.
     pub(super) fn finish_if_scored(&self, state: &mut State) -> Result<(), EngineError> {
-        let Some(end) = state.finished else {
-            return Ok(());
-        };
-        if state.result.is_some() || (state.unscored() > 0 && !state.abandoned) {
-            return Ok(());
+        match state.finished {
+            Some(end) if state.result.is_none() && state.unscored() == 0 => self.finish(state, end),
+            _ => Ok(()),
         }
+    }
+
+    /// Writes the end, and lets go when it is durable.
+    pub(super) fn finish(&self, state: &mut State, end: BatchEnd) -> Result<(), EngineError> {
+        // The end must not become durable when something that led to it does not.
+        self.confirm_all(state)?;
         let resumable = end == BatchEnd::Drained;
         self.journal_progress(state)?;
+        if std::mem::take(&mut state.backpressure) {
+            // The scheduler had no chance to say so.
+            self.journal(state, EventBody::BackpressureReleased { pending: 0 })?;
+        }
         if resumable {
             self.release(state)?;
         } else {
             self.close(state, end)?;
         }
+        self.confirm_all(state)?;
         let ended = Ended {
             status: state.status,
             counts: state.counts,
@@ -102,13 +115,15 @@ impl ActiveBatch {
         Ok(())
     }
 
-    fn end(&self, state: &mut State, result: Result<Ended, EngineError>) {
+    /// Lets go of everything and everybody: nothing of the batch happens in this session any more.
+    pub(super) fn end(&self, state: &mut State, result: Result<Ended, EngineError>) {
         state.result = Some(result);
+        state.ended_ms = Some(self.clock.elapsed_ms());
+        state.backpressure = false;
         for running in state.running.values() {
             running.stop.store(true, Ordering::Relaxed);
         }
         for worker in state.workers.values_mut() {
-            worker.released = true;
             worker.wake.notify_all();
         }
         self.ended.notify_all();
@@ -177,6 +192,10 @@ impl ActiveBatch {
                 )
             }
         };
+        if state.status == Some(BatchStatus::Paused) && status != BatchStatus::Cancelled {
+            // Its last attempts ended while it was paused: there is nothing left to hold back.
+            self.set_status(state, BatchStatus::Running, EventBody::BatchResumed {})?;
+        }
         self.set_status(state, status, body)
     }
 
@@ -231,5 +250,5 @@ impl ActiveBatch {
 }
 
 const fn all_failed(counts: &StatusCounts) -> bool {
-    counts.errors() > 0 && counts.succeeded + counts.interrupted + counts.paused == 0
+    counts.errors() > 0 && counts.errors() == counts.total()
 }

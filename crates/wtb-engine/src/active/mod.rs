@@ -2,12 +2,18 @@
 //!
 //! One mutex guards the scheduler and what belongs to its decisions; every public call feeds the
 //! scheduler one input, turns its commands into units of work for the store, and wakes whoever
-//! waits. No user code runs here, and no call waits for the disk: the store's bounded queue is the
-//! only thing that can hold a caller up.
+//! waits. No user code runs here, and no call waits for the disk, with one exception: whoever brings
+//! the batch to its end waits until that, and everything that led to it, is durable. Otherwise the
+//! store's bounded queue is the only thing that can hold a caller up.
+//!
+//! A store that fails ends the batch in this session. The error is given to whoever met it and to
+//! everybody who waits for the end; workers are released.
 
 mod apply;
+mod attempt;
 mod control;
 mod finish;
+mod report;
 mod scoring;
 mod state;
 mod workers;
@@ -20,8 +26,9 @@ pub(crate) use scoring::scoring_unit;
 pub(crate) use state::{CellInfo, Setup};
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
-use wtb_model::{BatchId, Event, EventBody, ExecutionId, SessionId};
+use wtb_model::{AttemptOutcome, BatchId, Event, EventBody, ExecutionId, SessionId};
 use wtb_scheduler::{Config, Input, Millis, Scheduler, SchedulerError};
 use wtb_store::{Store, UnitOfWork};
 
@@ -30,6 +37,9 @@ use crate::pacemaker::Pacemaker;
 use crate::{EngineError, Progress};
 use state::State;
 
+/// How long a wait without an end lasts before it is renewed.
+const WAIT_MAX: Duration = Duration::from_hours(1);
+
 /// A batch, or a single execution, under way in this session.
 pub struct ActiveBatch {
     batch: Option<BatchId>,
@@ -37,6 +47,7 @@ pub struct ActiveBatch {
     store: Arc<dyn Store>,
     clock: Clock,
     pacemaker: Weak<Pacemaker>,
+    process: u32,
     started_ms: u64,
     /// Whether evaluators want to see each success before its cell counts as done.
     scored: bool,
@@ -53,6 +64,13 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Clock,
     pub(crate) pacemaker: Weak<Pacemaker>,
+    pub(crate) process: u32,
+}
+
+/// An outcome on its way to the store, and the execution that it claims to be of.
+struct Arrival<'task> {
+    execution: &'task ExecutionId,
+    outcome: AttemptOutcome,
 }
 
 impl ActiveBatch {
@@ -64,8 +82,7 @@ impl ActiveBatch {
     ) -> Result<Self, EngineError> {
         let scored = config.settle;
         let prior = setup.cells.iter().map(|cell| cell.prior);
-        let scheduler = Scheduler::resume(config, prior)
-            .map_err(|error| EngineError::Invalid(error.to_string()))?;
+        let scheduler = Scheduler::resume(config, prior)?;
         Ok(Self {
             batch,
             session: context.session,
@@ -73,6 +90,7 @@ impl ActiveBatch {
             store: context.store,
             clock: context.clock,
             pacemaker: context.pacemaker,
+            process: context.process,
             scored,
             state: Mutex::new(State::new(scheduler, setup)),
             ended: Condvar::new(),
@@ -87,17 +105,26 @@ impl ActiveBatch {
 
     /// Returns the ids of the executions that this session runs, in the order of their cells.
     pub fn executions(&self) -> Vec<ExecutionId> {
-        self.lock()
+        let state = self.lock();
+        state
             .cells
             .iter()
             .map(|cell| cell.execution.clone())
             .collect()
     }
 
+    /// Whether this is the single execution `execution`, and under way.
+    pub(crate) fn drives_single(&self, execution: &ExecutionId) -> bool {
+        let state = self.lock();
+        let own = |cell: &CellInfo| &cell.execution == execution;
+        self.batch.is_none() && state.result.is_none() && state.cells.iter().any(own)
+    }
+
     /// Returns where the batch stands.
     pub fn progress(&self) -> Progress {
         let state = self.lock();
-        let elapsed_ms = self.elapsed_ms();
+        let until_ms = state.ended_ms.unwrap_or_else(|| self.clock.elapsed_ms());
+        let elapsed_ms = until_ms.saturating_sub(self.started_ms);
         let ended = state.ended_here;
         let (per_second, remaining_ms) =
             crate::progress::rate(ended, state.counts.outstanding(), elapsed_ms);
@@ -115,19 +142,18 @@ impl ActiveBatch {
         }
     }
 
-    /// Returns when this batch next needs a tick, on the engine's clock.
-    pub(crate) fn next_wake(&self) -> Option<u64> {
-        self.lock().scheduler.next_wake().map(|Millis(at)| at)
-    }
-
-    /// Lets time pass: deadlines, backoffs, and a progress event when something has moved.
-    pub(crate) fn tick(&self) -> Result<(), EngineError> {
+    /// Lets time pass: deadlines, backoffs, and a progress event when something has moved. Returns
+    /// when the next tick is needed, on the engine's clock; `None` when none is.
+    pub(crate) fn tick(&self) -> Result<Option<u64>, EngineError> {
         let mut state = self.lock();
         if state.result.is_some() {
-            return Ok(());
+            return Ok(None);
         }
-        self.feed(&mut state, Input::Tick, None)?;
-        self.report_progress(&mut state)
+        self.feed(&mut state, Input::Tick)?;
+        self.report_progress(&mut state)?;
+        let over = state.result.is_some();
+        let next = state.scheduler.next_wake().filter(|_| !over);
+        Ok(next.map(|Millis(at)| at))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,20 +166,35 @@ impl ActiveBatch {
         self.clock.elapsed_ms().saturating_sub(self.started_ms)
     }
 
+    /// Refuses to hand out work in a process that was forked from the one that opened the engine:
+    /// the same work is done there, and nothing delivered here would reach the store.
+    fn check_process(&self) -> Result<(), EngineError> {
+        crate::engine::check_process(self.process)
+    }
+
     /// Feeds the scheduler one input and carries out what it commands.
-    fn feed(
+    fn feed(&self, state: &mut State, input: Input) -> Result<(), EngineError> {
+        self.feed_with(state, input, &mut None)
+    }
+
+    /// Like [`ActiveBatch::feed`]; takes `arrival` when the input is an outcome that is accepted.
+    fn feed_with(
         &self,
         state: &mut State,
         input: Input,
-        mut delivery: Option<Delivery>,
+        arrival: &mut Option<Arrival<'_>>,
     ) -> Result<(), EngineError> {
         self.confirm(state)?;
+        if state.result.is_some() {
+            let text = "the batch is over in this session; take it up again to go on";
+            return Err(EngineError::Invalid(text.to_owned()));
+        }
         let now = Millis(self.clock.elapsed_ms());
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let commands = state.scheduler.handle(now, input).map_err(refused)?;
             for command in commands {
-                self.apply(state, command, &mut delivery, &mut inputs)?;
+                self.apply(state, command, arrival, &mut inputs)?;
             }
         }
         if let (Some(pacemaker), Some(Millis(at))) =
@@ -164,14 +205,29 @@ impl ActiveBatch {
         Ok(())
     }
 
-    /// Queues a unit of work; its ticket is looked at later, so that nobody waits for the disk.
+    /// Queues a unit of work; its ticket is looked at later, so that nobody waits for the disk. A
+    /// store that takes nothing any more ends the batch in this session.
     fn submit(&self, state: &mut State, unit: UnitOfWork) -> Result<(), EngineError> {
-        if unit.is_empty() {
-            return Ok(());
+        match self.store.submit(unit) {
+            Ok(ticket) => {
+                state.unconfirmed.push_back(ticket);
+                Ok(())
+            }
+            Err(error) => Err(self.fail_with(state, error.into())),
         }
-        let ticket = self.store.submit(unit)?;
-        state.unconfirmed.push_back(ticket);
-        Ok(())
+    }
+
+    /// Journals what is only worth a note once the batch is over: a store that is closed or has
+    /// failed by then is no news.
+    fn note(&self, execution: Option<&ExecutionId>, body: EventBody) {
+        drop(
+            self.store
+                .submit(UnitOfWork::of_events(vec![self.event(execution, body)])),
+        );
+    }
+
+    fn journal(&self, state: &mut State, body: EventBody) -> Result<(), EngineError> {
+        self.submit(state, UnitOfWork::of_events(vec![self.event(None, body)]))
     }
 
     fn event(&self, execution: Option<&ExecutionId>, body: EventBody) -> Event {
@@ -187,4 +243,16 @@ impl ActiveBatch {
 
 fn refused(error: SchedulerError) -> EngineError {
     EngineError::Invalid(error.to_string())
+}
+
+/// When a wait of this length ends; `None` for one that ends later than the clock can say.
+fn until(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
+}
+
+/// How long to wait at the most until then.
+fn rest(until: Option<Instant>) -> Duration {
+    until.map_or(WAIT_MAX, |until| {
+        until.saturating_duration_since(Instant::now())
+    })
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wtb_model::{Event, EventBody, ExecutionId, ScoreRecord};
 use wtb_scheduler::{CellIndex, Input};
-use wtb_store::{Change, UnitOfWork};
+use wtb_store::{Change, StoreError, UnitOfWork};
 
-use super::ActiveBatch;
+use super::{ActiveBatch, rest, until};
 use crate::EngineError;
 
 /// An execution to score. Its outcome is durable.
@@ -16,7 +16,7 @@ use crate::EngineError;
 pub struct ScoringTask {
     /// The execution.
     pub execution: ExecutionId,
-    cell: Option<u32>,
+    cell: Option<CellIndex>,
 }
 
 /// What a poll for something to score brings.
@@ -31,19 +31,21 @@ pub enum Scoring {
 }
 
 impl ActiveBatch {
-    /// Waits up to `timeout` for an execution to score.
+    /// Waits up to `timeout` for an execution to score. Whoever takes one must bring it back by
+    /// [`ActiveBatch::complete_scoring`]: the batch does not end before.
     pub fn poll_scoring(&self, timeout: Duration) -> Result<Scoring, EngineError> {
-        let until = Instant::now() + timeout;
+        self.check_process()?;
+        let until = until(timeout);
         let mut state = self.lock();
         let (cell, execution, ticket) = loop {
             if state.result.is_some() {
                 return Ok(Scoring::Done);
             }
             if let Some(entry) = state.scorable.pop_front() {
-                state.scoring += 1;
+                state.scoring.insert(entry.1.clone());
                 break entry;
             }
-            let rest = until.saturating_duration_since(Instant::now());
+            let rest = rest(until);
             if rest.is_zero() {
                 return Ok(Scoring::Idle);
             }
@@ -54,31 +56,38 @@ impl ActiveBatch {
         if let Some(ticket) = ticket
             && let Err(error) = ticket.wait()
         {
-            self.give_up(error.clone().into());
-            return Err(error.into());
+            return Err(self.fail_with(&mut self.lock(), error.into()));
         }
         Ok(Scoring::Task(ScoringTask { execution, cell }))
     }
 
-    /// Delivers the scores of an execution, and what went wrong by evaluator.
+    /// Delivers the scores of an execution, and what went wrong by evaluator. Scores that come when
+    /// the batch is over are stored as well, as long as the store is open.
     pub fn complete_scoring(
         &self,
         task: &ScoringTask,
         scores: Vec<ScoreRecord>,
     ) -> Result<(), EngineError> {
+        self.check_process()?;
         let mut state = self.lock();
         let unit = scoring_unit(&task.execution, scores, |body| {
             self.event(Some(&task.execution), body)
         });
+        if state.result.is_some() {
+            drop(state);
+            return match self.store.commit(unit) {
+                Ok(_) | Err(StoreError::Closed) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+        }
         self.submit(&mut state, unit)?;
-        state.scoring -= 1;
+        if !state.scoring.remove(&task.execution) {
+            return Ok(()); // Delivered before: the scores are replaced, and that is all.
+        }
         if let Some(cell) = task.cell
             && state.finished.is_none()
         {
-            let input = Input::Settled {
-                cell: CellIndex(cell),
-            };
-            self.feed(&mut state, input, None)?;
+            self.feed(&mut state, Input::Settled { cell })?;
         }
         self.finish_if_scored(&mut state)
     }

@@ -1,11 +1,11 @@
 //! What the mutex of an active batch guards.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use wtb_model::{BatchStatus, ExecutionId, StatusCounts};
-use wtb_scheduler::{Prior, Scheduler};
+use wtb_model::{BatchStatus, ExecutionId, ExecutionStatus, StatusCounts};
+use wtb_scheduler::{BatchEnd, CellIndex, Prior, Scheduler};
 use wtb_store::Ticket;
 
 use super::finish::Ended;
@@ -39,6 +39,10 @@ pub(crate) struct Setup {
 /// An attempt that a worker holds.
 pub(super) struct Running {
     pub(super) worker: u64,
+    pub(super) cell: CellIndex,
+    pub(super) attempt: u32,
+    /// When it was handed out, on the engine's clock.
+    pub(super) started_ms: u64,
     /// Raised to ask the worker to stop at the next node boundary.
     pub(super) stop: Arc<AtomicBool>,
 }
@@ -60,20 +64,22 @@ pub(super) struct State {
     pub(super) backpressure: bool,
     pub(super) failures: VecDeque<Failure>,
     /// Why outstanding cells end without an attempt, once they do.
-    pub(super) cancel_reason: String,
+    pub(super) cancel_reason: &'static str,
     /// Stored outcomes that await their scores: the cell (none for those of earlier sessions), the
     /// execution, and the ticket of its unit of work.
-    pub(super) scorable: VecDeque<(Option<u32>, ExecutionId, Option<Ticket>)>,
-    /// How many were handed to evaluators and are not back yet.
-    pub(super) scoring: u64,
+    pub(super) scorable: VecDeque<(Option<CellIndex>, ExecutionId, Option<Ticket>)>,
+    /// What was handed to evaluators and is not back yet.
+    pub(super) scoring: HashSet<ExecutionId>,
     /// Units of work that were queued and not looked at since.
     pub(super) unconfirmed: VecDeque<Ticket>,
     pub(super) progress_reported: (u64, u64),
     /// Set once the scheduler has finished; the batch ends when the scores are in, too.
-    pub(super) finished: Option<wtb_scheduler::BatchEnd>,
-    /// Whether the session stops now and leaves what is unfinished to a later one.
-    pub(super) abandoned: bool,
+    pub(super) finished: Option<BatchEnd>,
+    /// Whether it was asked to let attempts under way end and leave the rest.
+    pub(super) draining: bool,
     pub(super) result: Option<Result<Ended, EngineError>>,
+    /// When that was set, on the engine's clock.
+    pub(super) ended_ms: Option<u64>,
 }
 
 impl State {
@@ -93,23 +99,43 @@ impl State {
             status: setup.status,
             backpressure: false,
             failures: VecDeque::new(),
-            cancel_reason: "too many executions failed".to_owned(),
+            cancel_reason: "too many executions failed",
             scorable: setup
                 .unscored
                 .into_iter()
                 .map(|id| (None, id, None))
                 .collect(),
-            scoring: 0,
+            scoring: HashSet::new(),
             unconfirmed: VecDeque::new(),
             progress_reported: (0, 0),
             finished: None,
-            abandoned: false,
+            draining: false,
             result: None,
+            ended_ms: None,
         }
     }
 
+    /// Whether nothing is handed out or accepted any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.finished.is_some() || self.result.is_some()
+    }
+
     pub(super) fn unscored(&self) -> u64 {
-        self.scorable.len() as u64 + self.scoring
+        (self.scorable.len() + self.scoring.len()) as u64
+    }
+
+    /// Waits for no score any more: what has none stays unsettled in the store.
+    pub(super) fn leave_scores(&mut self) {
+        let left = std::mem::take(&mut self.scorable);
+        self.unconfirmed
+            .extend(left.into_iter().filter_map(|(_, _, ticket)| ticket));
+        self.scoring.clear();
+    }
+
+    /// Counts an execution elsewhere.
+    pub(super) fn recount(&mut self, from: ExecutionStatus, to: ExecutionStatus) {
+        *self.counts.of(from) -= 1;
+        *self.counts.of(to) += 1;
     }
 
     pub(super) fn remember(&mut self, failure: Failure) {

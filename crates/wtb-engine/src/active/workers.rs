@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wtb_model::{AttemptOutcome, EventBody, ExecutionId};
 use wtb_scheduler::{AttemptEnd, Input, Token, WorkerId};
 use wtb_store::UnitOfWork;
 
-use super::ActiveBatch;
 use super::state::State;
+use super::{ActiveBatch, Arrival, rest, until};
 use crate::EngineError;
 
 /// Names a worker of one active batch.
@@ -89,7 +89,7 @@ pub struct Delivery {
 pub(super) struct Worker {
     pub(super) name: String,
     pub(super) completed: u64,
-    /// Whether the scheduler knows that it waits.
+    /// Whether the scheduler knows that it waits for a task.
     pub(super) waiting: bool,
     pub(super) ready: Option<Task>,
     pub(super) released: bool,
@@ -99,24 +99,32 @@ pub(super) struct Worker {
 impl ActiveBatch {
     /// Reports that a pool of workers stands.
     pub fn pool_created(&self, runner: &str, workers: u32) -> Result<(), EngineError> {
+        let mut state = self.lock();
+        if state.result.is_some() {
+            return Ok(()); // It had ended before anybody could work for it.
+        }
         let body = EventBody::PoolCreated {
             runner: runner.to_owned(),
             workers,
         };
-        let unit = UnitOfWork::of_events(vec![self.event(None, body)]);
-        self.submit(&mut self.lock(), unit)
+        self.journal(&mut state, body)
     }
 
-    /// Lets a worker join; `replaces` names a failed one whose place it takes.
+    /// Lets a worker join; `replaces` names a failed one whose place it takes. One that comes when
+    /// the batch is over is released by its first poll.
     pub fn join(
         &self,
         name: &str,
         ready_ms: u64,
         replaces: Option<&str>,
     ) -> Result<WorkerKey, EngineError> {
+        self.check_process()?;
         let mut state = self.lock();
         state.workers_created += 1;
         let key = state.workers_created;
+        if state.result.is_some() {
+            return Ok(WorkerKey(key));
+        }
         let worker = Worker {
             name: name.to_owned(),
             completed: 0,
@@ -148,21 +156,21 @@ impl ActiveBatch {
         let Some(gone) = state.workers.remove(&worker.0) else {
             return Ok(());
         };
-        state.stuck.retain(|(stuck, _)| *stuck != worker.0);
         gone.wake.notify_all();
         let body = EventBody::WorkerFailed {
             worker: gone.name,
             reason: reason.to_owned(),
             completed: gone.completed,
         };
-        self.submit(
-            &mut state,
-            UnitOfWork::of_events(vec![self.event(None, body)]),
-        )?;
+        if state.result.is_some() {
+            self.note(None, body);
+            return Ok(());
+        }
+        self.journal(&mut state, body)?;
         self.gone(&mut state, worker)
     }
 
-    /// Lets a worker leave that has nothing under way.
+    /// Lets a worker leave. What it still has under way is lost.
     pub fn leave(&self, worker: WorkerKey) -> Result<(), EngineError> {
         let mut state = self.lock();
         if state.workers.remove(&worker.0).is_none() {
@@ -172,7 +180,8 @@ impl ActiveBatch {
     }
 
     fn gone(&self, state: &mut State, worker: WorkerKey) -> Result<(), EngineError> {
-        if state.finished.is_some() || state.result.is_some() {
+        state.stuck.retain(|(stuck, _)| *stuck != worker.0);
+        if state.is_over() {
             return Ok(());
         }
         self.feed(
@@ -180,41 +189,36 @@ impl ActiveBatch {
             Input::WorkerGone {
                 worker: WorkerId(worker.0),
             },
-            None,
         )
     }
 
     /// Waits up to `timeout` for a task. Safe to call again after [`Poll::Idle`].
     pub fn poll(&self, key: WorkerKey, timeout: Duration) -> Result<Poll, EngineError> {
-        let until = Instant::now() + timeout;
+        self.check_process()?;
+        let until = until(timeout);
         let mut state = self.lock();
         state.stuck.retain(|(stuck, _)| *stuck != key.0);
-        let Some(worker) = state.workers.get_mut(&key.0) else {
-            return Ok(Poll::Released);
-        };
-        if !worker.waiting && worker.ready.is_none() && !worker.released {
-            worker.waiting = true;
-            if state.finished.is_none() && state.result.is_none() {
+        loop {
+            let over = state.is_over();
+            let Some(worker) = state.workers.get_mut(&key.0) else {
+                return Ok(Poll::Released);
+            };
+            if over || worker.released {
+                return Ok(Poll::Released);
+            }
+            if let Some(task) = worker.ready.take() {
+                return Ok(Poll::Task(task));
+            }
+            if !worker.waiting {
+                worker.waiting = true;
                 let input = Input::WorkerIdle {
                     worker: WorkerId(key.0),
                     slots: 1,
                 };
-                self.feed(&mut state, input, None)?;
+                self.feed(&mut state, input)?;
+                continue;
             }
-        }
-        loop {
-            let over = state.finished.is_some() || state.result.is_some();
-            let Some(worker) = state.workers.get_mut(&key.0) else {
-                return Ok(Poll::Released);
-            };
-            if let Some(task) = worker.ready.take() {
-                worker.waiting = false;
-                return Ok(Poll::Task(task));
-            }
-            if worker.released || over {
-                return Ok(Poll::Released);
-            }
-            let rest = until.saturating_duration_since(Instant::now());
+            let rest = rest(until);
             if rest.is_zero() {
                 return Ok(Poll::Idle);
             }
@@ -229,19 +233,28 @@ impl ActiveBatch {
     /// Delivers how an attempt ended. Returns whether it was accepted: late, doubled and foreign
     /// outcomes are refused, journaled, and change nothing.
     pub fn complete(&self, task: &Task, delivery: Delivery) -> Result<bool, EngineError> {
+        self.check_process()?;
         let mut state = self.lock();
-        let end = delivery.end;
-        if state.finished.is_some() || state.result.is_some() {
-            self.journal_fenced(&mut state, task.token, "the batch is over")?;
+        if state.is_over() {
+            let reason = "the batch is over".to_owned();
+            let body = EventBody::AttemptFenced {
+                token: task.token,
+                reason,
+            };
+            self.note(Some(&task.execution), body);
             return Ok(false);
         }
-        let accepted = state.running.contains_key(&task.token);
+        let Delivery { end, outcome } = delivery;
+        let mut arrival = Some(Arrival {
+            execution: &task.execution,
+            outcome,
+        });
         let input = Input::Completed {
             token: Token(task.token),
             end,
         };
-        self.feed(&mut state, input, Some(delivery))?;
-        Ok(accepted)
+        self.feed_with(&mut state, input, &mut arrival)?;
+        Ok(arrival.is_none())
     }
 
     /// Returns the workers whose attempt expired at least `grace` ago and that have not polled
@@ -250,6 +263,9 @@ impl ActiveBatch {
         let now = self.clock.elapsed_ms();
         let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         let state = self.lock();
+        if state.is_over() {
+            return Vec::new();
+        }
         let overdue = state
             .stuck
             .iter()

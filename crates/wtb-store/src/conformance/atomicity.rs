@@ -44,9 +44,9 @@ fn a_refused_unit_leaves_nothing(place: &dyn Place) -> Result<(), StoreError> {
 fn a_refused_batch_leaves_nothing(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
     let mut twice_a_case = Batch::new(1, &session_id(1), (2, 2, 1));
-    twice_a_case.cases[1].id = twice_a_case.cases[0].id.clone();
+    twice_a_case.cases[1] = twice_a_case.cases[0].clone();
     let mut twice_a_variant = Batch::new(2, &session_id(1), (2, 2, 1));
-    twice_a_variant.variants[1].name = twice_a_variant.variants[0].name.clone();
+    twice_a_variant.variants[1] = twice_a_variant.variants[0].clone();
     let mut twice_a_cell = Batch::new(3, &session_id(1), (2, 2, 1));
     twice_a_cell.executions[1].case_index = 0;
     for bad in [&twice_a_case, &twice_a_variant, &twice_a_cell] {

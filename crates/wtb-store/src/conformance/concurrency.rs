@@ -1,5 +1,6 @@
 //! Many threads, several openings, and the end of a store.
 
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -61,21 +62,12 @@ fn many_threads_write_while_others_read(place: &dyn Place) -> Result<(), StoreEr
             })
             .collect();
         let readers = [(); 3].map(|()| scope.spawn(move || watch(store, batch, done)));
-        let written = writers
-            .into_iter()
-            .map(thread::ScopedJoinHandle::join)
-            .collect::<Vec<_>>();
+        let written: Vec<_> = writers.into_iter().map(joined).collect();
         done.store(true, Ordering::Release);
-        for result in written
+        written
             .into_iter()
-            .chain(readers.map(thread::ScopedJoinHandle::join))
-        {
-            match result {
-                Ok(result) => result?,
-                Err(_) => panic!("a thread failed, see above"),
-            }
-        }
-        Ok::<_, StoreError>(())
+            .chain(readers.map(joined))
+            .collect::<Result<(), _>>()
     })?;
     let counts = store.batch(&batch.record.id)?.counts;
     let expected = StatusCounts {
@@ -100,6 +92,11 @@ fn many_threads_write_while_others_read(place: &dyn Place) -> Result<(), StoreEr
         assert_eq!(store.journal(&filter, 0, 10)?.len(), 2);
     }
     Ok(())
+}
+
+/// What a thread returned; its panic is the check's.
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Reads until the writers are done: every view is of whole units.

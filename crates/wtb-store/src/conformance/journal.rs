@@ -12,7 +12,8 @@ use crate::{JournalFilter, Store, StoreError, UnitOfWork};
 checks!("journal":
     entries_come_back_in_order_though_the_clock_jumps,
     the_journal_is_read_piece_by_piece,
-    the_journal_is_filtered,
+    the_journal_is_filtered_by_whom_and_when,
+    the_journal_is_filtered_by_kind,
     kinds_are_plain_text,
     sequence_numbers_go_on_after_a_restart,
     whoever_waits_is_woken,
@@ -60,131 +61,117 @@ fn entries_come_back_in_order_though_the_clock_jumps(place: &dyn Place) -> Resul
 
 fn the_journal_is_read_piece_by_piece(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
-    write(store.as_ref(), (0..25).map(note).collect())?;
-    let (mut after, mut found) = (0, Vec::new());
-    loop {
-        let piece = store.journal(&JournalFilter::default(), after, 10)?;
-        let Some(last) = piece.last() else { break };
-        assert!(piece.len() <= 10);
-        after = last.sequence;
-        found.extend(piece.into_iter().map(|entry| entry.event));
+    for _ in 0..7 {
+        write_mixed(store.as_ref())?;
     }
-    assert_eq!(found, (0..25).map(note).collect::<Vec<_>>());
-    assert!(
-        store
-            .journal(&JournalFilter::default(), u64::MAX, 10)?
-            .is_empty()
-    );
-    assert!(store.journal(&JournalFilter::default(), 0, 0)?.is_empty());
+    for kinds in [
+        vec![],
+        vec!["execution.*"],
+        vec!["batch.paused", "custom.*"],
+    ] {
+        let filter = JournalFilter {
+            kinds: kinds.into_iter().map(str::to_owned).collect(),
+            since: Some(moment(1)),
+            until: Some(moment(4)),
+            ..JournalFilter::default()
+        };
+        let whole = store.journal(&filter, 0, 100)?;
+        for size in [1, 3, 100] {
+            let (mut after, mut found) = (0, Vec::new());
+            loop {
+                let piece = store.journal(&filter, after, size)?;
+                let Some(last) = piece.last() else { break };
+                assert!(piece.len() as u64 <= size);
+                after = last.sequence;
+                found.extend(piece);
+            }
+            assert_eq!(found, whole, "{size} at a time");
+        }
+    }
+    let any = JournalFilter::default();
+    assert!(store.journal(&any, u64::MAX, 10)?.is_empty());
+    assert!(store.journal(&any, 0, 0)?.is_empty());
     Ok(())
 }
 
-fn the_journal_is_filtered(place: &dyn Place) -> Result<(), StoreError> {
-    let store = place.open()?;
+/// Six entries: their places in the journal are what the filters below are asked for.
+fn write_mixed(store: &dyn Store) -> Result<(), StoreError> {
     let (batch, execution) = (batch_id(1), execution_id(1));
-    let body = |reason: &str| EventBody::ExecutionCancelled {
-        reason: reason.to_owned(),
+    let cancelled = EventBody::ExecutionCancelled {
+        reason: "no".to_owned(),
     };
-    let at = |micros, event| Event {
-        at: moment(micros),
-        ..event
-    };
-    write(
-        store.as_ref(),
-        vec![
-            at(0, event(Some(&batch), None, EventBody::BatchPaused {})),
-            at(1, event(Some(&batch), Some(&execution), body("b"))),
-            at(
-                2,
-                event(Some(&batch_id(2)), Some(&execution_id(2)), body("c")),
-            ),
-            at(
-                3,
-                event(
-                    None,
-                    Some(&execution),
-                    EventBody::ExecutionPaused { attempt: 1 },
-                ),
-            ),
-            at(1, event(Some(&batch), None, EventBody::BatchResumed {})),
-            at(5, custom("custom.execution.x")),
-        ],
-    )?;
-    let places = |filter: &JournalFilter| -> Result<Vec<u64>, StoreError> {
-        let first = store.journal(&JournalFilter::default(), 0, 1)?;
-        let first = first
-            .first()
-            .map_or(0, |entry: &JournalEntry| entry.sequence);
-        let found = store.journal(filter, 0, 100)?;
-        Ok(found
-            .into_iter()
-            .map(|entry| entry.sequence - first)
-            .collect())
-    };
-    let any = JournalFilter::default();
-    let kinds = |kinds: &[&str]| {
-        kinds
-            .iter()
-            .map(|&kind| kind.to_owned())
-            .collect::<Vec<_>>()
-    };
-    let of_batch = JournalFilter {
-        batch: Some(batch),
-        ..any.clone()
-    };
-    assert_eq!(places(&any)?, [0, 1, 2, 3, 4, 5]);
-    assert_eq!(places(&of_batch)?, [0, 1, 4]);
-    assert_eq!(
-        places(&JournalFilter {
-            execution: Some(execution),
-            ..any.clone()
-        })?,
-        [1, 3]
-    );
-    assert_eq!(
-        places(&JournalFilter {
-            since: Some(moment(1)),
-            ..any.clone()
-        })?,
-        [1, 2, 3, 4, 5]
-    );
-    assert_eq!(
-        places(&JournalFilter {
-            until: Some(moment(2)),
-            ..any.clone()
-        })?,
-        [0, 1, 4]
-    );
-    let span = JournalFilter {
-        since: Some(moment(1)),
-        until: Some(moment(3)),
-        ..any.clone()
-    };
-    assert_eq!(places(&span)?, [1, 2, 4]);
-    for (asked, expected) in [
-        (kinds(&["execution.*"]), vec![1, 2, 3]),
-        (kinds(&["batch.*", "custom.*"]), vec![0, 4, 5]),
-        (kinds(&["batch.paused", "execution.paused"]), vec![0, 3]),
-        (kinds(&["*"]), vec![0, 1, 2, 3, 4, 5]),
-        (kinds(&["custom.execution.x"]), vec![5]),
-        (
-            kinds(&["execution", "cancelled", "batch.", "%", "batch_paused", ""]),
-            vec![],
-        ),
-    ] {
-        assert_eq!(
-            places(&JournalFilter {
-                kinds: asked,
-                ..any.clone()
-            })?,
-            expected
-        );
+    let paused = EventBody::ExecutionPaused { attempt: 1 };
+    let mut events = vec![
+        event(Some(&batch), None, EventBody::BatchPaused {}),
+        event(Some(&batch), Some(&execution), cancelled.clone()),
+        event(Some(&batch_id(2)), Some(&execution_id(2)), cancelled),
+        event(None, Some(&execution), paused),
+        event(Some(&batch), None, EventBody::BatchResumed {}),
+        custom("custom.execution.x"),
+    ];
+    for (event, at) in events.iter_mut().zip([0, 1, 2, 3, 1, 5]) {
+        event.at = moment(at);
     }
-    let both = JournalFilter {
-        kinds: kinds(&["execution.*"]),
-        ..of_batch
-    };
-    assert_eq!(places(&both)?, [1]);
+    write(store, events).map(drop)
+}
+
+/// Asserts which of the journal's entries a filter finds.
+fn finds(store: &dyn Store, filter: &JournalFilter, expected: &[u64]) -> Result<(), StoreError> {
+    let all = store.journal(&JournalFilter::default(), 0, 100)?;
+    let first = all.first().map_or(0, |entry| entry.sequence);
+    let found = store.journal(filter, 0, 100)?;
+    let places: Vec<_> = found
+        .iter()
+        .map(|entry: &JournalEntry| entry.sequence - first)
+        .collect();
+    assert_eq!(places, expected, "{filter:?}");
+    Ok(())
+}
+
+fn the_journal_is_filtered_by_whom_and_when(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let store = store.as_ref();
+    write_mixed(store)?;
+    let mut filter = JournalFilter::default();
+    finds(store, &filter, &[0, 1, 2, 3, 4, 5])?;
+    filter.since = Some(moment(1));
+    finds(store, &filter, &[1, 2, 3, 4, 5])?;
+    filter.until = Some(moment(3));
+    finds(store, &filter, &[1, 2, 4])?;
+    filter.since = None;
+    finds(store, &filter, &[0, 1, 2, 4])?;
+    filter.batch = Some(batch_id(1));
+    finds(store, &filter, &[0, 1, 4])?;
+    filter.execution = Some(execution_id(1));
+    finds(store, &filter, &[1])?;
+    filter.batch = None;
+    filter.until = None;
+    finds(store, &filter, &[1, 3])?;
+    filter.kinds = vec!["execution.paused".to_owned()];
+    finds(store, &filter, &[3])
+}
+
+fn the_journal_is_filtered_by_kind(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    write_mixed(store.as_ref())?;
+    let asked: [(&[&str], &[u64]); 6] = [
+        (&["execution.*"], &[1, 2, 3]),
+        (&["batch.*", "custom.*"], &[0, 4, 5]),
+        (&["batch.paused", "execution.paused"], &[0, 3]),
+        (&["*"], &[0, 1, 2, 3, 4, 5]),
+        (&["custom.execution.x"], &[5]),
+        (
+            &["execution", "cancelled", "batch.", "%", "batch_paused", ""],
+            &[],
+        ),
+    ];
+    for (kinds, expected) in asked {
+        let filter = JournalFilter {
+            kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+            ..JournalFilter::default()
+        };
+        finds(store.as_ref(), &filter, expected)?;
+    }
     Ok(())
 }
 
@@ -199,7 +186,7 @@ fn kinds_are_plain_text(place: &dyn Place) -> Result<(), StoreError> {
         names.iter().map(|name| custom(name)).collect(),
     )?;
     for name in &names {
-        let long = format!("{}*", name);
+        let long = format!("{name}*");
         for kind in [name, &long] {
             let filter = JournalFilter {
                 kinds: vec![kind.clone()],

@@ -1,4 +1,4 @@
-//! The suite that every store must pass: what [`Store`](crate::Store) promises, check by check.
+//! The suite that every store must pass: what [`Store`] promises, check by check.
 //!
 //! A store's own tests call [`run`] with a way to make fresh places for stores. Each check is a
 //! named function on a fresh place; a failure names the check, and the others still run.
@@ -14,6 +14,7 @@ mod executions;
 mod find;
 mod journal;
 mod leases;
+mod listing;
 pub mod sample;
 mod scores;
 mod values;
@@ -47,6 +48,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     find::CHECKS,
     journal::CHECKS,
     leases::CHECKS,
+    listing::CHECKS,
     scores::CHECKS,
     values::CHECKS,
 ];

@@ -8,7 +8,7 @@ use crate::{Change, StoreError};
 
 checks!("scores":
     scores_come_back_and_settle,
-    scores_of_one_source_and_name_are_replaced,
+    scores_of_one_source_are_replaced,
     scores_of_a_batch_are_in_the_order_of_its_results,
     a_score_is_a_number_or_nothing,
 );
@@ -53,7 +53,7 @@ fn scores_come_back_and_settle(place: &dyn Place) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn scores_of_one_source_and_name_are_replaced(place: &dyn Place) -> Result<(), StoreError> {
+fn scores_of_one_source_are_replaced(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
     let batch = Batch::new(1, &session_id(1), (1, 1, 1));
     store.commit(unit([batch.create()].into_iter().chain(ended(0, &batch))))?;
@@ -69,7 +69,6 @@ fn scores_of_one_source_and_name_are_replaced(place: &dyn Place) -> Result<(), S
         found,
         [
             score("a", "x", 9.0),
-            score("a", "y", 2.0),
             score("b", "x", 3.0)
         ]
     );

@@ -10,6 +10,7 @@ checks!("values":
     values_of_every_size_come_back,
     small_values_stay_inline_and_large_ones_are_shared,
     an_object_is_durable_with_the_unit_that_names_it,
+    an_object_survives_a_refused_unit,
     an_object_that_is_not_there_is_refused,
     damage_is_found,
 );
@@ -91,6 +92,22 @@ fn an_object_is_durable_with_the_unit_that_names_it(place: &dyn Place) -> Result
     assert_eq!(read(found.output)?, Some(output));
     assert_eq!(read(found.state)?, Some(state));
     assert_eq!(read(again.detail(id)?.nodes[0].input.clone())?, Some(input));
+    Ok(())
+}
+
+/// Whatever transaction takes the object also holds a unit that has to be undone.
+fn an_object_survives_a_refused_unit(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let mut single = execution(1);
+    let value = Value::new("json", bytes(4_000));
+    single.input = Some(store.put_value(value.clone())?);
+    let create = || Change::CreateExecution(Box::new(single.clone()));
+    refusal(store.commit(unit([create(), start(&single.id, 1, 0)])));
+    store.commit(unit([create()]))?;
+    let again = place.open()?;
+    let input = again.execution(&single.id)?.input;
+    let input = input.map(|input| again.value(&input)).transpose()?;
+    assert_eq!(input, Some(value));
     Ok(())
 }
 

@@ -2,10 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::hashes::{Hash, Hashes};
 use crate::{Receipt, StoreError, Ticket, UnitOfWork};
+
+/// How long units gather before they are written, while nobody waits for them. Writing a page of
+/// the database once for several units costs a fraction of writing it for each.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// One thing for the writer to do.
 #[derive(Debug)]
@@ -41,11 +46,16 @@ pub(super) struct Queue {
 struct State {
     jobs: VecDeque<Job>,
     bytes: usize,
-    /// How many of the jobs somebody waits for.
-    awaited: usize,
+    /// When the oldest of the units was queued.
+    oldest: Option<Instant>,
+    /// Whether somebody waits for what is queued.
+    awaited: bool,
     /// Objects that are stored, or queued ahead of whatever is queued next.
     known: Hashes,
     closed: bool,
+    /// Whether the writer sleeps, and how many wait for room: to wake nobody costs a system call.
+    writer_sleeps: bool,
+    waiting_for_room: usize,
 }
 
 impl Queue {
@@ -61,8 +71,8 @@ impl Queue {
     }
 
     /// Queues a unit; waits while the queue is full.
-    pub(super) fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
-        let (sender, ticket) = Ticket::new();
+    pub(super) fn submit(self: &Arc<Self>, unit: UnitOfWork) -> Result<Ticket, StoreError> {
+        let (sender, ticket) = self.ticket();
         let mut state = self.wait_for_room(self.lock())?;
         self.push(&mut state, Job::Unit(unit, sender));
         Ok(ticket)
@@ -85,14 +95,26 @@ impl Queue {
     }
 
     /// Queues a flush, whether or not there is room; its ticket is redeemed after all before it.
-    pub(super) fn flush(&self) -> Result<Ticket, StoreError> {
-        let (sender, ticket) = Ticket::new();
+    pub(super) fn flush(self: &Arc<Self>) -> Result<Ticket, StoreError> {
+        let (sender, ticket) = self.ticket();
         let mut state = self.lock();
         if state.closed {
             return Err(StoreError::Closed);
         }
         self.push(&mut state, Job::Flush(sender));
         Ok(ticket)
+    }
+
+    fn ticket(self: &Arc<Self>) -> (SyncSender<Result<Receipt, StoreError>>, Ticket) {
+        let queue = Arc::clone(self);
+        Ticket::new(move || queue.hurry())
+    }
+
+    /// Has what is queued written at once.
+    fn hurry(&self) {
+        let mut state = self.lock();
+        state.awaited = true;
+        self.wake_writer(&mut state);
     }
 
     /// Whether an object is stored or on its way.
@@ -132,26 +154,36 @@ impl Queue {
             if state.closed && state.jobs.is_empty() {
                 return None;
             }
-            state = self
-                .work
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state.writer_sleeps = true;
+            state = match state.oldest {
+                Some(oldest) => {
+                    let rest = GATHER.saturating_sub(oldest.elapsed());
+                    let waited = self.work.wait_timeout(state, rest);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.writer_sleeps = false;
         }
         let count = state.jobs.len().min(jobs_max.max(1));
         let group: Vec<Job> = state.jobs.drain(..count).collect();
         state.bytes -= group.iter().map(Job::bytes).sum::<usize>();
-        state.awaited -= group
-            .iter()
-            .filter(|job| !matches!(job, Job::Object(..)))
-            .count();
+        if state.jobs.is_empty() {
+            state.awaited = false;
+            state.oldest = None;
+        }
+        let somebody_waits = state.waiting_for_room > 0;
         drop(state);
-        self.room.notify_all();
+        if somebody_waits {
+            self.room.notify_all();
+        }
         Some(group)
     }
 
     fn worth_a_transaction(&self, state: &State) -> bool {
-        state.awaited > 0
-            || (state.closed && !state.jobs.is_empty())
+        let gathered = state.oldest.is_some_and(|oldest| oldest.elapsed() >= GATHER);
+        let pressing = state.awaited || state.closed || gathered;
+        (pressing && !state.jobs.is_empty())
             || state.jobs.len() * 4 >= self.capacity.max(4)
             || state.bytes * 4 >= self.bytes_max.max(4)
     }
@@ -162,10 +194,12 @@ impl Queue {
     ) -> Result<MutexGuard<'queue, State>, StoreError> {
         while !state.closed && (state.jobs.len() >= self.capacity || state.bytes >= self.bytes_max)
         {
+            state.waiting_for_room += 1;
             state = self
                 .room
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
+            state.waiting_for_room -= 1;
         }
         if state.closed {
             Err(StoreError::Closed)
@@ -176,9 +210,21 @@ impl Queue {
 
     fn push(&self, state: &mut State, job: Job) {
         state.bytes += job.bytes();
-        state.awaited += usize::from(!matches!(job, Job::Object(..)));
+        let begins_to_gather = state.oldest.is_none() && !matches!(job, Job::Object(..));
+        if begins_to_gather {
+            state.oldest = Some(Instant::now());
+        }
         state.jobs.push_back(job);
-        if self.worth_a_transaction(state) {
+        // A writer that sleeps without an end has to be told when units begin to gather.
+        if begins_to_gather || self.worth_a_transaction(state) {
+            self.wake_writer(state);
+        }
+    }
+
+    fn wake_writer(&self, state: &mut State) {
+        if state.writer_sleeps {
+            // Told once: it is awake from now on, though it may take a while to get the lock.
+            state.writer_sleeps = false;
             self.work.notify_one();
         }
     }

@@ -4,10 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import TypedDict
 
+import wtb
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-
-import wtb
 
 
 @dataclass
@@ -30,6 +29,13 @@ class State(Input, total=False):
     greeting: str
 
 
+def pick(runtime: Runtime[Context], words: dict[str, str]) -> str:
+    """Pick the word of the language that was asked for."""
+    # A variant that sets no context gives none.
+    context = runtime.context or Context()
+    return words[context.language]
+
+
 def read_name(state: State) -> dict[str, str]:
     """Take the last capitalised word for the name."""
     names = re.findall(r"\b[A-Z][a-z]+\b", state["text"])
@@ -38,7 +44,7 @@ def read_name(state: State) -> dict[str, str]:
 
 def greet(state: State, runtime: Runtime[Context]) -> dict[str, str]:
     """Greet in few words."""
-    word = {"en": "Hi", "de": "Hallo"}[runtime.context.language]
+    word = pick(runtime, {"en": "Hi", "de": "Hallo"})
     return {"greeting": f"{word} {state['name']}"}
 
 
@@ -59,5 +65,5 @@ workflow = wtb.Workflow("greeter", graph=build)
 @workflow.variant("greet", "polite")
 def greet_politely(state: State, runtime: Runtime[Context]) -> dict[str, str]:
     """Greet with a comma and a full stop."""
-    word = {"en": "Good day", "de": "Guten Tag"}[runtime.context.language]
+    word = pick(runtime, {"en": "Good day", "de": "Guten Tag"})
     return {"greeting": f"{word}, {state['name']}."}

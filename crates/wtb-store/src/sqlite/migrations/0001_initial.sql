@@ -100,7 +100,6 @@ CREATE TABLE executions (
 -- The cells of a batch in the order of its results; one execution for each.
 CREATE UNIQUE INDEX executions_cell ON executions (batch, variant_index, case_index, repeat)
     WHERE batch IS NOT NULL;
-CREATE INDEX executions_single ON executions (workflow) WHERE batch IS NULL;
 
 -- Small indexes of what is looked for while most executions have succeeded. The status itself is
 -- left out of their columns: an execution that starts changes none of them.
@@ -113,7 +112,10 @@ CREATE INDEX executions_unsettled ON executions (batch, variant_index, case_inde
 CREATE INDEX executions_dead ON executions (batch, variant_index, case_index, repeat)
     WHERE dead_letter = 1;
 
+-- Attempts have keys of their own so that what is written during a batch is appended in the order
+-- of time: its executions are worked through in a shuffle, and their own keys would scatter it.
 CREATE TABLE attempts (
+    key         INTEGER PRIMARY KEY,
     execution   INTEGER NOT NULL REFERENCES executions (key),
     number      INTEGER NOT NULL,
     token       INTEGER NOT NULL,
@@ -122,12 +124,11 @@ CREATE TABLE attempts (
     started_at  INTEGER NOT NULL,
     finished_at INTEGER,
     error       TEXT,
-    PRIMARY KEY (execution, number)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (execution, number)
+) STRICT;
 
 CREATE TABLE nodes (
-    execution   INTEGER NOT NULL REFERENCES executions (key),
-    attempt     INTEGER NOT NULL,
+    attempt     INTEGER NOT NULL REFERENCES attempts (key),
     position    INTEGER NOT NULL,
     node        TEXT NOT NULL,
     step        INTEGER NOT NULL,
@@ -139,7 +140,7 @@ CREATE TABLE nodes (
     output      BLOB,
     error       TEXT,
     usage       TEXT,
-    PRIMARY KEY (execution, attempt, position)
+    PRIMARY KEY (attempt, position)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE scores (

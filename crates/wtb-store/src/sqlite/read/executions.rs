@@ -61,8 +61,11 @@ impl Query {
                 [],
             );
         }
+        // What is rare is looked up in its index and sorted; the plus keeps SQLite from walking all
+        // executions instead because they have the right order already.
         query.ordered(match filter.batch {
             Some(_) => "e.variant_index, e.case_index, e.repeat",
+            None if filter.dead_letter || filter.unsettled => "+e.key DESC",
             None => "e.key DESC",
         });
         query.page(page);
@@ -86,8 +89,10 @@ impl Query {
             attempt,
         )?;
         let nodes = self.all(
-            "SELECT attempt, position, node, step, status, calls, started_at, duration_us, input, \
-             output, error, usage FROM nodes WHERE execution = ? ORDER BY attempt, position",
+            "SELECT a.number, n.position, n.node, n.step, n.status, n.calls, n.started_at, \
+             n.duration_us, n.input, n.output, n.error, n.usage \
+             FROM attempts a JOIN nodes n ON n.attempt = a.key WHERE a.execution = ? \
+             ORDER BY a.number, n.position",
             &key,
             "a node",
             node,

@@ -1,5 +1,7 @@
 //! What belongs to an execution beside its own row: nodes and scores.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 use wtb_model::{AttemptOutcome, ExecutionId, NodeRecord, ScoreRecord};
 
@@ -8,17 +10,33 @@ use crate::StoreError;
 use crate::sqlite::codec::{encode_optional, encode_optional_json};
 
 impl Transaction<'_> {
-    /// Writes the nodes of an attempt, and the metrics that it logged in place of earlier ones.
+    /// Refuses an outcome that names objects which are not there.
+    pub(super) fn check_outcome(&mut self, outcome: &AttemptOutcome) -> Result<(), StoreError> {
+        let AttemptOutcome {
+            output,
+            state,
+            interrupts,
+            nodes,
+            ..
+        } = outcome;
+        self.check_objects([output, state, interrupts].map(Option::as_ref))?;
+        nodes
+            .iter()
+            .try_for_each(|node| self.check_objects([node.input.as_ref(), node.output.as_ref()]))
+    }
+
+    /// Writes the nodes of an attempt, and the metrics that it logged in place of earlier ones;
+    /// the execution and the attempt are named by their keys.
     pub(super) fn write_details(
-        &mut self,
+        &self,
         execution: i64,
-        attempt: u32,
+        attempt: i64,
         outcome: &AttemptOutcome,
     ) -> Result<(), StoreError> {
         outcome
             .nodes
             .iter()
-            .try_for_each(|node| self.write_node(execution, attempt, node))?;
+            .try_for_each(|node| self.write_node(attempt, node))?;
         self.change(
             "DELETE FROM scores WHERE execution = ?1 AND source = ?2",
             params![execution, ScoreRecord::WORKFLOW],
@@ -30,19 +48,12 @@ impl Transaction<'_> {
             .try_for_each(|score| self.write_score(execution, score))
     }
 
-    fn write_node(
-        &mut self,
-        execution: i64,
-        attempt: u32,
-        node: &NodeRecord,
-    ) -> Result<(), StoreError> {
-        self.check_objects([node.input.as_ref(), node.output.as_ref()])?;
+    fn write_node(&self, attempt: i64, node: &NodeRecord) -> Result<(), StoreError> {
         self.change(
-            "INSERT INTO nodes (execution, attempt, position, node, step, status, calls, \
+            "INSERT INTO nodes (attempt, position, node, step, status, calls, \
              started_at, duration_us, input, output, error, usage) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
-                execution,
                 attempt,
                 node.order,
                 node.node,
@@ -67,9 +78,12 @@ impl Transaction<'_> {
         scores: &[ScoreRecord],
     ) -> Result<(), StoreError> {
         let key = self.key(Keyed::Execution, execution.as_str())?;
-        scores
-            .iter()
-            .try_for_each(|score| self.write_score(key, score))?;
+        let sources: BTreeSet<_> = scores.iter().map(|score| score.source.as_str()).collect();
+        for source in sources {
+            let sql = "DELETE FROM scores WHERE execution = ?1 AND source = ?2";
+            self.change(sql, params![key, source], "replacing scores")?;
+        }
+        scores.iter().try_for_each(|score| self.write_score(key, score))?;
         let sql = "UPDATE executions SET settled = 1 WHERE key = ?1 AND settled = 0";
         self.change(sql, [key], "settling an execution").map(drop)
     }

@@ -166,24 +166,20 @@ impl Transaction<'_> {
             *status,
             format_args!("attempt {attempt} of execution {execution}"),
         )?;
-        let ended = self.change(
-            "UPDATE attempts SET status = ?4, finished_at = ?5, error = ?6 \
-             WHERE execution = ?1 AND number = ?2 AND token = ?3",
+        let key = self
+            .attempt_key(live.key, *attempt, *token)?
+            .ok_or_else(fenced)?;
+        self.check_outcome(outcome)?;
+        self.change(
+            "UPDATE attempts SET status = ?2, finished_at = ?3, error = ?4 WHERE key = ?1",
             params![
-                live.key,
-                attempt,
-                token,
+                key,
                 status.as_str(),
                 at.as_micros(),
                 encode_optional_json(outcome.error.as_ref())?,
             ],
             "ending an attempt",
         )?;
-        if ended == 0 {
-            return Err(fenced());
-        }
-        let values = [&outcome.output, &outcome.state, &outcome.interrupts];
-        self.check_objects(values.map(Option::as_ref))?;
         self.change(
             "UPDATE executions SET status = ?2, dead_letter = ?3, settled = ?4, finished_at = ?5, \
              output = ?6, state = ?7, interrupts = ?8, error = ?9, usage = ?10, warnings = ?11, \
@@ -204,7 +200,7 @@ impl Transaction<'_> {
             ],
             "ending an attempt",
         )?;
-        self.write_details(live.key, *attempt, outcome)?;
+        self.write_details(live.key, key, outcome)?;
         self.count_step(&live, *next);
         Ok(())
     }
@@ -242,6 +238,23 @@ impl Transaction<'_> {
         )?;
         self.count_step(&live, ExecutionStatus::Queued);
         Ok(())
+    }
+
+    fn attempt_key(
+        &self,
+        execution: i64,
+        number: u32,
+        token: u64,
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT key FROM attempts WHERE execution = ?1 AND number = ?2 AND token = ?3";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement
+                    .query_row(params![execution, number, token], |row| row.get(0))
+                    .optional()
+            })
+            .while_("reading an attempt")
     }
 
     fn live(&self, execution: &ExecutionId) -> Result<Live, StoreError> {

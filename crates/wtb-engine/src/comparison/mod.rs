@@ -3,12 +3,16 @@
 //! Pure: rows in, [`Comparison`] out. It computes no intervals and no tests; a mean without an
 //! interval is not evidence, so the comparison says so in its warnings.
 
+mod tally;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
-use wtb_model::{
-    Direction, ErrorPolicy, ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord,
-};
+use wtb_model::{Direction, ErrorPolicy, ExecutionId, ExecutionRecord, ScoreRecord};
+
+use tally::{durations, ratio, tally};
 
 /// Median and 95th percentile of durations in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -232,98 +236,6 @@ fn variant_line(
     }
 }
 
-struct Tally {
-    counted: usize,
-    covered: usize,
-    cases: usize,
-    mean: Option<f64>,
-}
-
-fn tally(
-    executions: &[&ExecutionRecord],
-    scores: &ScoresByExecution<'_>,
-    metric: &MetricInfo,
-    policy: ErrorPolicy,
-) -> Tally {
-    let mut by_case: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
-    let (mut counted, mut covered, mut spoiled) = (0, 0, false);
-    for execution in executions {
-        let score = scores
-            .get(&execution.id)
-            .and_then(|own| own.get(metric.name.as_str()))
-            .copied();
-        let failed = execution.status.is_error();
-        covered += usize::from(score.is_some() || failed);
-        let value = match (failed, policy) {
-            (false, _) => score,
-            (true, ErrorPolicy::Zero) => (metric.direction == Direction::Max).then_some(0.0),
-            (true, ErrorPolicy::Exclude) => None,
-            (true, ErrorPolicy::Fail) => {
-                spoiled = true;
-                None
-            }
-        };
-        if let Some(value) = value {
-            counted += 1;
-            let case = by_case.entry(&execution.case_id).or_default();
-            case.0 += value;
-            case.1 += 1;
-        }
-    }
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let case_means: Vec<_> = by_case
-        .values()
-        .map(|(sum, count)| sum / *count as f64)
-        .collect();
-    Tally {
-        counted,
-        covered,
-        cases: by_case.len(),
-        mean: mean(&case_means).filter(|_| !spoiled),
-    }
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-fn ratio(part: usize, whole: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
-}
-
-fn durations(executions: &[&ExecutionRecord]) -> Option<Durations> {
-    let mut micros: Vec<_> = executions
-        .iter()
-        .filter(|execution| execution.status == ExecutionStatus::Succeeded)
-        .filter_map(|execution| execution.duration_us)
-        .collect();
-    if micros.is_empty() {
-        return None;
-    }
-    micros.sort_unstable();
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "durations are far below 2^52 microseconds"
-    )]
-    let seconds = |index: usize| micros[index.min(micros.len() - 1)] as f64 / 1e6;
-    let middle = micros.len() / 2;
-    let median = if micros.len() % 2 == 1 {
-        seconds(middle)
-    } else {
-        f64::midpoint(seconds(middle - 1), seconds(middle))
-    };
-    Some(Durations {
-        median,
-        p95: seconds((micros.len() * 95).div_ceil(100) - 1),
-    })
-}
-
 fn best_set(lines: &[VariantLine], direction: Direction) -> Vec<String> {
     let better = |left: f64, right: f64| match direction {
         Direction::Max => left > right,
@@ -390,7 +302,3 @@ fn describe_limits(
         warnings.push("means only: without intervals a difference may be chance".to_owned());
     }
 }
-
-#[cfg(test)]
-#[path = "comparison_tests.rs"]
-mod tests;

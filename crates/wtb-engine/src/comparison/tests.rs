@@ -1,4 +1,4 @@
-use wtb_model::{BatchId, ID_ENTROPY_BYTES, Timestamp};
+use wtb_model::{BatchId, ExecutionStatus, ID_ENTROPY_BYTES, Timestamp};
 
 use super::*;
 
@@ -129,9 +129,9 @@ fn smaller_is_better_where_the_metric_says_so() {
         execution(2, "b", "x", Succeeded),
     ];
     let mut scores = [score(&runs[0], "m", 3.0), score(&runs[1], "m", 2.0)];
-    scores
-        .iter_mut()
-        .for_each(|(_, score)| score.direction = Direction::Min);
+    for (_, score) in &mut scores {
+        score.direction = Direction::Min;
+    }
     let comparison = compare(
         &names(&["a", "b"]),
         &runs,

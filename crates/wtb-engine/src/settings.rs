@@ -1,0 +1,49 @@
+//! The scheduler's settings, from what was asked of a batch or a single execution.
+
+use wtb_model::{BatchSpec, FailFast};
+use wtb_scheduler::{Backoff, Config, Millis};
+
+/// A fail-fast share means nothing before this many executions have ended.
+const FAIL_FAST_SAMPLE_MIN: u32 = 10;
+/// How often an execution may lose its worker before it counts as failed.
+const LOSSES_MAX: u32 = 3;
+
+/// The scheduler's settings for a single execution.
+pub(crate) fn single_config(timeout_ms: Option<u64>, first_token: u64) -> Config {
+    Config {
+        max_in_flight: 1,
+        window: 1,
+        attempt_timeout: timeout_ms.map(Millis),
+        max_losses: LOSSES_MAX,
+        first_token,
+        ..Config::default()
+    }
+}
+
+/// The scheduler's settings for a batch.
+pub(crate) fn scheduler_config(spec: &BatchSpec, first_token: u64) -> Config {
+    Config {
+        max_in_flight: spec.max_workers,
+        window: spec.window,
+        attempt_timeout: spec.timeout_ms.map(Millis),
+        retries: spec.retries,
+        backoff: Backoff {
+            initial: Millis(spec.backoff.initial_ms),
+            factor: spec.backoff.factor,
+            max: Millis(spec.backoff.max_ms),
+            jitter: spec.backoff.jitter,
+        },
+        seed: spec.seed,
+        fail_fast: spec.fail_fast.map(|fail_fast| match fail_fast {
+            FailFast::Count(count) => wtb_scheduler::FailFast::Count(count),
+            FailFast::Fraction(fraction) => wtb_scheduler::FailFast::Fraction {
+                fraction,
+                min_sample: FAIL_FAST_SAMPLE_MIN,
+            },
+        }),
+        lease_ttl: None,
+        max_losses: LOSSES_MAX,
+        first_token,
+        settle: !spec.evaluators.is_empty(),
+    }
+}

@@ -1,0 +1,102 @@
+//! Attempts to start and to end.
+
+use wtb_model::{
+    AttemptOutcome, AttemptStatus, ErrorInfo, ExecutionId, ExecutionStatus, NodeRecord, NodeStatus,
+};
+
+use super::{moment, value};
+use crate::{AttemptStart, Change};
+
+/// The start of an attempt.
+pub fn start(execution: &ExecutionId, attempt: u32, token: u64) -> Change {
+    Change::StartAttempt(AttemptStart {
+        execution: execution.clone(),
+        attempt,
+        token,
+        worker: "thread-1".to_owned(),
+        at: moment(i64::from(attempt) * 100),
+    })
+}
+
+/// The end of an attempt: what became of it and of its execution, unsettled.
+pub fn finish(
+    execution: &ExecutionId,
+    (attempt, token): (u32, u64),
+    (status, next): (AttemptStatus, ExecutionStatus),
+    outcome: AttemptOutcome,
+) -> Change {
+    Change::FinishAttempt {
+        execution: execution.clone(),
+        attempt,
+        token,
+        status,
+        next,
+        dead_letter: next.is_error(),
+        outcome: Box::new(outcome),
+        settled: false,
+        at: moment(i64::from(attempt) * 100 + 50),
+    }
+}
+
+/// The end of a first attempt, under token 1, that reached the workflow's end.
+pub fn succeed(execution: &ExecutionId) -> Change {
+    let ends = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
+    finish(execution, (1, 1), ends, outcome(3))
+}
+
+/// What a worker delivers for a workflow that reached its end through so many nodes.
+pub fn outcome(nodes: u32) -> AttemptOutcome {
+    AttemptOutcome {
+        output: Some(value("{\"answer\": 42}")),
+        nodes: (0..nodes).map(|order| node(1, order)).collect(),
+        usage: Some(serde_json::json!({"input_tokens": 12})),
+        duration_us: 1_234,
+        ..AttemptOutcome::default()
+    }
+}
+
+/// What a worker delivers for a workflow that raised.
+pub fn failure(message: &str) -> AttemptOutcome {
+    let error = error(message);
+    let failed = NodeRecord {
+        status: NodeStatus::Failed,
+        output: None,
+        error: Some(error.clone()),
+        ..node(1, 0)
+    };
+    AttemptOutcome {
+        error: Some(error),
+        nodes: vec![failed],
+        warnings: vec!["the state could not be stored".to_owned()],
+        duration_us: 99,
+        ..AttemptOutcome::default()
+    }
+}
+
+/// An error with every field set.
+pub fn error(message: &str) -> ErrorInfo {
+    ErrorInfo {
+        kind: "ValueError".to_owned(),
+        message: message.to_owned(),
+        traceback: Some("Traceback:\n  line 1".to_owned()),
+        node: Some("agent/tools".to_owned()),
+    }
+}
+
+/// One node of an attempt.
+pub fn node(attempt: u32, order: u32) -> NodeRecord {
+    NodeRecord {
+        attempt,
+        order,
+        node: format!("agent/node-{order}"),
+        step: i64::from(order) - 1,
+        status: NodeStatus::Succeeded,
+        calls: 1,
+        started_at: moment(i64::from(order)),
+        duration_us: 10,
+        input: Some(value("{\"query\": \"?\"}")),
+        output: Some(value("{\"documents\": [1, 2, 3]}")),
+        error: None,
+        usage: (order == 1).then(|| serde_json::json!({"output_tokens": 3})),
+    }
+}

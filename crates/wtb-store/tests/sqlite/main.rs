@@ -1,0 +1,82 @@
+//! The SQLite store keeps what every store promises, and what only a file can show.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod files;
+mod full;
+mod model;
+mod processes;
+mod random;
+
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use wtb_store::conformance::{self, Place};
+use wtb_store::sqlite::{SqliteOptions, SqliteStore};
+use wtb_store::{Store, StoreError};
+
+/// A fresh place for a store's file.
+struct File {
+    path: PathBuf,
+    directory: TempDir,
+}
+
+impl File {
+    fn fresh() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            path: directory.path().join("store.db"),
+            directory,
+        }
+    }
+
+    /// The path as text.
+    fn address(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+
+    /// Opens the store with default options.
+    fn store(&self) -> SqliteStore {
+        SqliteStore::open(self.address(), SqliteOptions::default()).unwrap()
+    }
+
+    /// Looks at the file with nothing of the store in between.
+    fn raw(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(&self.path).unwrap()
+    }
+
+    /// Asserts that SQLite finds nothing wrong with the file.
+    fn assert_sound(&self) {
+        let sql = "PRAGMA integrity_check";
+        let verdict: String = self.raw().query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(verdict, "ok");
+        let broken = self
+            .raw()
+            .prepare("PRAGMA foreign_key_check")
+            .unwrap()
+            .exists([])
+            .unwrap();
+        assert!(!broken, "a row points nowhere");
+    }
+}
+
+impl Place for File {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        let options = SqliteOptions {
+            readers: 2,
+            group_max: 16,
+            ..SqliteOptions::default()
+        };
+        Ok(Box::new(SqliteStore::open(self.address(), options)?))
+    }
+
+    fn damage_object(&self, hash: [u8; 32]) -> bool {
+        let sql = "UPDATE objects SET data = zeroblob(length(data)) WHERE hash = ?1";
+        self.raw().execute(sql, [hash]).unwrap() == 1
+    }
+}
+
+#[test]
+fn conforms() {
+    conformance::run(&|| Box::new(File::fresh()));
+}

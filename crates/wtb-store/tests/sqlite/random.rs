@@ -1,0 +1,185 @@
+//! Random units against the model: what is accepted, what is refused, what is left.
+
+use proptest::prelude::*;
+use wtb_model::{
+    AttemptStatus, BatchStatus, ExecutionId, ExecutionStatus, SessionId, StatusCounts,
+};
+use wtb_store::conformance::sample::{
+    Batch, finish, moment, outcome, score, session, session_id, start, unit,
+};
+use wtb_store::{Change, Store};
+
+use crate::File;
+use crate::model::{CELLS, Cell, Step, World};
+
+fn change(step: &Step, batch: &Batch) -> Change {
+    let id = |cell: usize| -> ExecutionId { batch.executions[cell].id.clone() };
+    let batch = batch.record.id.clone();
+    let session = |number: u64| -> SessionId { session_id(number) };
+    let at = moment(1);
+    match *step {
+        Step::Start {
+            cell,
+            attempt,
+            token,
+        } => start(&id(cell), attempt, token),
+        Step::Finish {
+            cell,
+            lease,
+            status,
+            next,
+        } => finish(&id(cell), lease, (status, next), outcome(1)),
+        Step::Cancel { cell } => {
+            let status = ExecutionStatus::Cancelled;
+            Change::FinishExecution {
+                execution: id(cell),
+                status,
+                at,
+            }
+        }
+        Step::Requeue { cell } => Change::RequeueExecution {
+            execution: id(cell),
+        },
+        Step::Score { cell } => Change::PutScores {
+            execution: id(cell),
+            scores: vec![score("judge", "quality", 1.0)],
+        },
+        Step::Claim {
+            session: claimer,
+            from,
+        } => Change::ClaimBatch {
+            batch,
+            session: session(claimer),
+            from: from.map(session),
+            at,
+        },
+        Step::Release { session: owner } => Change::ReleaseBatch {
+            batch,
+            session: session(owner),
+        },
+        Step::SetStatus {
+            session: owner,
+            status,
+        } => Change::SetBatchStatus {
+            batch,
+            session: session(owner),
+            status,
+            at,
+        },
+        Step::Close { session: closed } => Change::CloseSession {
+            session: session(closed),
+            at,
+        },
+    }
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let cell = || 0..CELLS;
+    let lease = || (0_u32..4, 0_u64..4);
+    let ends = prop_oneof![
+        4 => Just((AttemptStatus::Succeeded, ExecutionStatus::Succeeded)),
+        2 => Just((AttemptStatus::Failed, ExecutionStatus::Queued)),
+        2 => Just((AttemptStatus::TimedOut, ExecutionStatus::TimedOut)),
+        1 => Just((AttemptStatus::Running, ExecutionStatus::Succeeded)),
+        1 => Just((AttemptStatus::Succeeded, ExecutionStatus::Running)),
+    ];
+    let statuses = proptest::sample::select(BatchStatus::ALL);
+    prop_oneof![
+        6 => (cell(), lease())
+            .prop_map(|(cell, (attempt, token))| Step::Start { cell, attempt, token }),
+        6 => (cell(), lease(), ends)
+            .prop_map(|(cell, lease, (status, next))| Step::Finish { cell, lease, status, next }),
+        1 => cell().prop_map(|cell| Step::Cancel { cell }),
+        2 => cell().prop_map(|cell| Step::Requeue { cell }),
+        1 => cell().prop_map(|cell| Step::Score { cell }),
+        1 => (0_u64..2, proptest::option::of(0_u64..2))
+            .prop_map(|(session, from)| Step::Claim { session, from }),
+        1 => (0_u64..2).prop_map(|session| Step::Release { session }),
+        2 => (0_u64..2, statuses)
+            .prop_map(|(session, status)| Step::SetStatus { session, status }),
+        1 => (0_u64..2).prop_map(|session| Step::Close { session }),
+    ]
+}
+
+/// What the store says, in the words of the model.
+fn observe(store: &dyn Store, batch: &Batch) -> World {
+    let found = store.batch(&batch.record.id).unwrap();
+    let mut counts = StatusCounts::default();
+    let cells = batch.executions.iter().map(|cell| {
+        let execution = store.execution(&cell.id).unwrap();
+        let detail = store.detail(&cell.id).unwrap();
+        *counts.of(execution.status) += 1;
+        let mut running = detail
+            .attempts
+            .iter()
+            .filter(|one| one.status == AttemptStatus::Running);
+        Cell {
+            status: execution.status,
+            attempts: execution.attempts,
+            token: execution.token,
+            settled: execution.settled,
+            dead_letter: execution.dead_letter,
+            live: running.next_back().map(|attempt| attempt.number),
+            used: detail
+                .attempts
+                .iter()
+                .map(|attempt| 1 << attempt.number)
+                .sum(),
+            scored: !detail.scores.is_empty(),
+        }
+    });
+    let cells = cells.collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(found.counts, counts, "the counts are those of the rows");
+    let ended = [0, 1].map(|number| {
+        store
+            .session(&session_id(number))
+            .unwrap()
+            .ended_at
+            .is_some()
+    });
+    let owner = found.batch.session.map(|id| u64::from(id == session_id(1)));
+    World {
+        cells,
+        owner,
+        ended,
+        status: found.batch.status,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn units_do_what_the_model_says(
+        units in prop::collection::vec(prop::collection::vec(any_step(), 1..4), 1..60),
+        together in any::<bool>(),
+    ) {
+        let file = File::fresh();
+        let store = file.store();
+        let batch = Batch::new(1, &session_id(0), (1, u32::try_from(CELLS).unwrap(), 1));
+        let sessions = [0, 1].map(|number| Change::OpenSession(session(number)));
+        store.commit(unit(sessions.into_iter().chain([batch.create()]))).unwrap();
+
+        let mut world = World::new();
+        let mut tickets = Vec::new();
+        for steps in &units {
+            let accepted = world.apply(steps);
+            let changes = steps.iter().map(|step| change(step, &batch));
+            let ticket = store.submit(unit(changes)).unwrap();
+            if together {
+                tickets.push((ticket, steps, accepted));
+            } else {
+                let result = ticket.wait();
+                prop_assert_eq!(result.is_ok(), accepted, "{:?}: {:?}", steps, result);
+                prop_assert_eq!(observe(&store, &batch), world.clone());
+            }
+        }
+        for (ticket, steps, accepted) in tickets {
+            let result = ticket.wait();
+            prop_assert_eq!(result.is_ok(), accepted, "{:?}: {:?}", steps, result);
+        }
+        prop_assert_eq!(observe(&store, &batch), world.clone());
+        drop(store);
+        prop_assert_eq!(observe(&file.store(), &batch), world);
+    }
+}
