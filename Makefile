@@ -6,6 +6,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamps
 
+# Every pip below, also the one that maturin calls, says only what goes wrong.
+export PIP_QUIET := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help build demo test test-rust test-python check docs bench clean
 
@@ -40,8 +44,7 @@ docs: build $(STAMP)/test  ## Write the generated references in docs/
 	$(BIN)/wtb reference > docs/cli.md
 	$(BIN)/python docs/generate_api.py
 
-bench: build $(STAMP)/bench  ## Run the benchmarks beside their rivals
-	cargo build --release --quiet --examples
+bench: build  ## Run the benchmarks beside their rivals
 	$(BIN)/python bench/run.py
 
 clean:  ## Remove what was built
@@ -53,11 +56,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP)/base: $(VENV)/bin/python python/pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check 'maturin>=1.16,<2'
+	$(BIN)/pip install 'maturin>=1.16,<2'
 	@mkdir -p $(STAMP) && touch $@
 
 # Optional dependencies are read from the package's own list, so that they are written once.
 $(STAMP)/%: $(STAMP)/base python/pyproject.toml
 	$(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("python/pyproject.toml", "rb"))["project"]["optional-dependencies"]["$*"], sep="\n")' > $(STAMP)/$*.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r $(STAMP)/$*.txt
+	$(BIN)/pip install -r $(STAMP)/$*.txt
 	@touch $@

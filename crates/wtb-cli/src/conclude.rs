@@ -49,35 +49,19 @@ fn try_conclude(
         document["exit_code"] = verdict.exit_code().into();
         terminal.json(&document)?;
     } else {
-        let request = CompareRequest {
-            metric: output.metric.clone(),
-            baseline: None,
-        };
+        let request = CompareRequest { metric: output.metric.clone(), baseline: None };
         let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
         let (columns, style) = (terminal.width(), terminal.style());
         terminal.data(&comparison::render(&compared, columns, style))?;
     }
     let style = terminal.talk_style();
     let started = summary.batch.started_at;
-    let took = summary
-        .batch
-        .finished_at
-        .zip(started)
-        .map(|(end, start)| end.micros_since(start));
-    let time = took
-        .map(|micros| format!(" [{}]", duration(micros)))
-        .unwrap_or_default();
+    let took = summary.batch.finished_at.zip(started).map(|(end, start)| end.micros_since(start));
+    let time = took.map(|micros| format!(" [{}]", duration(micros))).unwrap_or_default();
     let line = format!("Summary{time} {}", outcome_words(&summary.counts));
-    terminal.talk(&format!(
-        "{}\n{line}\n",
-        "-".repeat(width(&line).min(terminal.width()))
-    ));
+    terminal.talk(&format!("{}\n{line}\n", "-".repeat(width(&line).min(terminal.width()))));
     let failures = failure::of_batch(store, id)?;
-    let how = FailureText {
-        verbose: output.verbose,
-        width: terminal.width(),
-        style,
-    };
+    let how = FailureText { verbose: output.verbose, width: terminal.width(), style };
     terminal.talk(&failure::render(store, &failures, how));
     let mut sentence = verdict.sentence();
     if let Some(reason) = given_up_reason(store, id, &verdict)? {
@@ -90,13 +74,9 @@ fn try_conclude(
     }
     if let Some(first) = failures.first() {
         let first = short_execution(store, &first.id);
-        terminal.talk(&format!(
-            "hint: `wtb show {first}` shows the first failure in full\n"
-        ));
+        terminal.talk(&format!("hint: `wtb show {first}` shows the first failure in full\n"));
     }
-    terminal.talk(&format!(
-        "hint: `wtb show {batch}` shows this batch again\n"
-    ));
+    terminal.talk(&format!("hint: `wtb show {batch}` shows this batch again\n"));
     Ok(verdict.exit_code())
 }
 
@@ -110,11 +90,7 @@ fn given_up_reason(
         return Ok(None);
     }
     let kinds = vec!["batch.failed".to_owned()];
-    let filter = JournalFilter {
-        batch: Some(id.clone()),
-        kinds,
-        ..JournalFilter::default()
-    };
+    let filter = JournalFilter { batch: Some(id.clone()), kinds, ..JournalFilter::default() };
     let last = store.journal(&filter, 0, u64::from(u32::MAX))?.pop();
     Ok(last.and_then(|entry| match entry.event.body {
         EventBody::BatchFailed { reason, .. } => Some(reason),

@@ -40,13 +40,7 @@ impl CliError {
     /// Makes an error of a kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self {
-            kind,
-            message,
-            excerpt: None,
-            causes: Vec::new(),
-            hints: Vec::new(),
-        }
+        Self { kind, message, excerpt: None, causes: Vec::new(), hints: Vec::new() }
     }
 
     /// Makes an error about what the user gave.
@@ -159,14 +153,8 @@ mod tests {
 
     #[test]
     fn an_unknown_id_is_the_users_business_and_a_full_disk_is_not() {
-        let unknown = StoreError::NotFound {
-            what: "batch",
-            id: "b_zzz".to_owned(),
-        };
+        let unknown = StoreError::NotFound { what: "batch", id: "b_zzz".to_owned() };
         assert_eq!(CliError::from(unknown).exit_code(), exit::USAGE);
-        assert_eq!(
-            CliError::from(StoreError::Full("x".to_owned())).exit_code(),
-            exit::INTERNAL
-        );
+        assert_eq!(CliError::from(StoreError::Full("x".to_owned())).exit_code(), exit::INTERNAL);
     }
 }

@@ -15,25 +15,10 @@ pub const INTERRUPTED: i32 = 130;
 
 /// Every code with its meaning, as the reference prints them.
 pub const MEANINGS: &[(i32, &str)] = &[
-    (
-        DONE,
-        "done; no more executions failed than `--max-failures` allows",
-    ),
-    (
-        INTERNAL,
-        "an error inside the program, its store or its machine",
-    ),
-    (
-        USAGE,
-        "the command line, the bench file or what they name is wrong; nothing was run",
-    ),
-    (
-        NOTHING_SELECTED,
-        "nothing was selected, or there is no batch to resume",
-    ),
-    (
-        FAILURES,
-        "more executions failed than `--max-failures` allows, or the batch was given up",
-    ),
+    (DONE, "done; no more executions failed than `--max-failures` allows"),
+    (INTERNAL, "an error inside the program, its store or its machine"),
+    (USAGE, "the command line, the bench file or what they name is wrong; nothing was run"),
+    (NOTHING_SELECTED, "nothing was selected, or there is no batch to resume"),
+    (FAILURES, "more executions failed than `--max-failures` allows, or the batch was given up"),
     (INTERRUPTED, "interrupted; the batch can be resumed"),
 ];

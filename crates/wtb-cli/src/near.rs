@@ -19,11 +19,7 @@ pub(crate) fn nearest<'a>(
 
 /// Returns the hint for a name that is not known: the nearest one, and all there are.
 pub(crate) fn suggestion(given: &str, known: &[&str]) -> String {
-    let all = known
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let all = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match nearest(given, known.iter().copied()) {
         Some(name) => format!("did you mean `{name}`? Known here: {all}"),
         None => format!("known here: {all}"),

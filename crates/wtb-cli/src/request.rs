@@ -36,10 +36,7 @@ pub enum Request {
 
 /// How to talk about what happens, and how to conclude.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent flags of the command line"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent flags of the command line")]
 pub struct OutputOptions {
     /// Whether stdout gets one JSON document in the place of a table.
     pub json: bool,

@@ -25,10 +25,7 @@ pub(crate) fn parse_fail_fast(text: &str) -> Result<FailFastArg, String> {
     {
         return Ok(FailFastArg(json!(count)));
     }
-    let share = text
-        .parse::<f64>()
-        .ok()
-        .filter(|share| *share > 0.0 && *share < 1.0);
+    let share = text.parse::<f64>().ok().filter(|share| *share > 0.0 && *share < 1.0);
     share
         .and_then(Number::from_f64)
         .map(|share| FailFastArg(Value::Number(share)))
@@ -59,8 +56,7 @@ impl Variables<'_> {
 }
 
 fn whole<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a whole number that fits"))
+    text.parse().map_err(|_| format!("`{text}` is not a whole number that fits"))
 }
 
 fn at_least_one(text: &str) -> Result<u32, String> {
@@ -76,14 +72,8 @@ fn seed(text: &str) -> Result<u64, String> {
 
 fn one_of<T: clap::ValueEnum>(text: &str) -> Result<T, String> {
     T::from_str(text, true).map_err(|_| {
-        let values: Vec<_> = T::value_variants()
-            .iter()
-            .filter_map(T::to_possible_value)
-            .collect();
-        let names: Vec<_> = values
-            .iter()
-            .map(clap::builder::PossibleValue::get_name)
-            .collect();
+        let values: Vec<_> = T::value_variants().iter().filter_map(T::to_possible_value).collect();
+        let names: Vec<_> = values.iter().map(clap::builder::PossibleValue::get_name).collect();
         format!("`{text}` is unknown; {}", suggestion(text, &names))
     })
 }
@@ -92,10 +82,7 @@ fn runner(text: &str) -> Result<String, String> {
     if RUNNERS.contains(&text) {
         return Ok(text.to_owned());
     }
-    Err(format!(
-        "`{text}` is unknown; {}",
-        suggestion(text, RUNNERS)
-    ))
+    Err(format!("`{text}` is unknown; {}", suggestion(text, RUNNERS)))
 }
 
 /// Settles when to use colour.
@@ -134,9 +121,7 @@ pub(crate) fn output(
     let base = reading(global, surroundings)?;
     let max_failures = variables.or(outcome.max_failures, "WTB_MAX_FAILURES", whole)?;
     Ok(OutputOptions {
-        progress: variables
-            .or(outcome.progress, "WTB_PROGRESS", one_of)?
-            .unwrap_or_default(),
+        progress: variables.or(outcome.progress, "WTB_PROGRESS", one_of)?.unwrap_or_default(),
         max_failures: max_failures.unwrap_or(0),
         metric: outcome.metric.clone().or(base.metric.clone()),
         ..base
@@ -157,10 +142,7 @@ pub(crate) fn run_request(
     let variables = Variables(surroundings);
     let output = output(global, &args.outcome, surroundings)?;
     let directory = location.directory().to_path_buf();
-    let from_file = file
-        .store
-        .as_deref()
-        .map(|store| (store, directory.as_path()));
+    let from_file = file.store.as_deref().map(|store| (store, directory.as_path()));
     let repeats = variables.or(args.repeats, "WTB_REPEATS", at_least_one)?;
     let max_workers = variables.or(args.max_workers, "WTB_MAX_WORKERS", at_least_one)?;
     let fail_fast = variables.or(args.fail_fast, "WTB_FAIL_FAST", parse_fail_fast)?;
@@ -171,10 +153,7 @@ pub(crate) fn run_request(
     }
     Ok(RunRequest {
         store: store_url::locate(global.store.as_deref(), from_file, surroundings),
-        name: args
-            .name
-            .or_else(|| file.name.clone())
-            .unwrap_or_else(|| called_after(&directory)),
+        name: args.name.or_else(|| file.name.clone()).unwrap_or_else(|| called_after(&directory)),
         cases: cases(&file)?,
         variants: variants(&file),
         metric: output.metric.clone().or(file.metric),
@@ -184,25 +163,13 @@ pub(crate) fn run_request(
             .or(file.runner)
             .unwrap_or_else(|| "thread".to_owned()),
         max_workers: max_workers.or(file.max_workers),
-        timeout: variables
-            .or(args.timeout, "WTB_TIMEOUT", parse_duration)?
-            .or(file.timeout),
-        retries: variables
-            .or(args.retries, "WTB_RETRIES", whole)?
-            .or(file.retries)
-            .unwrap_or(0),
-        seed: variables
-            .or(args.seed, "WTB_SEED", seed)?
-            .or(file.seed)
-            .unwrap_or(0),
+        timeout: variables.or(args.timeout, "WTB_TIMEOUT", parse_duration)?.or(file.timeout),
+        retries: variables.or(args.retries, "WTB_RETRIES", whole)?.or(file.retries).unwrap_or(0),
+        seed: variables.or(args.seed, "WTB_SEED", seed)?.or(file.seed).unwrap_or(0),
         fail_fast: fail_fast.map(|given| given.0).or(file.fail_fast),
         error: file.error.unwrap_or_else(|| "zero".to_owned()),
         window: file.window,
-        select: Selection {
-            variants: args.variants,
-            cases: args.cases,
-            limit,
-        },
+        select: Selection { variants: args.variants, cases: args.cases, limit },
         file: location.path,
         directory,
         workflow: file.workflow,
@@ -213,19 +180,14 @@ pub(crate) fn run_request(
 }
 
 fn called_after(directory: &Path) -> String {
-    directory
-        .file_name()
-        .map_or_else(|| "bench".to_owned(), |name| name.display().to_string())
+    directory.file_name().map_or_else(|| "bench".to_owned(), |name| name.display().to_string())
 }
 
 /// What is written out; the baseline alone where the file names no variants in any way.
 fn variants(file: &BenchFile) -> Vec<VariantEntry> {
     if file.variants.is_empty() && file.grid.is_none() {
         let name = Some("baseline".to_owned());
-        return vec![VariantEntry {
-            name,
-            ..VariantEntry::default()
-        }];
+        return vec![VariantEntry { name, ..VariantEntry::default() }];
     }
     file.variants.clone()
 }

@@ -53,23 +53,13 @@ pub fn start(
 /// Prints help and version as data, mistakes as errors.
 fn print_clap(error: &clap::Error, terminal: &mut Terminal<'_>) -> i32 {
     let rendered = error.render();
-    let style = if error.use_stderr() {
-        terminal.talk_style()
-    } else {
-        terminal.style()
-    };
-    let text = if style.is_colored() {
-        rendered.ansi().to_string()
-    } else {
-        rendered.to_string()
-    };
+    let style = if error.use_stderr() { terminal.talk_style() } else { terminal.style() };
+    let text = if style.is_colored() { rendered.ansi().to_string() } else { rendered.to_string() };
     if error.use_stderr() {
         terminal.talk(&text);
         return exit::USAGE;
     }
-    terminal
-        .data(&text)
-        .map_or_else(|error| terminal.fail(&error), |()| exit::DONE)
+    terminal.data(&text).map_or_else(|error| terminal.fail(&error), |()| exit::DONE)
 }
 
 fn perform(
@@ -79,11 +69,7 @@ fn perform(
     no_color: bool,
 ) -> Result<Step, CliError> {
     let CommandLine { verb, global } = line;
-    terminal.configure(
-        settings::color(&global, surroundings)?,
-        no_color,
-        global.quiet,
-    );
+    terminal.configure(settings::color(&global, surroundings)?, no_color, global.quiet);
     let address = || store_url::locate(global.store.as_deref(), None, surroundings);
     match verb {
         Verb::Run(args) => {
@@ -105,10 +91,7 @@ fn perform(
         }
         Verb::Compare(args) => {
             let store = store_url::open(&address())?;
-            let metric = args
-                .metric
-                .clone()
-                .or(settings::reading(&global, surroundings)?.metric);
+            let metric = args.metric.clone().or(settings::reading(&global, surroundings)?.metric);
             compare::compare(&args, metric, global.json, store.as_ref(), terminal)?;
         }
         Verb::Events(args) => {
@@ -140,11 +123,7 @@ fn resume_step(
         return Ok(Step::Exit(code));
     }
     store.close()?;
-    Ok(Step::Perform(Request::Resume(ResumeRequest {
-        store: address,
-        batch,
-        output,
-    })))
+    Ok(Step::Perform(Request::Resume(ResumeRequest { store: address, batch, output })))
 }
 
 fn show_step(
@@ -162,11 +141,7 @@ fn show_step(
         }
         show::Target::Execution(execution) => {
             store.close()?;
-            let request = ShowRequest {
-                store: address,
-                execution,
-                output,
-            };
+            let request = ShowRequest { store: address, execution, output };
             Ok(Step::Perform(Request::Show(request)))
         }
     }

@@ -25,9 +25,7 @@ pub(crate) fn locate(
     surroundings: &Surroundings<'_>,
 ) -> String {
     let here = surroundings.directory.as_path();
-    let named = flag
-        .map(str::to_owned)
-        .or_else(|| surroundings.variable(VARIABLE));
+    let named = flag.map(str::to_owned).or_else(|| surroundings.variable(VARIABLE));
     match (named, from_file) {
         (Some(text), _) => address(&text, here),
         (None, Some((text, directory))) => address(text, directory),
@@ -50,14 +48,8 @@ fn address(text: &str, directory: &Path) -> String {
     }
     let path = directory.join(text);
     let is_database = path.is_file()
-        || path
-            .extension()
-            .is_some_and(|extension| extension == "db" || extension == "sqlite");
-    let database = if is_database {
-        path
-    } else {
-        path.join(DATABASE)
-    };
+        || path.extension().is_some_and(|extension| extension == "db" || extension == "sqlite");
+    let database = if is_database { path } else { path.join(DATABASE) };
     database.display().to_string()
 }
 
@@ -77,9 +69,6 @@ mod tests {
         let unset = surroundings(&nothing, "/work");
         assert_eq!(locate(None, file, &unset), "/bench/results/wtb.db");
         assert_eq!(locate(None, None, &unset), "/work/.wtb/wtb.db");
-        assert_eq!(
-            locate(Some("sqlite:///a/b.db"), None, &unset),
-            "sqlite:///a/b.db"
-        );
+        assert_eq!(locate(Some("sqlite:///a/b.db"), None, &unset), "sqlite:///a/b.db");
     }
 }

@@ -110,10 +110,7 @@ impl<'a> Terminal<'a> {
 
     /// Writes data.
     pub fn data(&mut self, text: &str) -> Result<(), CliError> {
-        let written = self
-            .stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| self.stdout.flush());
+        let written = self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush());
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => CliError::new(ErrorKind::OutputClosed, "output closed"),
             _ => CliError::internal(format!("cannot write the output: {error}")),
@@ -143,10 +140,6 @@ impl<'a> Terminal<'a> {
 
     fn insist(&mut self, text: &str) {
         // With stderr gone there is nobody left to tell.
-        drop(
-            self.stderr
-                .write_all(text.as_bytes())
-                .and_then(|()| self.stderr.flush()),
-        );
+        drop(self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush()));
     }
 }

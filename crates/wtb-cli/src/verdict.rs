@@ -9,17 +9,9 @@ use crate::text::{Tone, plural};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// No more failed than may.
-    Passed {
-        executions: u64,
-        failed: u64,
-        waiting: u64,
-    },
+    Passed { executions: u64, failed: u64, waiting: u64 },
     /// More failed than may.
-    Failures {
-        executions: u64,
-        failed: u64,
-        allowed: u64,
-    },
+    Failures { executions: u64, failed: u64, allowed: u64 },
     /// Given up before its end, by the fail-fast threshold or on request.
     GivenUp { failed: u64, not_run: u64 },
     /// Stopped before its end; it can be resumed.
@@ -32,30 +24,16 @@ impl Verdict {
         let (executions, failed) = (counts.total(), counts.errors());
         // A batch whose last scores are missing has not ended either.
         if counts.outstanding() > 0 || !status.is_final() {
-            return Self::Interrupted {
-                outstanding: counts.outstanding(),
-                executions,
-            };
+            return Self::Interrupted { outstanding: counts.outstanding(), executions };
         }
         if counts.cancelled > 0 {
-            return Self::GivenUp {
-                failed,
-                not_run: counts.cancelled,
-            };
+            return Self::GivenUp { failed, not_run: counts.cancelled };
         }
         if failed > max_failures {
-            return Self::Failures {
-                executions,
-                failed,
-                allowed: max_failures,
-            };
+            return Self::Failures { executions, failed, allowed: max_failures };
         }
         let waiting = counts.interrupted + counts.paused;
-        Self::Passed {
-            executions,
-            failed,
-            waiting,
-        }
+        Self::Passed { executions, failed, waiting }
     }
 
     /// Returns the exit code.
@@ -88,57 +66,30 @@ impl Verdict {
     /// Returns the sentence printed.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Self::Passed {
-                executions,
-                failed: 0,
-                waiting: 0,
-            } => {
+            Self::Passed { executions, failed: 0, waiting: 0 } => {
                 format!("all of {} succeeded", plural(*executions, "execution"))
             }
-            Self::Passed {
-                executions,
-                failed: 0,
-                waiting,
-            } => {
+            Self::Passed { executions, failed: 0, waiting } => {
                 let all = plural(*executions, "execution");
                 format!("none of {all} failed; {waiting} await an answer or stand still")
             }
-            Self::Passed {
-                executions, failed, ..
-            } => {
-                format!(
-                    "{failed} of {} failed, as many may",
-                    plural(*executions, "execution")
-                )
+            Self::Passed { executions, failed, .. } => {
+                format!("{failed} of {} failed, as many may", plural(*executions, "execution"))
             }
-            Self::Failures {
-                executions,
-                failed,
-                allowed: 0,
-            } => {
+            Self::Failures { executions, failed, allowed: 0 } => {
                 format!("{failed} of {} failed", plural(*executions, "execution"))
             }
-            Self::Failures {
-                executions,
-                failed,
-                allowed,
-            } => format!(
+            Self::Failures { executions, failed, allowed } => format!(
                 "{failed} of {} failed, more than the {allowed} that may",
                 plural(*executions, "execution")
             ),
             Self::GivenUp { failed, not_run } => {
-                format!(
-                    "given up after {}; {not_run} did not run",
-                    plural(*failed, "failure")
-                )
+                format!("given up after {}; {not_run} did not run", plural(*failed, "failure"))
             }
             Self::Interrupted { outstanding: 0, .. } => {
                 "interrupted: some executions await their scores".to_owned()
             }
-            Self::Interrupted {
-                outstanding,
-                executions,
-            } => {
+            Self::Interrupted { outstanding, executions } => {
                 format!(
                     "interrupted: {outstanding} of {} are left",
                     plural(*executions, "execution")
@@ -153,13 +104,7 @@ mod tests {
     use super::*;
 
     fn counts(succeeded: u64, failed: u64, queued: u64, cancelled: u64) -> StatusCounts {
-        StatusCounts {
-            succeeded,
-            failed,
-            queued,
-            cancelled,
-            ..StatusCounts::default()
-        }
+        StatusCounts { succeeded, failed, queued, cancelled, ..StatusCounts::default() }
     }
 
     #[test]
@@ -167,14 +112,8 @@ mod tests {
         let code =
             |status, counts: StatusCounts, max| Verdict::of(status, &counts, max).exit_code();
         assert_eq!(code(BatchStatus::Completed, counts(5, 0, 0, 0), 0), 0);
-        assert_eq!(
-            code(BatchStatus::CompletedWithErrors, counts(5, 2, 0, 0), 1),
-            100
-        );
-        assert_eq!(
-            code(BatchStatus::CompletedWithErrors, counts(5, 2, 0, 0), 2),
-            0
-        );
+        assert_eq!(code(BatchStatus::CompletedWithErrors, counts(5, 2, 0, 0), 1), 100);
+        assert_eq!(code(BatchStatus::CompletedWithErrors, counts(5, 2, 0, 0), 2), 0);
         assert_eq!(code(BatchStatus::Running, counts(5, 2, 1, 0), 0), 130);
         assert_eq!(code(BatchStatus::Failed, counts(5, 2, 0, 9), 50), 100);
         assert_eq!(code(BatchStatus::Cancelled, counts(5, 0, 0, 9), 0), 100);
@@ -184,14 +123,8 @@ mod tests {
     #[test]
     fn the_sentence_says_what_the_code_means() {
         let verdict = Verdict::of(BatchStatus::CompletedWithErrors, &counts(5, 2, 0, 0), 1);
-        assert_eq!(
-            verdict.sentence(),
-            "2 of 7 executions failed, more than the 1 that may"
-        );
+        assert_eq!(verdict.sentence(), "2 of 7 executions failed, more than the 1 that may");
         let verdict = Verdict::of(BatchStatus::Running, &counts(5, 0, 3, 0), 0);
-        assert_eq!(
-            verdict.sentence(),
-            "interrupted: 3 of 8 executions are left"
-        );
+        assert_eq!(verdict.sentence(), "interrupted: 3 of 8 executions are left");
     }
 }

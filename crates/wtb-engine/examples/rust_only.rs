@@ -65,11 +65,8 @@ const CASES: [(&str, &str); 16] = [
 type Alikeness = fn(&str, &str) -> f64;
 
 /// The variants: what the node `recognise` is made of.
-const VARIANTS: [(&str, Alikeness); 3] = [
-    ("prefix", common_prefix),
-    ("edits", few_edits),
-    ("bigrams", shared_bigrams),
-];
+const VARIANTS: [(&str, Alikeness); 3] =
+    [("prefix", common_prefix), ("edits", few_edits), ("bigrams", shared_bigrams)];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let temporary = tempfile::tempdir()?;
@@ -94,16 +91,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut out = stdout().lock();
         writeln!(out, "{:<10}{:>8}{:>8}", "variant", "correct", "cases")?;
         for line in &comparison.variants {
-            let mean = line
-                .mean
-                .map_or("-".to_owned(), |mean| format!("{mean:.2}"));
+            let mean = line.mean.map_or("-".to_owned(), |mean| format!("{mean:.2}"));
             writeln!(out, "{:<10}{mean:>8}{:>8}", line.name, line.cases)?;
         }
-        writeln!(
-            out,
-            "best: {}",
-            comparison.best.as_deref().unwrap_or("none")
-        )?;
+        writeln!(out, "best: {}", comparison.best.as_deref().unwrap_or("none"))?;
     }
     Ok(engine.close()?)
 }
@@ -177,10 +168,7 @@ fn attempt(engine: &Engine, task: &Task) -> Result<Delivery, EngineError> {
         duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
         ..AttemptOutcome::default()
     };
-    Ok(Delivery {
-        end: AttemptEnd::Succeeded,
-        outcome,
-    })
+    Ok(Delivery { end: AttemptEnd::Succeeded, outcome })
 }
 
 fn normalise(typed: &str) -> String {
@@ -193,10 +181,7 @@ fn recognise(word: &str, alikeness: Alikeness) -> &'static str {
 }
 
 fn common_prefix(left: &str, right: &str) -> f64 {
-    let same = left
-        .chars()
-        .zip(right.chars())
-        .take_while(|(left, right)| left == right);
+    let same = left.chars().zip(right.chars()).take_while(|(left, right)| left == right);
     same.map(|_| 1.0).sum()
 }
 
@@ -219,18 +204,11 @@ fn few_edits(left: &str, right: &str) -> f64 {
 fn shared_bigrams(left: &str, right: &str) -> f64 {
     let bigrams =
         |word: &str| -> BTreeSet<(char, char)> { word.chars().zip(word.chars().skip(1)).collect() };
-    bigrams(left)
-        .intersection(&bigrams(right))
-        .map(|_| 1.0)
-        .sum()
+    bigrams(left).intersection(&bigrams(right)).map(|_| 1.0).sum()
 }
 
 fn show_progress(batch: &ActiveBatch) -> std::io::Result<()> {
     let progress = batch.progress();
     let (ended, failed) = (progress.counts.ended(), progress.counts.errors());
-    writeln!(
-        stdout(),
-        "{ended} of {} executions, {failed} failed",
-        progress.total
-    )
+    writeln!(stdout(), "{ended} of {} executions, {failed} failed", progress.total)
 }

@@ -20,9 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let executions: u32 = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let temporary = tempfile::tempdir()?;
-    let directory = arguments
-        .next()
-        .map_or(temporary.path().to_owned(), PathBuf::from);
+    let directory = arguments.next().map_or(temporary.path().to_owned(), PathBuf::from);
     let path = directory.join(format!("throughput-{}.db", std::process::id()));
     let engine = Engine::open(&path.display().to_string())?;
     let begun = Instant::now();
@@ -35,13 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         match batch.poll(worker, Duration::from_secs(1))? {
             Poll::Task(task) => {
                 let outcome = AttemptOutcome::default();
-                batch.complete(
-                    &task,
-                    Delivery {
-                        end: AttemptEnd::Succeeded,
-                        outcome,
-                    },
-                )?;
+                batch.complete(&task, Delivery { end: AttemptEnd::Succeeded, outcome })?;
             }
             Poll::Idle => {}
             Poll::Released => break,

@@ -30,16 +30,10 @@ pub fn compare_batches(
     };
     for batch in batches {
         let record = store.batch(batch)?.batch;
-        let of_batch = ExecutionFilter {
-            batch: Some(batch.clone()),
-            ..ExecutionFilter::default()
-        };
+        let of_batch = ExecutionFilter { batch: Some(batch.clone()), ..ExecutionFilter::default() };
         let mut own = store.executions(&of_batch, Page::ALL)?;
-        let mut own_names: Vec<_> = store
-            .variants(batch)?
-            .into_iter()
-            .map(|variant| variant.name)
-            .collect();
+        let mut own_names: Vec<_> =
+            store.variants(batch)?.into_iter().map(|variant| variant.name).collect();
         if batches.len() > 1 {
             for name in &mut own_names {
                 *name = qualified(name, batch);
@@ -53,9 +47,7 @@ pub fn compare_batches(
         scores.extend(store.scores(batch)?);
         options.error = record.spec.error;
         options.metric = options.metric.or(record.spec.metric);
-        options
-            .sources
-            .extend(record.spec.evaluators.iter().filter_map(evaluator_name));
+        options.sources.extend(record.spec.evaluators.iter().filter_map(evaluator_name));
     }
     Ok(compare(&names, &executions, &scores, &options))
 }
@@ -66,8 +58,5 @@ fn qualified(variant: &str, batch: &BatchId) -> String {
 
 /// The name under which an evaluator's scores are stored.
 fn evaluator_name(description: &serde_json::Value) -> Option<String> {
-    description
-        .get("name")
-        .and_then(|name| name.as_str())
-        .map(str::to_owned)
+    description.get("name").and_then(|name| name.as_str()).map(str::to_owned)
 }

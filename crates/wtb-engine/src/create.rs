@@ -32,9 +32,8 @@ pub(crate) fn create(
         at,
     };
     let shape = (plan.variants.len(), cases.len(), plan.spec.repeats);
-    let executions = all_cells(shape)
-        .map(|cell| cells.execution(cell))
-        .collect::<Result<Vec<_>, _>>()?;
+    let executions =
+        all_cells(shape).map(|cell| cells.execution(cell)).collect::<Result<Vec<_>, _>>()?;
     let body = EventBody::BatchCreated {
         workflow: plan.workflow.clone(),
         variants: plan.variants.len() as u64,
@@ -42,30 +41,14 @@ pub(crate) fn create(
         repeats: plan.spec.repeats,
         executions: executions.len() as u64,
     };
-    let names = plan
-        .variants
-        .iter()
-        .map(|variant| variant.name.clone())
-        .collect();
+    let names = plan.variants.iter().map(|variant| variant.name.clone()).collect();
     let case_ids = cases.iter().map(|case| case.id.clone()).collect();
     let outstanding = in_order(&plan.spec, shape, &executions, |_| Ok(Prior::default()))?;
-    let counts = StatusCounts {
-        queued: executions.len() as u64,
-        ..StatusCounts::default()
-    };
-    let event = Event {
-        at,
-        session: session.clone(),
-        batch: Some(batch.clone()),
-        execution: None,
-        body,
-    };
-    let change = Change::CreateBatch {
-        batch: Box::new(record),
-        variants: plan.variants,
-        cases,
-        executions,
-    };
+    let counts = StatusCounts { queued: executions.len() as u64, ..StatusCounts::default() };
+    let event =
+        Event { at, session: session.clone(), batch: Some(batch.clone()), execution: None, body };
+    let change =
+        Change::CreateBatch { batch: Box::new(record), variants: plan.variants, cases, executions };
     store.commit(UnitOfWork::new(change, event))?;
     let setup = Setup {
         cells: outstanding,
@@ -75,25 +58,14 @@ pub(crate) fn create(
         unscored: Vec::new(),
         status: Some(BatchStatus::Pending),
     };
-    Ok(Taken {
-        batch,
-        spec: plan.spec,
-        setup,
-        first_token: 1,
-        resumed: false,
-    })
+    Ok(Taken { batch, spec: plan.spec, setup, first_token: 1, resumed: false })
 }
 
 fn all_cells((variants, cases, repeats): Shape) -> impl Iterator<Item = Cell> {
     let (variants, cases) = (index(variants), index(cases));
     (0..variants).flat_map(move |variant| {
-        (0..cases).flat_map(move |case| {
-            (0..repeats).map(move |repeat| Cell {
-                variant,
-                case,
-                repeat,
-            })
-        })
+        (0..cases)
+            .flat_map(move |case| (0..repeats).map(move |repeat| Cell { variant, case, repeat }))
     })
 }
 
@@ -111,10 +83,7 @@ pub(crate) fn extend(
     let new_cases = plan::store_cases(store, extension.cases)?;
     variants.extend(extension.variants.iter().cloned());
     cases.extend(new_cases.iter().cloned());
-    plan::unique(
-        "variant",
-        variants.iter().map(|variant| variant.name.as_str()),
-    )?;
+    plan::unique("variant", variants.iter().map(|variant| variant.name.as_str()))?;
     plan::unique("case", cases.iter().map(|case| case.id.as_str()))?;
     let mut spec = record.spec;
     spec.repeats = spec.repeats.saturating_add(extension.repeats);
@@ -139,9 +108,7 @@ pub(crate) fn extend(
         let text = "nothing to add: name variants, cases or repeats that the batch lacks";
         return Err(EngineError::Invalid(text.to_owned()));
     }
-    let body = EventBody::BatchExtended {
-        executions: executions.len() as u64,
-    };
+    let body = EventBody::BatchExtended { executions: executions.len() as u64 };
     let change = Change::ExtendBatch {
         batch: batch.clone(),
         spec: Box::new(spec),
@@ -161,8 +128,6 @@ pub(crate) fn create_single(
     let mut record = plan::queued_execution(&plan.workflow, &plan.variant, Clock::now())?;
     record.seed = plan.seed;
     record.input = Some(store.put_value(plan.input)?);
-    store.commit(UnitOfWork::silent(Change::CreateExecution(Box::new(
-        record.clone(),
-    ))))?;
+    store.commit(UnitOfWork::silent(Change::CreateExecution(Box::new(record.clone()))))?;
     Ok(record)
 }

@@ -44,10 +44,7 @@ pub struct Engine {
 ///
 /// With `create`, a store that does not exist is made; without, it is an error.
 pub fn open_store(url: &str, create: bool) -> Result<Arc<dyn Store>, EngineError> {
-    let options = SqliteOptions {
-        create,
-        ..SqliteOptions::default()
-    };
+    let options = SqliteOptions { create, ..SqliteOptions::default() };
     Ok(Arc::new(SqliteStore::open(url, options)?))
 }
 
@@ -209,16 +206,9 @@ impl Engine {
         for batch in active.iter().filter_map(Weak::upgrade) {
             closed = closed.and(batch.abandon());
         }
-        let change = Change::CloseSession {
-            session: self.session.clone(),
-            at: Clock::now(),
-        };
-        closed = closed.and(
-            self.store
-                .commit(UnitOfWork::silent(change))
-                .map(drop)
-                .map_err(Into::into),
-        );
+        let change = Change::CloseSession { session: self.session.clone(), at: Clock::now() };
+        closed =
+            closed.and(self.store.commit(UnitOfWork::silent(change)).map(drop).map_err(Into::into));
         session::closed(&self.session);
         closed.and(self.store.close().map_err(Into::into))
     }
@@ -229,40 +219,22 @@ impl Engine {
         work: impl FnOnce() -> Result<UnitOfWork, EngineError>,
     ) -> Result<Arc<ActiveBatch>, EngineError> {
         self.check_open()?;
-        let _one_at_a_time = self
-            .taking_up
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.taking_up.lock().unwrap_or_else(PoisonError::into_inner);
         if self.active(batch).is_some() {
             return Err(EngineError::Busy {
                 batch: batch.clone(),
                 owner: "this program; wait for the batch to end".to_owned(),
             });
         }
-        let claim = Claim {
-            store: self.store.as_ref(),
-            session: &self.session,
-            batch,
-        };
+        let claim = Claim { store: self.store.as_ref(), session: &self.session, batch };
         claim.take(Clock::now(), work()?)?;
         self.activate(claim.load()?)
     }
 
     fn activate(&self, taken: Taken) -> Result<Arc<ActiveBatch>, EngineError> {
-        let Taken {
-            batch,
-            spec,
-            setup,
-            first_token,
-            resumed,
-        } = taken;
+        let Taken { batch, spec, setup, first_token, resumed } = taken;
         let config = settings::scheduler_config(&spec, first_token);
-        let active = self.enter(ActiveBatch::new(
-            self.context(),
-            Some(batch),
-            config,
-            setup,
-        )?)?;
+        let active = self.enter(ActiveBatch::new(self.context(), Some(batch), config, setup)?)?;
         active.begin(&spec.runner, spec.max_workers, resumed)?;
         self.pacemaker.watch(&active);
         Ok(active)
@@ -283,22 +255,14 @@ impl Engine {
         batch: Option<&BatchId>,
         execution: &ExecutionId,
     ) -> (Change, Event) {
-        let change = Change::RequeueExecution {
-            execution: execution.clone(),
-        };
-        let body = EventBody::ExecutionRequeued {
-            reason: "it is retried".to_owned(),
-        };
+        let change = Change::RequeueExecution { execution: execution.clone() };
+        let body = EventBody::ExecutionRequeued { reason: "it is retried".to_owned() };
         (change, self.event(batch, Some(execution), body))
     }
 
     pub(crate) fn check_open(&self) -> Result<(), EngineError> {
         self.check_process()?;
-        if self.lock_active().is_none() {
-            Err(EngineError::Closed)
-        } else {
-            Ok(())
-        }
+        if self.lock_active().is_none() { Err(EngineError::Closed) } else { Ok(()) }
     }
 
     fn lock_active(&self) -> MutexGuard<'_, Option<Vec<Weak<ActiveBatch>>>> {
@@ -306,11 +270,7 @@ impl Engine {
     }
 
     pub(crate) fn all_active(&self) -> Vec<Arc<ActiveBatch>> {
-        self.lock_active()
-            .iter()
-            .flatten()
-            .filter_map(Weak::upgrade)
-            .collect()
+        self.lock_active().iter().flatten().filter_map(Weak::upgrade).collect()
     }
 
     pub(crate) fn context(&self) -> Context {

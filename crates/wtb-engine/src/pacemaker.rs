@@ -44,11 +44,7 @@ impl Pacemaker {
         let pacemaker = Arc::new(Self {
             clock,
             planned: AtomicU64::new(NEVER),
-            shared: Mutex::new(Shared {
-                active: Vec::new(),
-                due: NEVER,
-                stopped: false,
-            }),
+            shared: Mutex::new(Shared { active: Vec::new(), due: NEVER, stopped: false }),
             poked: Condvar::new(),
         });
         let own = Arc::clone(&pacemaker);
@@ -91,10 +87,7 @@ impl Pacemaker {
             self.planned.store(NEVER, Ordering::SeqCst);
             let now = self.clock.elapsed_ms();
             if now >= heartbeat_due {
-                let change = Change::Heartbeat {
-                    session: session.clone(),
-                    at: Clock::now(),
-                };
+                let change = Change::Heartbeat { session: session.clone(), at: Clock::now() };
                 // A heartbeat that cannot be written is not worth an error of its own: the next
                 // unit of work of a batch meets the same trouble and reports it.
                 drop(store.submit(UnitOfWork::silent(change)));
@@ -108,12 +101,7 @@ impl Pacemaker {
 
     /// Ticks every active batch; returns when the next of them needs one.
     fn tick_all(&self, now: u64) -> u64 {
-        let active: Vec<_> = self
-            .lock()
-            .active
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
+        let active: Vec<_> = self.lock().active.iter().filter_map(Weak::upgrade).collect();
         let mut next = NEVER;
         for batch in active.iter().filter(|batch| batch.is_under_way()) {
             // An error ends the batch and is given to whoever waits for it.

@@ -87,23 +87,16 @@ impl BatchPlan {
     /// Refuses what could never run: nothing selected, names that are not unique, zero repeats.
     pub fn check(&self) -> Result<(), EngineError> {
         if self.variants.is_empty() {
-            return Err(EngineError::Invalid(
-                "a batch needs at least one variant".to_owned(),
-            ));
+            return Err(EngineError::Invalid("a batch needs at least one variant".to_owned()));
         }
         if self.cases.is_empty() {
-            return Err(EngineError::Invalid(
-                "a batch needs at least one case".to_owned(),
-            ));
+            return Err(EngineError::Invalid("a batch needs at least one case".to_owned()));
         }
         if self.spec.repeats == 0 || self.spec.max_workers == 0 || self.spec.window == 0 {
             let text = "repeats, max_workers and window must be at least 1";
             return Err(EngineError::Invalid(text.to_owned()));
         }
-        unique(
-            "variant",
-            self.variants.iter().map(|variant| variant.name.as_str()),
-        )?;
+        unique("variant", self.variants.iter().map(|variant| variant.name.as_str()))?;
         unique("case", self.cases.iter().map(|case| case.id.as_str()))?;
         check_size(self.variants.len(), self.cases.len(), self.spec.repeats)
     }
@@ -143,10 +136,7 @@ pub(crate) fn store_cases(
             group: case.group,
             tags: case.tags,
             input: store.put_value(case.input)?,
-            expected: case
-                .expected
-                .map(|value| store.put_value(value))
-                .transpose()?,
+            expected: case.expected.map(|value| store.put_value(value)).transpose()?,
         })
     });
     stored.collect()

@@ -53,15 +53,9 @@ pub(crate) fn rate(ended: u64, outstanding: u64, elapsed_ms: u64) -> (f64, Optio
     if ended == 0 || elapsed_ms == 0 {
         return (0.0, None);
     }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts and milliseconds are far below 2^52"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "counts and milliseconds are far below 2^52")]
     let per_second = ended as f64 * 1000.0 / elapsed_ms as f64;
-    (
-        per_second,
-        Some(elapsed_ms.saturating_mul(outstanding) / ended),
-    )
+    (per_second, Some(elapsed_ms.saturating_mul(outstanding) / ended))
 }
 
 #[cfg(test)]

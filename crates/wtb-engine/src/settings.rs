@@ -36,10 +36,9 @@ pub(crate) fn scheduler_config(spec: &BatchSpec, first_token: u64) -> Config {
         seed: spec.seed,
         fail_fast: spec.fail_fast.map(|fail_fast| match fail_fast {
             FailFast::Count(count) => wtb_scheduler::FailFast::Count(count),
-            FailFast::Fraction(fraction) => wtb_scheduler::FailFast::Fraction {
-                fraction,
-                min_sample: FAIL_FAST_SAMPLE_MIN,
-            },
+            FailFast::Fraction(fraction) => {
+                wtb_scheduler::FailFast::Fraction { fraction, min_sample: FAIL_FAST_SAMPLE_MIN }
+            }
         }),
         lease_ttl: None,
         max_losses: LOSSES_MAX,

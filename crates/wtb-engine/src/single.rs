@@ -32,10 +32,7 @@ impl Engine {
     ) -> Result<Arc<ActiveBatch>, EngineError> {
         self.check_open()?;
         settings::single_config(timeout_ms, 1).validate()?;
-        let _one_at_a_time = self
-            .taking_up
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.taking_up.lock().unwrap_or_else(PoisonError::into_inner);
         let record = self.store.execution(execution)?;
         if let Some(batch) = &record.batch {
             let text = format!("execution {execution} belongs to batch {batch}: retry it there");
@@ -70,10 +67,7 @@ impl Engine {
             cells: vec![cell_info(record, prior)],
             variants: vec![record.variant.clone()],
             cases: vec![record.case_id.clone()],
-            counts: StatusCounts {
-                queued: 1,
-                ..StatusCounts::default()
-            },
+            counts: StatusCounts { queued: 1, ..StatusCounts::default() },
             unscored: Vec::new(),
             status: None,
         };
@@ -85,11 +79,7 @@ impl Engine {
 
     /// Who drives a single execution, as text; `None` when nobody does any more.
     fn driver_of_single(&self, record: &ExecutionRecord) -> Result<Option<String>, EngineError> {
-        if self
-            .all_active()
-            .iter()
-            .any(|active| active.drives_single(&record.id))
-        {
+        if self.all_active().iter().any(|active| active.drives_single(&record.id)) {
             return Ok(Some("this program".to_owned()));
         }
         let filter = JournalFilter {

@@ -36,9 +36,7 @@ pub(crate) fn in_order(
     executions: &[ExecutionRecord],
     prior: impl Fn(&ExecutionRecord) -> Result<Prior, EngineError>,
 ) -> Result<Vec<CellInfo>, EngineError> {
-    let outstanding = executions
-        .iter()
-        .filter(|execution| !execution.status.is_final());
+    let outstanding = executions.iter().filter(|execution| !execution.status.is_final());
     let mut by_cell: HashMap<_, _> = outstanding
         .map(|execution| {
             let cell = Coordinates {
@@ -72,18 +70,11 @@ pub(crate) fn cell_info(execution: &ExecutionRecord, prior: Prior) -> CellInfo {
 /// What earlier sessions charged to a queued execution since it was last sent back to the queue,
 /// as the journal tells it.
 pub(crate) fn prior(store: &dyn Store, execution: &ExecutionRecord) -> Result<Prior, EngineError> {
-    let mut prior = Prior {
-        attempts: execution.attempts,
-        ..Prior::default()
-    };
+    let mut prior = Prior { attempts: execution.attempts, ..Prior::default() };
     if execution.attempts == 0 {
         return Ok(prior);
     }
-    let kinds = [
-        "execution.started",
-        "execution.retrying",
-        "execution.requeued",
-    ];
+    let kinds = ["execution.started", "execution.retrying", "execution.requeued"];
     let filter = JournalFilter {
         execution: Some(execution.id.clone()),
         kinds: kinds.map(str::to_owned).to_vec(),
@@ -115,10 +106,9 @@ pub(crate) fn live_driver(
     now: Timestamp,
 ) -> Result<Option<String>, EngineError> {
     match store.session(session) {
-        Ok(driver) if session::is_alive(&driver, now) => Ok(Some(format!(
-            "process {} on {}",
-            driver.process, driver.host
-        ))),
+        Ok(driver) if session::is_alive(&driver, now) => {
+            Ok(Some(format!("process {} on {}", driver.process, driver.host)))
+        }
         Ok(_) | Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -144,15 +134,7 @@ impl Claim<'_> {
             return Err(self.busy(owner));
         }
         let (batch, session) = (self.batch.clone(), self.session.clone());
-        work.changes.insert(
-            0,
-            Change::ClaimBatch {
-                batch,
-                session,
-                from,
-                at: now,
-            },
-        );
+        work.changes.insert(0, Change::ClaimBatch { batch, session, from, at: now });
         match self.store.commit(work) {
             // Somebody else was faster.
             Err(StoreError::NotOwner { owner, .. }) => Err(self.busy(format!("session {owner}"))),
@@ -161,10 +143,7 @@ impl Claim<'_> {
     }
 
     fn busy(&self, owner: String) -> EngineError {
-        EngineError::Busy {
-            batch: self.batch.clone(),
-            owner,
-        }
+        EngineError::Busy { batch: self.batch.clone(), owner }
     }
 
     /// Loads what is left to do.
@@ -173,10 +152,8 @@ impl Claim<'_> {
         let BatchRecord { spec, status, .. } = summary.batch;
         let variants = self.store.variants(self.batch)?;
         let cases = self.store.cases(self.batch)?;
-        let of_batch = ExecutionFilter {
-            batch: Some(self.batch.clone()),
-            ..ExecutionFilter::default()
-        };
+        let of_batch =
+            ExecutionFilter { batch: Some(self.batch.clone()), ..ExecutionFilter::default() };
         let executions = self.store.executions(&of_batch, Page::ALL)?;
         let unscored = if spec.evaluators.is_empty() {
             Vec::new()
@@ -197,12 +174,6 @@ impl Claim<'_> {
         };
         let tokens = executions.iter().map(|execution| execution.token);
         let first_token = tokens.max().unwrap_or_default() + 1;
-        Ok(Taken {
-            batch: self.batch.clone(),
-            spec,
-            setup,
-            first_token,
-            resumed: true,
-        })
+        Ok(Taken { batch: self.batch.clone(), spec, setup, first_token, resumed: true })
     }
 }

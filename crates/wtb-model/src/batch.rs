@@ -54,12 +54,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            initial_ms: 500,
-            factor: 2.0,
-            max_ms: 60_000,
-            jitter: 0.5,
-        }
+        Self { initial_ms: 500, factor: 2.0, max_ms: 60_000, jitter: 0.5 }
     }
 }
 

@@ -234,7 +234,7 @@ event_body! {
     ExecutionRetrying = "execution.retrying" {
         /// The number of the attempt that ended.
         attempt: u32,
-        /// How it ended: `failed`, `timed_out` or `lost`.
+        /// How it ended: `failed`, `timed_out`, `lost`, or `cancelled` when its session stopped.
         cause: String,
         /// What went wrong.
         message: String,
@@ -289,9 +289,7 @@ mod tests {
 
     #[test]
     fn bodies_are_tagged_with_their_kind() {
-        let body = EventBody::ExecutionCancelled {
-            reason: "the batch was cancelled".to_owned(),
-        };
+        let body = EventBody::ExecutionCancelled { reason: "the batch was cancelled".to_owned() };
         let json = serde_json::to_value(&body).unwrap();
         assert_eq!(json["kind"], "execution.cancelled");
         assert_eq!(body.kind(), "execution.cancelled");
@@ -300,10 +298,8 @@ mod tests {
 
     #[test]
     fn custom_events_carry_the_kind_of_their_publisher() {
-        let body = EventBody::Custom {
-            name: "custom.note".to_owned(),
-            data: serde_json::json!({"a": 1}),
-        };
+        let body =
+            EventBody::Custom { name: "custom.note".to_owned(), data: serde_json::json!({"a": 1}) };
         assert_eq!(body.kind(), "custom.note");
         let json = serde_json::to_string(&body).unwrap();
         assert_eq!(serde_json::from_str::<EventBody>(&json).unwrap(), body);

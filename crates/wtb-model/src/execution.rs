@@ -37,13 +37,8 @@ pub enum NodeStatus {
 }
 
 impl NodeStatus {
-    const ALL: [Self; 5] = [
-        Self::Succeeded,
-        Self::Failed,
-        Self::Cached,
-        Self::Cancelled,
-        Self::Interrupted,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Succeeded, Self::Failed, Self::Cached, Self::Cancelled, Self::Interrupted];
 
     /// Returns the name used in stores and in Python.
     pub const fn as_str(self) -> &'static str {

@@ -31,9 +31,7 @@ fn encode(entropy: [u8; ID_ENTROPY_BYTES], prefix: &str) -> String {
     let mut text = String::with_capacity(prefix.len() + BODY_CHARS);
     text.push_str(prefix);
     for group in entropy.chunks_exact(5) {
-        let bits = group
-            .iter()
-            .fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
+        let bits = group.iter().fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
         for shift in (0..8).rev() {
             let index = usize::try_from((bits >> (shift * 5)) & 31).unwrap_or_default();
             text.push(char::from(ALPHABET[index]));
@@ -141,11 +139,7 @@ mod tests {
     fn an_id_of_another_kind_is_refused_with_what_was_expected() {
         let batch = BatchId::from_entropy([1; ID_ENTROPY_BYTES]);
         let error = batch.as_str().parse::<ExecutionId>().unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("not an execution id: expected `e_`")
-        );
+        assert!(error.to_string().contains("not an execution id: expected `e_`"));
         assert!("e_IIIIIIIIIIIIIIII".parse::<ExecutionId>().is_err());
         assert!("e_short".parse::<ExecutionId>().is_err());
     }

@@ -90,10 +90,7 @@ status! {
 impl BatchStatus {
     /// Whether nothing of the batch is outstanding.
     pub const fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Completed | Self::CompletedWithErrors | Self::Failed | Self::Cancelled
-        )
+        matches!(self, Self::Completed | Self::CompletedWithErrors | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -169,27 +166,18 @@ mod tests {
 
     #[test]
     fn an_illegal_step_says_what_is_allowed() {
-        let error = BatchStatus::Paused
-            .check(BatchStatus::Completed, "batch b_1")
-            .unwrap_err();
+        let error = BatchStatus::Paused.check(BatchStatus::Completed, "batch b_1").unwrap_err();
         assert_eq!(
             error.to_string(),
             "batch b_1 cannot go from `paused` to `completed`; \
              from `paused` it may go to `running`, `cancelled`"
         );
-        assert!(
-            AttemptStatus::Lost
-                .check(AttemptStatus::Running, "an attempt")
-                .is_err()
-        );
+        assert!(AttemptStatus::Lost.check(AttemptStatus::Running, "an attempt").is_err());
     }
 
     #[test]
     fn final_executions_only_leave_through_the_queue() {
-        for status in ExecutionStatus::ALL
-            .iter()
-            .filter(|status| status.is_final())
-        {
+        for status in ExecutionStatus::ALL.iter().filter(|status| status.is_final()) {
             assert_eq!(status.successors(), [ExecutionStatus::Queued], "{status}");
         }
     }

@@ -16,10 +16,7 @@ pub struct Value {
 impl Value {
     /// Makes a value from its parts.
     pub fn new(kind: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            kind: kind.into(),
-            bytes: bytes.into(),
-        }
+        Self { kind: kind.into(), bytes: bytes.into() }
     }
 }
 

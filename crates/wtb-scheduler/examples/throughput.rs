@@ -6,10 +6,7 @@
 //!
 //! `cargo run --release --example throughput -- [CELLS] [ROUNDS]`
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the figures are what this program is for"
-)]
+#![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
 use std::{collections::VecDeque, error::Error, time::Instant};
 
@@ -22,19 +19,13 @@ const WORKERS: u32 = 64;
 /// Returns the peak resident size of this process in bytes.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
     Some(kibibytes * 1024)
 }
 
 fn plain() -> Config {
-    Config {
-        max_in_flight: WORKERS,
-        window: 2 * WORKERS,
-        ..Config::default()
-    }
+    Config { max_in_flight: WORKERS, window: 2 * WORKERS, ..Config::default() }
 }
 
 /// Deadlines, leases, retries and evaluators: everything that costs time.
@@ -66,19 +57,10 @@ impl Driver {
         }
         for command in self.scheduler.handle(self.now, input)? {
             match command {
-                Command::Start {
-                    token,
-                    worker,
-                    attempt,
-                    ..
-                } => {
+                Command::Start { token, worker, attempt, .. } => {
                     self.running.push_back((token, worker, attempt));
                 }
-                Command::Accept {
-                    cell,
-                    next: Next::Final { .. },
-                    ..
-                } => {
+                Command::Accept { cell, next: Next::Final { .. }, .. } => {
                     self.unsettled.push_back(cell);
                 }
                 _ => {}
@@ -90,18 +72,12 @@ impl Driver {
     /// Runs the batch to its end; with `settle` one attempt in ten fails.
     fn run(&mut self, settle: bool) -> Result<(), Box<dyn Error>> {
         for worker in 0..WORKERS {
-            self.send(Input::WorkerIdle {
-                worker: WorkerId(u64::from(worker)),
-                slots: 1,
-            })?;
+            self.send(Input::WorkerIdle { worker: WorkerId(u64::from(worker)), slots: 1 })?;
         }
         while !self.scheduler.phase().is_finished() {
             if let Some((token, worker, attempt)) = self.running.pop_front() {
                 let fails = settle && attempt == 1 && token.0.is_multiple_of(10);
-                let failed = AttemptEnd::Failed {
-                    retryable: true,
-                    retry_after: None,
-                };
+                let failed = AttemptEnd::Failed { retryable: true, retry_after: None };
                 let end = if fails { failed } else { AttemptEnd::Succeeded };
                 self.send(Input::Completed { token, end })?;
                 self.send(Input::WorkerIdle { worker, slots: 1 })?;
@@ -141,23 +117,18 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let cells: u32 = arguments
-        .next()
-        .map_or(Ok(1_000_000), |text| text.parse())?;
+    let cells: u32 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let rounds: u32 = arguments.next().map_or(Ok(5), |text| text.parse())?;
 
     let before = peak_memory();
     round(full(), cells)?;
-    let grown = peak_memory()
-        .zip(before)
-        .map(|(after, before)| after - before);
+    let grown = peak_memory().zip(before).map(|(after, before)| after - before);
     let bytes = grown.map_or("null".to_owned(), |bytes| bytes.to_string());
     println!(r#"{{"measure":"scheduler_peak_memory","cells":{cells},"bytes":{bytes}}}"#);
 
     for (name, config) in [("plain", plain()), ("full", full())] {
-        let speeds: Result<Vec<f64>, _> = (0..rounds.max(1))
-            .map(|_| round(config.clone(), cells))
-            .collect();
+        let speeds: Result<Vec<f64>, _> =
+            (0..rounds.max(1)).map(|_| round(config.clone(), cells)).collect();
         let speed = median(speeds?);
         println!(
             r#"{{"measure":"scheduler_transitions","config":"{name}","cells":{cells},"rounds":{rounds},"per_second":{speed:.0}}}"#

@@ -88,19 +88,13 @@ impl Attempts {
 
     /// Returns the running attempts of a worker, oldest first. Looks at all that run.
     pub(crate) fn of_worker(&self, worker: WorkerId) -> Vec<Token> {
-        let of_worker = self
-            .running
-            .iter()
-            .filter(|(_, attempt)| attempt.worker == worker);
+        let of_worker = self.running.iter().filter(|(_, attempt)| attempt.worker == worker);
         of_worker.map(|(token, _)| *token).collect()
     }
 
     /// Returns the running attempt of a cell. Looks at all that run.
     pub(crate) fn of_cell(&self, cell: CellIndex) -> Option<Token> {
-        self.running
-            .iter()
-            .find(|(_, attempt)| attempt.cell == cell)
-            .map(|(token, _)| *token)
+        self.running.iter().find(|(_, attempt)| attempt.cell == cell).map(|(token, _)| *token)
     }
 
     /// Returns all running attempts, oldest first.

@@ -29,12 +29,7 @@ pub struct Backoff {
 impl Default for Backoff {
     /// One second, doubling up to one minute, half of it random.
     fn default() -> Self {
-        Self {
-            initial: Millis(1_000),
-            factor: 2.0,
-            max: Millis(60_000),
-            jitter: 0.5,
-        }
+        Self { initial: Millis(1_000), factor: 2.0, max: Millis(60_000), jitter: 0.5 }
     }
 }
 
@@ -88,12 +83,7 @@ mod tests {
 
     #[test]
     fn growth_stops_at_the_maximum_even_when_the_power_overflows() {
-        let backoff = Backoff {
-            initial: Millis(1),
-            factor: 10.0,
-            max: Millis(5_000),
-            jitter: 0.0,
-        };
+        let backoff = Backoff { initial: Millis(1), factor: 10.0, max: Millis(5_000), jitter: 0.0 };
         assert_eq!(backoff.delay(1, 7), Millis(1));
         assert_eq!(backoff.delay(4, 7), Millis(1_000));
         assert_eq!(backoff.delay(u32::MAX, 7), Millis(5_000));
@@ -101,19 +91,13 @@ mod tests {
 
     #[test]
     fn no_initial_wait_means_no_wait() {
-        let backoff = Backoff {
-            initial: Millis(0),
-            ..Backoff::default()
-        };
+        let backoff = Backoff { initial: Millis(0), ..Backoff::default() };
         assert_eq!(backoff.delay(3, u64::MAX), Millis(0));
     }
 
     #[test]
     fn full_jitter_spans_from_nothing_to_the_longest_wait() {
-        let backoff = Backoff {
-            jitter: 1.0,
-            ..Backoff::default()
-        };
+        let backoff = Backoff { jitter: 1.0, ..Backoff::default() };
         assert_eq!(backoff.delay(1, 0), Millis(0));
         assert_eq!(backoff.delay(1, u64::MAX), Millis(1_000));
     }

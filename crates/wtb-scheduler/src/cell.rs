@@ -82,22 +82,9 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub(crate) fn fresh(count: u32) -> Self {
-        let cell = Cell {
-            attempts: 0,
-            failures: 0,
-            losses: 0,
-            status: CellStatus::Queued,
-        };
-        let counts = Counts {
-            queued: count,
-            ..Counts::default()
-        };
-        Self {
-            all: vec![cell; count as usize],
-            cursor: 0,
-            returned: BTreeSet::new(),
-            counts,
-        }
+        let cell = Cell { attempts: 0, failures: 0, losses: 0, status: CellStatus::Queued };
+        let counts = Counts { queued: count, ..Counts::default() };
+        Self { all: vec![cell; count as usize], cursor: 0, returned: BTreeSet::new(), counts }
     }
 
     pub(crate) fn restored(priors: impl IntoIterator<Item = Prior>) -> Result<Self, ConfigError> {
@@ -106,9 +93,7 @@ impl Cells {
         restored.all.reserve_exact(priors.size_hint().0);
         for prior in priors {
             if restored.all.len() == u32::MAX as usize {
-                return Err(ConfigError::TooManyCells {
-                    cells: u128::from(u32::MAX) + 1,
-                });
+                return Err(ConfigError::TooManyCells { cells: u128::from(u32::MAX) + 1 });
             }
             let status = prior.end.map_or(CellStatus::Queued, CellStatus::Ended);
             restored.counts.enter(status);
@@ -158,9 +143,7 @@ impl Cells {
             return Some(CellIndex(*cell));
         }
         let behind = self.all.get(self.cursor as usize..)?;
-        let skipped = behind
-            .iter()
-            .position(|cell| cell.status == CellStatus::Queued)?;
+        let skipped = behind.iter().position(|cell| cell.status == CellStatus::Queued)?;
         self.cursor += u32::try_from(skipped).ok()?;
         Some(CellIndex(self.cursor))
     }

@@ -88,16 +88,10 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         at_least_one("max_in_flight", u64::from(self.max_in_flight))?;
         at_least_one("window", u64::from(self.window))?;
-        at_least_one(
-            "attempt_timeout",
-            self.attempt_timeout.map_or(1, |timeout| timeout.0),
-        )?;
+        at_least_one("attempt_timeout", self.attempt_timeout.map_or(1, |timeout| timeout.0))?;
         at_least_one("lease_ttl", self.lease_ttl.map_or(1, |ttl| ttl.0))?;
         if self.first_token > FIRST_TOKEN_MAX {
-            return Err(ConfigError::FirstToken {
-                value: self.first_token,
-                max: FIRST_TOKEN_MAX,
-            });
+            return Err(ConfigError::FirstToken { value: self.first_token, max: FIRST_TOKEN_MAX });
         }
         self.backoff.validate()?;
         self.fail_fast.map_or(Ok(()), FailFast::validate)
@@ -113,10 +107,7 @@ impl Backoff {
             return Err(ConfigError::BackoffJitter { value: self.jitter });
         }
         if self.max < self.initial {
-            return Err(ConfigError::BackoffMax {
-                initial: self.initial,
-                max: self.max,
-            });
+            return Err(ConfigError::BackoffMax { initial: self.initial, max: self.max });
         }
         Ok(())
     }
@@ -137,10 +128,7 @@ impl FailFast {
     pub(crate) fn is_reached(self, failed: u32, ended: u32) -> bool {
         match self {
             Self::Count(count) => failed >= count,
-            Self::Fraction {
-                fraction,
-                min_sample,
-            } => {
+            Self::Fraction { fraction, min_sample } => {
                 failed > 0
                     && ended >= min_sample
                     && f64::from(failed) >= fraction * f64::from(ended)
@@ -150,9 +138,5 @@ impl FailFast {
 }
 
 fn at_least_one(setting: &'static str, value: u64) -> Result<(), ConfigError> {
-    if value == 0 {
-        Err(ConfigError::Zero { setting })
-    } else {
-        Ok(())
-    }
+    if value == 0 { Err(ConfigError::Zero { setting }) } else { Ok(()) }
 }

@@ -55,10 +55,7 @@ pub enum ConfigError {
         value: f64,
     },
     /// The cells cannot be numbered.
-    #[error(
-        "the batch has {cells} cells; a batch can have at most {}; split it",
-        u32::MAX
-    )]
+    #[error("the batch has {cells} cells; a batch can have at most {}; split it", u32::MAX)]
     TooManyCells {
         /// How many were given (or, for a list, how many were read before giving up).
         cells: u128,

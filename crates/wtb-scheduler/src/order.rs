@@ -49,16 +49,8 @@ pub fn comparable_order(
     let cells = u128::from(cases) * u128::from(variants) * u128::from(repeats);
     let cells = u32::try_from(cells).map_err(|_| ConfigError::TooManyCells { cells })?;
     // An empty batch must not pay for a shuffle of cases that no variant runs.
-    let shuffled = if cells == 0 {
-        Vec::new()
-    } else {
-        shuffle(seed, cases)
-    };
-    Ok(ComparableOrder {
-        cases: shuffled,
-        variants,
-        cells,
-    })
+    let shuffled = if cells == 0 { Vec::new() } else { shuffle(seed, cases) };
+    Ok(ComparableOrder { cases: shuffled, variants, cells })
 }
 
 impl ComparableOrder {
@@ -84,11 +76,7 @@ impl ComparableOrder {
         let place = (cell.0 / self.variants) as usize;
         let case = *self.cases.get(place % self.cases.len())?;
         let repeat = u32::try_from(place / self.cases.len()).ok()?;
-        Some(Coordinates {
-            case,
-            variant,
-            repeat,
-        })
+        Some(Coordinates { case, variant, repeat })
     }
 
     /// Returns all cells in order.

@@ -95,10 +95,7 @@ mod tests {
         for _ in 0..6000 {
             seen[random.below(6) as usize] += 1;
         }
-        assert!(
-            seen.iter().all(|count| (850..1150).contains(count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|count| (850..1150).contains(count)), "{seen:?}");
         assert_eq!(random.below(1), 0);
         assert_eq!(random.below(0), 0);
     }

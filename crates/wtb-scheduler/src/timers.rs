@@ -19,9 +19,7 @@ pub(crate) struct Timers<K> {
 
 impl<K: Ord + Copy> Timers<K> {
     pub(crate) const fn new() -> Self {
-        Self {
-            heap: BinaryHeap::new(),
-        }
+        Self { heap: BinaryHeap::new() }
     }
 
     pub(crate) fn push(&mut self, at: Millis, key: K) {
@@ -52,11 +50,7 @@ impl<K: Ord + Copy> Timers<K> {
             entries.dedup();
             self.heap = entries.into();
         }
-        while self
-            .heap
-            .peek()
-            .is_some_and(|Reverse((at, key))| !live(*at, *key))
-        {
+        while self.heap.peek().is_some_and(|Reverse((at, key))| !live(*at, *key)) {
             self.heap.pop();
         }
     }

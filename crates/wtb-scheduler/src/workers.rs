@@ -27,11 +27,7 @@ pub(crate) struct Workers {
 
 impl Workers {
     pub(crate) const fn new(lease_ttl: Option<Millis>) -> Self {
-        Self {
-            known: BTreeMap::new(),
-            parked: VecDeque::new(),
-            lease_ttl,
-        }
+        Self { known: BTreeMap::new(), parked: VecDeque::new(), lease_ttl }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,11 +49,7 @@ impl Workers {
         slots: u32,
         now: Millis,
     ) -> Option<Millis> {
-        let unknown = Worker {
-            slots: 0,
-            running: 0,
-            lease_end: None,
-        };
+        let unknown = Worker { slots: 0, running: 0, lease_end: None };
         let entry = self.known.entry(worker).or_insert(unknown);
         let before = std::mem::replace(&mut entry.slots, slots);
         if before == 0 && slots > 0 {
@@ -103,10 +95,7 @@ impl Workers {
 
     /// Forgets a worker. Returns whether it was waiting for work.
     pub(crate) fn remove(&mut self, worker: WorkerId) -> bool {
-        let parked = self
-            .known
-            .remove(&worker)
-            .is_some_and(|entry| entry.slots > 0);
+        let parked = self.known.remove(&worker).is_some_and(|entry| entry.slots > 0);
         if parked {
             self.parked.retain(|other| *other != worker);
         }

@@ -6,18 +6,14 @@ use proptest::prelude::*;
 use wtb_scheduler::{Backoff, CellIndex, ConfigError, Coordinates, Millis, comparable_order};
 
 fn any_backoff() -> impl Strategy<Value = Backoff> {
-    (
-        0..100_000_u64,
-        1.0..8.0_f64,
-        0..10_000_000_u64,
-        0.0..=1.0_f64,
-    )
-        .prop_map(|(initial, factor, more, jitter)| Backoff {
+    (0..100_000_u64, 1.0..8.0_f64, 0..10_000_000_u64, 0.0..=1.0_f64).prop_map(
+        |(initial, factor, more, jitter)| Backoff {
             initial: Millis(initial),
             factor,
             max: Millis(initial + more),
             jitter,
-        })
+        },
+    )
 }
 
 proptest! {
@@ -95,10 +91,5 @@ const GOLDEN_ORDER: [u32; 10] = [8, 3, 6, 5, 4, 0, 9, 2, 1, 7];
 #[test]
 fn a_batch_that_cannot_be_numbered_is_refused() {
     let error = comparable_order(0, u32::MAX, 2, 1).unwrap_err();
-    assert_eq!(
-        error,
-        ConfigError::TooManyCells {
-            cells: u128::from(u32::MAX) * 2
-        }
-    );
+    assert_eq!(error, ConfigError::TooManyCells { cells: u128::from(u32::MAX) * 2 });
 }

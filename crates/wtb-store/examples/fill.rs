@@ -33,10 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(path, SqliteOptions::default())?;
     let session = sample::session_id(1);
     store.commit(sample::unit([Change::OpenSession(sample::session(1))]))?;
-    let mut desk = Desk {
-        store: &store,
-        tickets: VecDeque::with_capacity(TICKETS_MAX),
-    };
+    let mut desk = Desk { store: &store, tickets: VecDeque::with_capacity(TICKETS_MAX) };
     for number in 1..=u64::from(batches) {
         fill(&mut desk, &session, number, cases)?;
     }
@@ -71,9 +68,7 @@ impl Desk<'_> {
     }
 
     fn clear(&mut self) -> Result<(), StoreError> {
-        self.tickets
-            .drain(..)
-            .try_for_each(|ticket| ticket.wait().map(drop))
+        self.tickets.drain(..).try_for_each(|ticket| ticket.wait().map(drop))
     }
 }
 
@@ -90,12 +85,7 @@ fn fill(
     let id = batch.record.id.clone();
     let status = |status| {
         let (batch, session) = (id.clone(), session.clone());
-        sample::unit([Change::SetBatchStatus {
-            batch,
-            session,
-            status,
-            at,
-        }])
+        sample::unit([Change::SetBatchStatus { batch, session, status, at }])
     };
     desk.submit(sample::unit([batch.create()]))?;
     desk.submit(status(BatchStatus::Running))?;

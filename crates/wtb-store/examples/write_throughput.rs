@@ -28,9 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let executions: u32 = arguments.next().map_or(Ok(20_000), |text| text.parse())?;
     let temporary = tempfile::tempdir()?;
-    let directory = arguments
-        .next()
-        .map_or(temporary.path().to_owned(), PathBuf::from);
+    let directory = arguments.next().map_or(temporary.path().to_owned(), PathBuf::from);
     let path = directory.join(format!("throughput-{}.db", std::process::id()));
 
     let store = SqliteStore::open(&path.display().to_string(), SqliteOptions::default())?;
@@ -48,10 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let counted = store.batches(&BatchFilter::default(), Page::first(50))?;
     let listed_s = begun.elapsed().as_secs_f64();
     let begun = Instant::now();
-    let filter = ExecutionFilter {
-        batch: Some(batch),
-        ..ExecutionFilter::default()
-    };
+    let filter = ExecutionFilter { batch: Some(batch), ..ExecutionFilter::default() };
     let read = store.executions(&filter, Page::ALL)?.len();
     let read_s = begun.elapsed().as_secs_f64();
 
@@ -100,9 +95,7 @@ fn write(store: &SqliteStore, batch: &BatchId, ids: &[ExecutionId]) -> Result<()
             tickets.push_back(store.submit(unit)?);
         }
     }
-    tickets
-        .into_iter()
-        .try_for_each(|ticket| ticket.wait().map(drop))
+    tickets.into_iter().try_for_each(|ticket| ticket.wait().map(drop))
 }
 
 fn start(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
@@ -125,10 +118,7 @@ fn finish(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
         metrics: BTreeMap::new(),
     };
     let by_metric = BTreeMap::from([("exact_match".to_owned(), Some(1.0))]);
-    let scored = EventBody::ExecutionScored {
-        scores: by_metric,
-        errors: BTreeMap::new(),
-    };
+    let scored = EventBody::ExecutionScored { scores: by_metric, errors: BTreeMap::new() };
     UnitOfWork {
         changes: vec![sample::succeed(execution)],
         events: [ended, scored]
@@ -140,8 +130,6 @@ fn finish(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
 /// The most memory that the process ever held, where the kernel tells.
 fn memory_peak_kb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

@@ -21,10 +21,7 @@ pub struct Page {
 
 impl Page {
     /// Everything.
-    pub const ALL: Self = Self {
-        offset: 0,
-        limit: i64::MAX as u64,
-    };
+    pub const ALL: Self = Self { offset: 0, limit: i64::MAX as u64 };
 
     /// The first rows.
     pub const fn first(limit: u64) -> Self {
@@ -95,7 +92,7 @@ pub struct ExecutionDetail {
     pub attempts: Vec<AttemptRecord>,
     /// The nodes of all its attempts, in the order of attempt and start.
     pub nodes: Vec<NodeRecord>,
-    /// Its scores, ordered by source and name.
+    /// Its scores by source, and within a source as they were given.
     pub scores: Vec<ScoreRecord>,
 }
 
@@ -160,7 +157,8 @@ pub trait Store: Send + Sync {
     /// Returns attempts, nodes and scores of an execution.
     fn detail(&self, id: &ExecutionId) -> Result<ExecutionDetail, StoreError>;
 
-    /// Returns all scores of a batch, each with its execution, ordered by execution.
+    /// Returns all scores of a batch, each with its execution: in the order of its results, by source,
+    /// and within a source as they were given.
     fn scores(&self, batch: &BatchId) -> Result<Vec<(ExecutionId, ScoreRecord)>, StoreError>;
 
     /// Returns a session.

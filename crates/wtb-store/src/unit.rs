@@ -170,26 +170,17 @@ pub struct UnitOfWork {
 impl UnitOfWork {
     /// Makes a unit of one change and one event.
     pub fn new(change: Change, event: Event) -> Self {
-        Self {
-            changes: vec![change],
-            events: vec![event],
-        }
+        Self { changes: vec![change], events: vec![event] }
     }
 
     /// Makes a unit of events alone.
     pub fn of_events(events: Vec<Event>) -> Self {
-        Self {
-            changes: Vec::new(),
-            events,
-        }
+        Self { changes: Vec::new(), events }
     }
 
     /// Makes a unit of one change that nothing reports, such as a heartbeat.
     pub fn silent(change: Change) -> Self {
-        Self {
-            changes: vec![change],
-            events: Vec::new(),
-        }
+        Self { changes: vec![change], events: Vec::new() }
     }
 
     /// Whether there is nothing to do.

@@ -19,16 +19,9 @@ pub trait Objects: Send + Sync {
 /// Takes a value for storing: hashes it and stores its bytes among the objects if it is large.
 pub fn store_value(objects: &dyn Objects, value: Value) -> Result<StoredValue, StoreError> {
     if value.bytes.len() <= INLINE_BYTES_MAX {
-        return Ok(StoredValue::Inline {
-            kind: value.kind,
-            bytes: value.bytes,
-        });
+        return Ok(StoredValue::Inline { kind: value.kind, bytes: value.bytes });
     }
     let hash = *blake3::hash(&value.bytes).as_bytes();
     objects.put(hash, &value.bytes)?;
-    Ok(StoredValue::Object {
-        kind: value.kind,
-        hash,
-        size: value.bytes.len() as u64,
-    })
+    Ok(StoredValue::Object { kind: value.kind, hash, size: value.bytes.len() as u64 })
 }

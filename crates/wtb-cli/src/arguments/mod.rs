@@ -2,10 +2,7 @@
 //!
 //! Doc comments here are the help texts. No option has a default that could override the bench
 //! file: what was not given is `None`.
-#![expect(
-    clippy::doc_markdown,
-    reason = "help texts are for terminals, not for Markdown"
-)]
+#![expect(clippy::doc_markdown, reason = "help texts are for terminals, not for Markdown")]
 
 mod read;
 mod reference;
@@ -24,12 +21,7 @@ use crate::terminal::ColorChoice;
 /// Runs a workflow over variants x cases x repeats, keeps every execution, and says which variant
 /// is best.
 #[derive(Debug, Parser)]
-#[command(
-    name = "wtb",
-    version,
-    arg_required_else_help = true,
-    propagate_version = false
-)]
+#[command(name = "wtb", version, arg_required_else_help = true, propagate_version = false)]
 #[command(disable_help_subcommand = true)]
 #[command(after_help = "Start with `wtb init`, then `wtb run`.")]
 pub(crate) struct CommandLine {

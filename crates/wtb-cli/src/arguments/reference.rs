@@ -11,15 +11,9 @@ pub(crate) fn reference(command: &Command) -> String {
     let mut text =
         String::from("# Command line\n\n<!-- Written by `wtb reference > docs/cli.md`. -->\n\n");
     if let Some(about) = command.get_long_about().or(command.get_about()) {
-        push(
-            &mut text,
-            format_args!("{}\n", about.to_string().trim_end()),
-        );
+        push(&mut text, format_args!("{}\n", about.to_string().trim_end()));
     }
-    let global: Vec<_> = command
-        .get_arguments()
-        .filter(|arg| arg.is_global_set())
-        .collect();
+    let global: Vec<_> = command.get_arguments().filter(|arg| arg.is_global_set()).collect();
     let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
     for verb in verbs {
         describe_verb(&mut text, verb);
@@ -44,14 +38,8 @@ fn describe_verb(text: &mut String, verb: &Command) {
         .collect();
     let (positional, flags): (Vec<&Arg>, Vec<&Arg>) =
         own.into_iter().partition(|arg| arg.is_positional());
-    let names: Vec<_> = positional
-        .iter()
-        .map(|arg| format!(" [{}]", value_name(arg)))
-        .collect();
-    push(
-        text,
-        format_args!("## `wtb {}{}`\n", verb.get_name(), names.concat()),
-    );
+    let names: Vec<_> = positional.iter().map(|arg| format!(" [{}]", value_name(arg))).collect();
+    push(text, format_args!("## `wtb {}{}`\n", verb.get_name(), names.concat()));
     if let Some(about) = verb.get_long_about().or(verb.get_about()) {
         push(text, format_args!("{about}.\n"));
     }
@@ -59,10 +47,7 @@ fn describe_verb(text: &mut String, verb: &Command) {
     options(text, &flags);
     text.push('\n');
     if let Some(after) = verb.get_after_help() {
-        push(
-            text,
-            format_args!("{}\n", after.to_string().replace('\n', "  \n")),
-        );
+        push(text, format_args!("{}\n", after.to_string().replace('\n', "  \n")));
     }
 }
 
@@ -80,20 +65,14 @@ fn options(text: &mut String, args: &[&Arg]) {
         } else {
             format!(" One of {}.", values.join(", "))
         };
-        let defaults: Vec<_> = arg
-            .get_default_values()
-            .iter()
-            .map(|value| value.to_string_lossy())
-            .collect();
+        let defaults: Vec<_> =
+            arg.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
         let default = if defaults.is_empty() || !arg.get_action().takes_values() {
             String::new()
         } else {
             format!(" Default: `{}`.", defaults.join(" "))
         };
-        push(
-            text,
-            format_args!("- `{}`: {help}.{values}{default}", usage(arg)),
-        );
+        push(text, format_args!("- `{}`: {help}.{values}{default}", usage(arg)));
     }
 }
 
@@ -101,14 +80,8 @@ fn usage(arg: &Arg) -> String {
     if arg.is_positional() {
         return value_name(arg);
     }
-    let short = arg
-        .get_short()
-        .map(|short| format!("-{short}, "))
-        .unwrap_or_default();
-    let long = arg
-        .get_long()
-        .map(|long| format!("--{long}"))
-        .unwrap_or_default();
+    let short = arg.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
+    let long = arg.get_long().map(|long| format!("--{long}")).unwrap_or_default();
     if arg.get_action().takes_values() {
         format!("{short}{long} {}", value_name(arg))
     } else {
@@ -119,9 +92,5 @@ fn usage(arg: &Arg) -> String {
 fn value_name(arg: &Arg) -> String {
     let names = arg.get_value_names().unwrap_or_default();
     let joined: Vec<_> = names.iter().map(ToString::to_string).collect();
-    if joined.is_empty() {
-        arg.get_id().to_string().to_uppercase()
-    } else {
-        joined.join(" ")
-    }
+    if joined.is_empty() { arg.get_id().to_string().to_uppercase() } else { joined.join(" ") }
 }

@@ -6,21 +6,11 @@ use super::shape::{Key, Shape};
 pub(crate) const RUNNERS: &[&str] = &["inline", "thread"];
 
 const fn key(name: &'static str, shape: Shape, meaning: &'static str) -> Key {
-    Key {
-        name,
-        shape,
-        required: false,
-        meaning,
-    }
+    Key { name, shape, required: false, meaning }
 }
 
 const fn required(name: &'static str, shape: Shape, meaning: &'static str) -> Key {
-    Key {
-        name,
-        shape,
-        required: true,
-        meaning,
-    }
+    Key { name, shape, required: true, meaning }
 }
 
 /// The keys of the file itself.
@@ -60,11 +50,7 @@ pub(crate) const BENCH: &[Key] = &[
         Shape::Text,
         "The primary metric. Default: the first evaluator's, else the first one that the workflow logged.",
     ),
-    key(
-        "repeats",
-        Shape::Whole(1),
-        "How often each variant runs each case. Default: 1.",
-    ),
+    key("repeats", Shape::Whole(1), "How often each variant runs each case. Default: 1."),
     key(
         "runner",
         Shape::Word(RUNNERS),
@@ -75,21 +61,9 @@ pub(crate) const BENCH: &[Key] = &[
         Shape::Whole(1),
         "How many attempts run at once. Default: the runner's own.",
     ),
-    key(
-        "timeout",
-        Shape::Duration,
-        "How long one attempt may take. Default: without limit.",
-    ),
-    key(
-        "retries",
-        Shape::Whole(0),
-        "How many further attempts a failed one is given. Default: 0.",
-    ),
-    key(
-        "seed",
-        Shape::Whole(0),
-        "Seeds the order of cases and every execution. Default: 0.",
-    ),
+    key("timeout", Shape::Duration, "How long one attempt may take. Default: without limit."),
+    key("retries", Shape::Whole(0), "How many further attempts a failed one is given. Default: 0."),
+    key("seed", Shape::Whole(0), "Seeds the order of cases and every execution. Default: 0."),
     key(
         "fail_fast",
         Shape::FailFast,
@@ -100,11 +74,7 @@ pub(crate) const BENCH: &[Key] = &[
         Shape::Word(&["zero", "exclude", "fail"]),
         "How an execution that ended with an error counts in a mean: as 0, not at all, or by taking the variant's mean away. Default: `zero`.",
     ),
-    key(
-        "limit",
-        Shape::Whole(1),
-        "Run only this many of the cases, from the first. Default: all.",
-    ),
+    key("limit", Shape::Whole(1), "Run only this many of the cases, from the first. Default: all."),
     key(
         "window",
         Shape::Whole(1),
@@ -119,74 +89,30 @@ pub(crate) const BENCH: &[Key] = &[
 
 const CASE: &[Key] = &[
     required("input", Shape::Anything, "The initial state."),
-    key(
-        "expected",
-        Shape::Anything,
-        "What evaluators compare the output with.",
-    ),
-    key(
-        "id",
-        Shape::Text,
-        "Its id, unique among the cases. Default: derived from its content.",
-    ),
+    key("expected", Shape::Anything, "What evaluators compare the output with."),
+    key("id", Shape::Text, "Its id, unique among the cases. Default: derived from its content."),
     key("tags", Shape::Labels, "Free labels."),
-    key(
-        "group",
-        Shape::Text,
-        "The group it belongs to, for cases that are not independent.",
-    ),
+    key("group", Shape::Text, "The group it belongs to, for cases that are not independent."),
 ];
 
 const VARIANT: &[Key] = &[
-    key(
-        "name",
-        Shape::Text,
-        "Its name. Default: its `node=implementation` pairs.",
-    ),
+    key("name", Shape::Text, "Its name. Default: its `node=implementation` pairs."),
     key(
         "nodes",
         Shape::Map(&Shape::Text),
         "Node to implementation: a registered name, `module:function`, or `baseline`.",
     ),
-    key(
-        "config",
-        Shape::Map(&Shape::Anything),
-        "Entries of LangGraph's config.",
-    ),
-    key(
-        "context",
-        Shape::Map(&Shape::Anything),
-        "Entries of LangGraph's runtime context.",
-    ),
-    key(
-        "params",
-        Shape::Map(&Shape::Anything),
-        "Arguments of the graph's factory.",
-    ),
-    key(
-        "graph",
-        Shape::Reference,
-        "A whole other graph in the place of the workflow's own.",
-    ),
+    key("config", Shape::Map(&Shape::Anything), "Entries of LangGraph's config."),
+    key("context", Shape::Map(&Shape::Anything), "Entries of LangGraph's runtime context."),
+    key("params", Shape::Map(&Shape::Anything), "Arguments of the graph's factory."),
+    key("graph", Shape::Reference, "A whole other graph in the place of the workflow's own."),
 ];
 
 const GRID: &[Key] = &[
-    key(
-        "nodes",
-        Shape::Map(&Shape::List(&Shape::Text)),
-        "Node to its implementations.",
-    ),
+    key("nodes", Shape::Map(&Shape::List(&Shape::Text)), "Node to its implementations."),
     key("config", AXES, "Entry of LangGraph's config to its values."),
-    key(
-        "context",
-        AXES,
-        "Entry of LangGraph's runtime context to its values.",
-    ),
-    key(
-        "params",
-        AXES,
-        "Argument of the graph's factory to its values.",
-    ),
+    key("context", AXES, "Entry of LangGraph's runtime context to its values."),
+    key("params", AXES, "Argument of the graph's factory to its values."),
 ];
 
 const AXES: Shape = Shape::Map(&Shape::List(&Shape::Anything));

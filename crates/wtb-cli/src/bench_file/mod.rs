@@ -146,29 +146,19 @@ fn point_out(problem: &Problem, text: &str, file: &str) -> CliError {
     let line = text[line_start..].lines().next().unwrap_or_default();
     let row = text[..start].matches('\n').count() + 1;
     let column = text[line_start..start].chars().count() + 1;
-    let end = floor_boundary(
-        text,
-        at.end.clamp(start, line_start + line.len()).max(start),
-    );
+    let end = floor_boundary(text, at.end.clamp(start, line_start + line.len()).max(start));
     let marked = crate::text::width(&text[start..end]).max(1);
     let number = row.to_string();
     let gutter = " ".repeat(number.len());
     let indent = " ".repeat(crate::text::width(&text[line_start..start]));
-    let mut error = CliError::usage(format!(
-        "{file}:{row}:{column}: {}",
-        problem.message.replace('\n', "; ")
-    ));
-    error.excerpt = Some(format!(
-        "{gutter} |\n{number} | {line}\n{gutter} | {indent}{}\n",
-        "^".repeat(marked)
-    ));
+    let mut error =
+        CliError::usage(format!("{file}:{row}:{column}: {}", problem.message.replace('\n', "; ")));
+    error.excerpt =
+        Some(format!("{gutter} |\n{number} | {line}\n{gutter} | {indent}{}\n", "^".repeat(marked)));
     with_hint(error)
 }
 
 fn floor_boundary(text: &str, index: usize) -> usize {
     let index = index.min(text.len());
-    (0..=index)
-        .rev()
-        .find(|index| text.is_char_boundary(*index))
-        .unwrap_or(0)
+    (0..=index).rev().find(|index| text.is_char_boundary(*index)).unwrap_or(0)
 }

@@ -40,19 +40,11 @@ impl Item<'_> {
 
     fn problem(&self, message: impl AsRef<str>) -> Problem {
         let message = format!("`{}` {}", self.path, message.as_ref());
-        Problem {
-            at: Some(self.value.span()),
-            message,
-            hint: None,
-        }
+        Problem { at: Some(self.value.span()), message, hint: None }
     }
 
     fn mismatch(&self, shape: &Shape) -> Problem {
-        self.problem(format!(
-            "must be {}, not {}",
-            shape.expected(),
-            self.kind().name()
-        ))
+        self.problem(format!("must be {}, not {}", shape.expected(), self.kind().name()))
     }
 
     fn text(&self) -> &str {
@@ -122,10 +114,7 @@ impl Reader<'_> {
                     hint: Some(suggestion(name.get_ref(), &known)),
                 });
             };
-            read.insert(
-                key.name.to_owned(),
-                self.read(&Item { value, path }, &key.shape)?,
-            );
+            read.insert(key.name.to_owned(), self.read(&Item { value, path }, &key.shape)?);
         }
         for key in keys.iter().filter(|key| key.required) {
             if !read.contains_key(key.name) {
@@ -142,10 +131,7 @@ impl Reader<'_> {
     fn map(&self, table: &DeTable<'_>, shape: &Shape, path: &str) -> Result<Value, Problem> {
         let mut read = Map::new();
         for (name, value) in table {
-            let item = Item {
-                value,
-                path: join(path, name.get_ref()),
-            };
+            let item = Item { value, path: join(path, name.get_ref()) };
             read.insert(name.get_ref().to_string(), self.read(&item, shape)?);
         }
         Ok(Value::Object(read))
@@ -170,13 +156,7 @@ impl Reader<'_> {
         shape: &Shape,
     ) -> Result<Value, Problem> {
         let read = array.iter().enumerate().map(|(index, value)| {
-            self.read(
-                &Item {
-                    value,
-                    path: format!("{}[{index}]", item.path),
-                },
-                shape,
-            )
+            self.read(&Item { value, path: format!("{}[{index}]", item.path) }, shape)
         });
         read.collect::<Result<Vec<_>, _>>().map(Value::Array)
     }
@@ -217,10 +197,7 @@ impl Reader<'_> {
         }
         let path = self.directory.join(text);
         if !path.is_file() {
-            return Err(item.problem(format!(
-                "names a file that is not there: {}",
-                path.display()
-            )));
+            return Err(item.problem(format!("names a file that is not there: {}", path.display())));
         }
         Ok(json!({ "file": path }))
     }
@@ -248,11 +225,7 @@ impl Reader<'_> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 fn integer(item: &Item<'_>) -> Option<Number> {
@@ -310,26 +283,18 @@ fn word(item: &Item<'_>, words: &[&str]) -> Result<Value, Problem> {
 
 fn reference(item: &Item<'_>, shape: &Shape) -> Result<Value, Problem> {
     let is_path = |text: &str| {
-        !text.is_empty()
-            && text
-                .split('.')
-                .all(|part| !part.is_empty() && is_name(part))
+        !text.is_empty() && text.split('.').all(|part| !part.is_empty() && is_name(part))
     };
     match item.text().split_once(':') {
         Some((module, attribute)) if is_path(module) && is_path(attribute) => {
             Ok(Value::from(item.text()))
         }
-        _ => Err(item.problem(format!(
-            "must be {}, not `{}`",
-            shape.expected(),
-            item.text()
-        ))),
+        _ => Err(item.problem(format!("must be {}, not `{}`", shape.expected(), item.text()))),
     }
 }
 
 /// Whether Python would take it for a name.
 fn is_name(text: &str) -> bool {
-    text.chars()
-        .all(|letter| letter == '_' || letter.is_alphanumeric())
+    text.chars().all(|letter| letter == '_' || letter.is_alphanumeric())
         && !text.starts_with(|letter: char| letter.is_ascii_digit())
 }

@@ -32,11 +32,7 @@ fn record(keys: &[Key]) -> Value {
             (key.name.to_owned(), schema)
         })
         .collect();
-    let required: Vec<_> = keys
-        .iter()
-        .filter(|key| key.required)
-        .map(|key| key.name)
-        .collect();
+    let required: Vec<_> = keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     let mut schema = json!({
         "type": "object",
         "properties": properties,

@@ -5,10 +5,7 @@ use crate::text::Style;
 use serde_json::json;
 
 fn location() -> Location {
-    Location {
-        shown: "bench.toml".to_owned(),
-        path: PathBuf::from("/nowhere/bench.toml"),
-    }
+    Location { shown: "bench.toml".to_owned(), path: PathBuf::from("/nowhere/bench.toml") }
 }
 
 fn read(text: &str) -> BenchFile {
@@ -54,10 +51,7 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(file.cases[0]["tags"], json!(["a"]));
     assert_eq!(file.evaluators[0].name, "exact_match");
     assert_eq!(file.evaluators[1].arguments["weights"], json!([1, 2]));
-    assert_eq!(
-        file.grid.unwrap().nodes["retrieve"],
-        json!(["dense", "app:sparse"])
-    );
+    assert_eq!(file.grid.unwrap().nodes["retrieve"], json!(["dense", "app:sparse"]));
     for key in keys::BENCH {
         let is_there = EVERY_KEY.lines().any(|line| {
             line.starts_with(&format!("{} =", key.name)) || line == format!("[{}]", key.name)
@@ -72,10 +66,7 @@ fn axes_keep_the_order_of_the_file() {
         "workflow = 'a:b'\ncases = 'a:cases'\n[grid.nodes]\nzeta = ['x']\nalpha = ['y']\nmid = ['z']\n",
     );
     let grid = file.grid.unwrap();
-    assert_eq!(
-        grid.nodes.keys().collect::<Vec<_>>(),
-        ["zeta", "alpha", "mid"]
-    );
+    assert_eq!(grid.nodes.keys().collect::<Vec<_>>(), ["zeta", "alpha", "mid"]);
 }
 
 #[test]
@@ -134,38 +125,20 @@ fn what_cannot_work_is_refused_with_its_reason() {
     let head = "workflow = 'a:b'\ncases = 'a:c'\n";
     for (line, reason) in [
         ("runner = 'threads'", "did you mean `thread`?"),
-        (
-            "repeats = 0",
-            "`repeats` must be a whole number of at least 1 below 2^32",
-        ),
+        ("repeats = 0", "`repeats` must be a whole number of at least 1 below 2^32"),
         ("seed = -1", "`seed` must be a whole number below 2^32"),
         ("timeout = '5 parsecs'", "`5 parsecs` is not a duration"),
         ("timeout = 0", "must be longer than zero"),
-        (
-            "fail_fast = 1.5",
-            "must be true, a count of errors, or a share of them below 1.0",
-        ),
+        ("fail_fast = 1.5", "must be true, a count of errors, or a share of them below 1.0"),
         ("variants = []", "`variants` must not be an empty list"),
-        (
-            "grid = { nodes = { a = [] } }",
-            "`grid.nodes.a` must not be an empty list",
-        ),
-        (
-            "evaluators = [{ uses = 'x' }]",
-            "did you mean `use` by `uses`?",
-        ),
+        ("grid = { nodes = { a = [] } }", "`grid.nodes.a` must not be an empty list"),
+        ("evaluators = [{ uses = 'x' }]", "did you mean `use` by `uses`?"),
         (
             "variants = [{ context = { day = 2024-01-01 } }]",
             "must be a value that JSON can hold, not a date or time",
         ),
-        (
-            "variants = [{ context = { t = nan } }]",
-            "must be a finite number",
-        ),
-        (
-            "variants = [{ nodes = { a = 1 } }]",
-            "`variants[0].nodes.a` must be a text",
-        ),
+        ("variants = [{ context = { t = nan } }]", "must be a finite number"),
+        ("variants = [{ nodes = { a = 1 } }]", "`variants[0].nodes.a` must be a text"),
         ("name = ''", "`name` must not be empty"),
     ] {
         let error = error_of(&format!("{head}{line}\n"));
@@ -176,10 +149,7 @@ fn what_cannot_work_is_refused_with_its_reason() {
         error_of("workflow = 'graph'\ncases = 'a:c'").contains("`module:attribute`, not `graph`")
     );
     let no_file = error_of("workflow = 'a:b'\ncases = 'cases.jsonl'");
-    assert!(
-        no_file.contains("a file that is not there: /nowhere/cases.jsonl"),
-        "{no_file}"
-    );
+    assert!(no_file.contains("a file that is not there: /nowhere/cases.jsonl"), "{no_file}");
     assert!(error_of("workflow = 'a:b'\ncases = 'cases.json'").contains("`*.jsonl` or `*.csv`"));
     assert!(
         error_of("workflow = 'a:b'\ncases = [{ id = 'x' }]")
@@ -190,10 +160,7 @@ fn what_cannot_work_is_refused_with_its_reason() {
 #[test]
 fn fail_fast_is_a_count_a_share_or_nothing() {
     let of = |value: &str| {
-        read(&format!(
-            "workflow = 'a:b'\ncases = 'a:c'\nfail_fast = {value}\n"
-        ))
-        .fail_fast
+        read(&format!("workflow = 'a:b'\ncases = 'a:c'\nfail_fast = {value}\n")).fail_fast
     };
     assert_eq!(of("true"), Some(json!(1)));
     assert_eq!(of("5"), Some(json!(5)));
@@ -216,9 +183,6 @@ fn the_schema_knows_exactly_the_keys_of_the_reader() {
     let variant = &properties["variants"]["items"]["properties"];
     assert_eq!(variant["graph"]["type"], "string");
     for (name, property) in properties {
-        assert!(
-            property["description"].is_string(),
-            "`{name}` is not described"
-        );
+        assert!(property["description"].is_string(), "`{name}` is not described");
     }
 }

@@ -44,11 +44,7 @@ pub(super) fn progress_line(progress: &Progress, style: Style) -> String {
 
 /// `FAIL  variant / case: node "train": ValueError: ...`
 pub(super) fn failure_line(failure: &Failure, style: Style) -> String {
-    let node = failure
-        .node
-        .as_ref()
-        .map(|node| format!("node \"{node}\": "))
-        .unwrap_or_default();
+    let node = failure.node.as_ref().map(|node| format!("node \"{node}\": ")).unwrap_or_default();
     format!(
         "{}  {} / {}: {node}{}",
         style.paint(Tone::Bad, "FAIL"),

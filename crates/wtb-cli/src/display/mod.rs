@@ -114,14 +114,7 @@ impl Display {
 
     fn with_sink(sink: Sink, is_terminal: bool, options: DisplayOptions) -> Self {
         let style = options.color.decide(is_terminal, options.no_color);
-        Self {
-            sink,
-            options,
-            style,
-            known: Vec::new(),
-            errors: 0,
-            printed_ms: None,
-        }
+        Self { sink, options, style, known: Vec::new(), errors: 0, printed_ms: None }
     }
 
     /// Shows where the batch stands, and failures that were not shown before.
@@ -166,26 +159,15 @@ impl Display {
     }
 
     fn show_failures(&mut self, progress: &Progress) {
-        let new: Vec<_> = progress
-            .failures
-            .iter()
-            .filter(|failure| !self.known.contains(failure))
-            .collect();
+        let new: Vec<_> =
+            progress.failures.iter().filter(|failure| !self.known.contains(failure)).collect();
         let errors = progress.counts.errors();
-        let unseen = errors
-            .saturating_sub(self.errors)
-            .saturating_sub(new.len() as u64);
-        let mut lines: Vec<_> = new
-            .into_iter()
-            .map(|failure| failure_line(failure, self.style))
-            .collect();
+        let unseen = errors.saturating_sub(self.errors).saturating_sub(new.len() as u64);
+        let mut lines: Vec<_> =
+            new.into_iter().map(|failure| failure_line(failure, self.style)).collect();
         // The first update of a resumed batch counts failures that an earlier session has shown.
         if unseen > 0 && !self.known.is_empty() {
-            lines.insert(
-                0,
-                self.style
-                    .paint(Tone::Bad, &format!("FAIL  and {unseen} more")),
-            );
+            lines.insert(0, self.style.paint(Tone::Bad, &format!("FAIL  and {unseen} more")));
         }
         for line in lines {
             self.line(&line);

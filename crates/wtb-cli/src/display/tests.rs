@@ -91,15 +91,8 @@ fn without_a_terminal_failures_come_at_once_and_counts_now_and_then() {
 fn failures_that_went_by_between_two_updates_are_counted() {
     let mut later = progress(200, 100, &["three"]);
     later.counts.failed = 12;
-    let text = lines(
-        DisplayOptions::default(),
-        false,
-        &[progress(9, 50, &["one"]), later],
-    );
-    assert!(
-        text.contains("FAIL  and 10 more\nFAIL  rf / three"),
-        "{text}"
-    );
+    let text = lines(DisplayOptions::default(), false, &[progress(9, 50, &["one"]), later]);
+    assert!(text.contains("FAIL  and 10 more\nFAIL  rf / three"), "{text}");
 }
 
 #[test]
@@ -108,25 +101,16 @@ fn colour_is_for_terminals_and_only_when_it_is_wanted() {
     let auto = DisplayOptions::default();
     assert!(!lines(auto, false, &updates).contains('\u{1b}'));
     assert!(lines(auto, true, &updates).contains("\u{1b}[1;31mFAIL"));
-    let no_color = DisplayOptions {
-        no_color: true,
-        ..auto
-    };
+    let no_color = DisplayOptions { no_color: true, ..auto };
     assert!(!lines(no_color, true, &updates).contains('\u{1b}'));
 }
 
 #[test]
 fn quiet_shows_nothing_and_none_shows_only_notes() {
     let updates = [progress(100, 0, &["one"])];
-    let none = DisplayOptions {
-        mode: ProgressMode::None,
-        ..DisplayOptions::default()
-    };
+    let none = DisplayOptions { mode: ProgressMode::None, ..DisplayOptions::default() };
     assert_eq!(lines(none, false, &updates), "a note\n");
-    let quiet = DisplayOptions {
-        quiet: true,
-        ..DisplayOptions::default()
-    };
+    let quiet = DisplayOptions { quiet: true, ..DisplayOptions::default() };
     assert_eq!(lines(quiet, false, &updates), "");
 }
 
@@ -134,13 +118,8 @@ fn quiet_shows_nothing_and_none_shows_only_notes() {
 fn on_a_terminal_the_bar_stays_below_the_failures_and_is_taken_away_at_the_end() {
     let terminal = InMemoryTerm::new(10, 80);
     let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-    let mut display = Display::on_terminal(
-        target,
-        DisplayOptions {
-            no_color: true,
-            ..Default::default()
-        },
-    );
+    let mut display =
+        Display::on_terminal(target, DisplayOptions { no_color: true, ..Default::default() });
     display.update(&progress(123, 3_500, &["one", "two"]));
     insta::assert_snapshot!(terminal.contents(), @r#"
     FAIL  rf / one: node "train": ValueError: bad
@@ -148,10 +127,6 @@ fn on_a_terminal_the_bar_stays_below_the_failures_and_is_taken_away_at_the_end()
     [=======>                ] 123/400 (2 failed, 1 retried) 35.2/s ETA 8s
     "#);
     display.finish();
-    assert!(
-        !terminal.contents().contains("[==="),
-        "{}",
-        terminal.contents()
-    );
+    assert!(!terminal.contents().contains("[==="), "{}", terminal.contents());
     assert!(terminal.contents().contains("FAIL  rf / two"));
 }

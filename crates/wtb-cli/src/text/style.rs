@@ -63,9 +63,6 @@ mod tests {
     #[test]
     fn paint_is_wrapped_around_the_text_or_left_away() {
         assert_eq!(Style::plain().paint(Tone::Bad, "FAIL"), "FAIL");
-        assert_eq!(
-            Style::colored().paint(Tone::Bad, "FAIL"),
-            "\u{1b}[1;31mFAIL\u{1b}[0m"
-        );
+        assert_eq!(Style::colored().paint(Tone::Bad, "FAIL"), "\u{1b}[1;31mFAIL\u{1b}[0m");
     }
 }

@@ -26,20 +26,12 @@ pub(crate) struct Column {
 impl Column {
     /// A column of text.
     pub(crate) fn left(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            align: Align::Left,
-            shrinks: false,
-        }
+        Self { title: title.into(), align: Align::Left, shrinks: false }
     }
 
     /// A column of figures.
     pub(crate) fn right(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            align: Align::Right,
-            shrinks: false,
-        }
+        Self { title: title.into(), align: Align::Right, shrinks: false }
     }
 
     /// Lets the column be wrapped where the table is wider than the terminal.
@@ -63,10 +55,7 @@ pub(crate) struct Table {
 impl Table {
     /// An empty table.
     pub(crate) fn new(columns: Vec<Column>) -> Self {
-        Self {
-            columns,
-            rows: Vec::new(),
-        }
+        Self { columns, rows: Vec::new() }
     }
 
     /// Appends a row of as many cells as there are columns, painted as a whole.
@@ -77,24 +66,17 @@ impl Table {
     /// How many columns of the terminal the table takes at the least to be easy to read.
     pub(crate) fn readable_width(&self) -> usize {
         let widths = self.natural_widths();
-        let shrunk = widths.iter().zip(&self.columns).map(|(width, column)| {
-            if column.shrinks {
-                *width.min(&SHRUNK_WELL)
-            } else {
-                *width
-            }
-        });
+        let shrunk = widths
+            .iter()
+            .zip(&self.columns)
+            .map(|(width, column)| if column.shrinks { *width.min(&SHRUNK_WELL) } else { *width });
         total(&shrunk.collect::<Vec<_>>())
     }
 
     /// Returns the table, wrapped into `limit` columns where its columns allow it.
     pub(crate) fn render(&self, limit: usize, style: Style) -> String {
         let widths = self.fit(limit);
-        let titles: Vec<_> = self
-            .columns
-            .iter()
-            .map(|column| column.title.clone())
-            .collect();
+        let titles: Vec<_> = self.columns.iter().map(|column| column.title.clone()).collect();
         let mut text = String::new();
         self.render_row(&titles, &widths, Some(Tone::Strong), style, &mut text);
         for row in &self.rows {
@@ -106,11 +88,7 @@ impl Table {
     fn natural_widths(&self) -> Vec<usize> {
         let of_column = |index: usize| {
             let cells = self.rows.iter().filter_map(|row| row.cells.get(index));
-            cells
-                .map(|cell| width(cell))
-                .max()
-                .unwrap_or(0)
-                .max(width(&self.columns[index].title))
+            cells.map(|cell| width(cell)).max().unwrap_or(0).max(width(&self.columns[index].title))
         };
         (0..self.columns.len()).map(of_column).collect()
     }
@@ -138,22 +116,15 @@ impl Table {
         style: Style,
         text: &mut String,
     ) {
-        let wrapped: Vec<_> = cells
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| wrap(cell, *width))
-            .collect();
+        let wrapped: Vec<_> =
+            cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
         for index in 0..wrapped.iter().map(Vec::len).max().unwrap_or(0) {
             let parts: Vec<_> = wrapped
                 .iter()
                 .zip(widths)
                 .zip(&self.columns)
                 .map(|((lines, width), column)| {
-                    pad(
-                        lines.get(index).map_or("", String::as_str),
-                        *width,
-                        column.align,
-                    )
+                    pad(lines.get(index).map_or("", String::as_str), *width, column.align)
                 })
                 .collect();
             let joined = parts.join(GAP);
@@ -203,10 +174,7 @@ mod tests {
     fn table() -> Table {
         let columns = vec![Column::left("variant").shrinking(), Column::right("mean")];
         let mut table = Table::new(columns);
-        table.row(
-            vec!["retrieve=dense,answer=short".to_owned(), "0.5".to_owned()],
-            None,
-        );
+        table.row(vec!["retrieve=dense,answer=short".to_owned(), "0.5".to_owned()], None);
         table.row(vec!["naïve".to_owned(), "12.25".to_owned()], None);
         table
     }

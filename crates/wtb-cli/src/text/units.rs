@@ -53,20 +53,14 @@ pub(crate) fn age(at: Timestamp, now: Timestamp) -> String {
 /// Writes a point in time in a zone, to the second.
 pub(crate) fn clock_time(at: Timestamp, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_microsecond(at.as_micros()) {
-        Ok(time) => time
-            .to_zoned(zone.clone())
-            .strftime("%Y-%m-%d %H:%M:%S")
-            .to_string(),
+        Ok(time) => time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
         Err(_) => format!("{} us", at.as_micros()),
     }
 }
 
 /// Writes the figures of one column with as many decimals as the largest of them deserves.
 pub(crate) fn figures(values: &[Option<f64>]) -> Vec<String> {
-    let largest = values
-        .iter()
-        .flatten()
-        .fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let largest = values.iter().flatten().fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let decimals = match largest {
         value if value < 10.0 => 4,
         value if value < 100.0 => 3,
@@ -89,11 +83,7 @@ pub(crate) fn bytes(size: u64) -> String {
 
 /// Writes a count of things: `1 case`, `3 cases`.
 pub(crate) fn plural(count: u64, thing: &str) -> String {
-    if count == 1 {
-        format!("1 {thing}")
-    } else {
-        format!("{count} {thing}s")
-    }
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// Reads a duration such as `90s`, `2m`, `1h30m` or `1.5s`; a bare number is seconds.
@@ -110,9 +100,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<f64, String> {
         sum_of_units(text).ok_or_else(problem)?
     };
     if !total.is_finite() || total <= 0.0 {
-        return Err(format!(
-            "a duration must be longer than zero, and `{text}` is not"
-        ));
+        return Err(format!("a duration must be longer than zero, and `{text}` is not"));
     }
     Ok(total)
 }
@@ -147,13 +135,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_in_the_ways_people_write_them() {
-        for (text, seconds) in [
-            ("90", 90.0),
-            ("1.5s", 1.5),
-            ("2m", 120.0),
-            ("1h30m", 5400.0),
-            ("1h 30m", 5400.0),
-        ] {
+        for (text, seconds) in
+            [("90", 90.0), ("1.5s", 1.5), ("2m", 120.0), ("1h30m", 5400.0), ("1h 30m", 5400.0)]
+        {
             assert_eq!(parse_duration(text), Ok(seconds), "{text}");
         }
         for text in ["", "s", "10x", "1h30", "-1", "0", "inf", "nan", "m5"] {
@@ -163,34 +147,18 @@ mod tests {
 
     #[test]
     fn durations_are_written_in_at_most_two_units() {
-        let written: Vec<_> = [
-            0,
-            850,
-            1_250,
-            12_000,
-            1_449_999,
-            200 * SECOND,
-            2 * MINUTE,
-            25 * HOUR,
-        ]
-        .into_iter()
-        .map(duration)
-        .collect();
-        assert_eq!(
-            written,
-            [
-                "0us", "850us", "1.2ms", "12ms", "1.4s", "3m 20s", "2m", "1d 1h"
-            ]
-        );
+        let written: Vec<_> =
+            [0, 850, 1_250, 12_000, 1_449_999, 200 * SECOND, 2 * MINUTE, 25 * HOUR]
+                .into_iter()
+                .map(duration)
+                .collect();
+        assert_eq!(written, ["0us", "850us", "1.2ms", "12ms", "1.4s", "3m 20s", "2m", "1d 1h"]);
         assert_eq!(seconds(0.0125), "12ms");
     }
 
     #[test]
     fn figures_of_a_column_share_their_decimals() {
-        assert_eq!(
-            figures(&[Some(0.5), None, Some(1.0)]),
-            ["0.5000", "-", "1.0000"]
-        );
+        assert_eq!(figures(&[Some(0.5), None, Some(1.0)]), ["0.5000", "-", "1.0000"]);
         assert_eq!(figures(&[Some(1234.5), Some(2.0)]), ["1234", "2"]);
     }
 

@@ -26,19 +26,12 @@ pub(crate) fn compare(
         }
         batches.push(id);
     }
-    let request = CompareRequest {
-        metric,
-        baseline: args.baseline.clone(),
-    };
+    let request = CompareRequest { metric, baseline: args.baseline.clone() };
     let compared = compare_batches(store, &batches, &request)?;
     if let Some(asked) = &args.baseline
         && compared.baseline.is_none()
     {
-        let names: Vec<_> = compared
-            .variants
-            .iter()
-            .map(|line| line.name.as_str())
-            .collect();
+        let names: Vec<_> = compared.variants.iter().map(|line| line.name.as_str()).collect();
         return Err(CliError::usage(format!("no variant is called `{asked}`"))
             .hint(suggestion(asked, &names)));
     }

@@ -56,28 +56,11 @@ fn filter(
     for kind in &args.kinds {
         check_kind(kind)?;
     }
-    let batch = args
-        .batch
-        .as_deref()
-        .map(|text| find_batch(store, text))
-        .transpose()?;
-    let execution = args
-        .execution
-        .as_deref()
-        .map(|text| find_execution(store, text))
-        .transpose()?;
-    let since = args
-        .since
-        .as_deref()
-        .map(|text| point_in_time(text, surroundings))
-        .transpose()?;
-    Ok(JournalFilter {
-        batch,
-        execution,
-        kinds: args.kinds.clone(),
-        since,
-        until: None,
-    })
+    let batch = args.batch.as_deref().map(|text| find_batch(store, text)).transpose()?;
+    let execution =
+        args.execution.as_deref().map(|text| find_execution(store, text)).transpose()?;
+    let since = args.since.as_deref().map(|text| point_in_time(text, surroundings)).transpose()?;
+    Ok(JournalFilter { batch, execution, kinds: args.kinds.clone(), since, until: None })
 }
 
 fn check_kind(kind: &str) -> Result<(), CliError> {
@@ -110,9 +93,7 @@ fn point_in_time(text: &str, surroundings: &Surroundings<'_>) -> Result<Timestam
         Ok(seconds) => {
             #[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
             let micros = (seconds * 1e6) as i64;
-            Ok(Timestamp::from_micros(
-                surroundings.now.as_micros().saturating_sub(micros),
-            ))
+            Ok(Timestamp::from_micros(surroundings.now.as_micros().saturating_sub(micros)))
         }
         Err(_) => Err(CliError::usage(format!("`{text}` is not a time"))
             .hint("write `10m` (ago), `2026-03-01`, `2026-03-01 14:30` or `2026-03-01T14:30:00Z`")),

@@ -57,14 +57,9 @@ fn batches(
     }
     let (width, style) = (terminal.width(), terminal.style());
     terminal.data(&viewer.table(&found).render(width, style))?;
-    if let Some(stopped) = found
-        .iter()
-        .find(|summary| viewer.is_stopped(&summary.batch))
-    {
+    if let Some(stopped) = found.iter().find(|summary| viewer.is_stopped(&summary.batch)) {
         let id = crate::view::short_batch(store, &stopped.batch.id);
-        terminal.talk(&format!(
-            "\nhint: `wtb resume {id}` takes a stopped batch up again\n"
-        ));
+        terminal.talk(&format!("\nhint: `wtb resume {id}` takes a stopped batch up again\n"));
     }
     note_limit(found.len(), args, terminal);
     Ok(())
@@ -89,10 +84,7 @@ fn find_batches(args: &ListArgs, viewer: &Viewer<'_>) -> Result<Vec<BatchSummary
     // Whether a batch is stopped is no column: look through those that have not ended.
     let mut found = Vec::new();
     for status in BatchStatus::ALL.iter().filter(|status| !status.is_final()) {
-        let filter = BatchFilter {
-            status: Some(*status),
-            ..filter.clone()
-        };
+        let filter = BatchFilter { status: Some(*status), ..filter.clone() };
         found.extend(viewer.store.batches(&filter, Page::ALL)?);
     }
     found.retain(|summary| viewer.is_stopped(&summary.batch));
@@ -125,14 +117,7 @@ fn executions(
 }
 
 fn execution_filter(args: &ListArgs, store: &dyn Store) -> Result<ExecutionFilter, CliError> {
-    let known = [
-        "batch=",
-        "status=",
-        "variant=",
-        "case=",
-        "workflow=",
-        "dead_letter=true",
-    ];
+    let known = ["batch=", "status=", "variant=", "case=", "workflow=", "dead_letter=true"];
     let mut filter = ExecutionFilter::default();
     for condition in conditions(&args.filters)? {
         let value = condition.value.to_owned();
@@ -151,48 +136,33 @@ fn execution_filter(args: &ListArgs, store: &dyn Store) -> Result<ExecutionFilte
 
 fn conditions(filters: &[String]) -> Result<Vec<Condition<'_>>, CliError> {
     let take_apart = |text: &'_ String| -> Option<(usize, char)> {
-        text.char_indices()
-            .find(|(_, letter)| *letter == '=' || *letter == '~')
+        text.char_indices().find(|(_, letter)| *letter == '=' || *letter == '~')
     };
     filters
         .iter()
         .map(|text| match take_apart(text) {
-            Some((at, operator)) => Ok(Condition {
-                key: &text[..at],
-                operator,
-                value: &text[at + 1..],
-            }),
-            None => Err(CliError::usage(format!(
-                "the filter `{text}` is not `KEY=VALUE`"
-            ))),
+            Some((at, operator)) => {
+                Ok(Condition { key: &text[..at], operator, value: &text[at + 1..] })
+            }
+            None => Err(CliError::usage(format!("the filter `{text}` is not `KEY=VALUE`"))),
         })
         .collect()
 }
 
 fn unknown(condition: &Condition<'_>, known: &[&str]) -> CliError {
-    let Condition {
-        key,
-        operator,
-        value,
-    } = condition;
+    let Condition { key, operator, value } = condition;
     CliError::usage(format!("there is no filter `{key}{operator}{value}`"))
         .hint(suggestion(&format!("{key}{operator}"), known))
 }
 
 fn batch_status(text: &str) -> Result<BatchStatus, CliError> {
-    let mut known: Vec<_> = BatchStatus::ALL
-        .iter()
-        .map(|status| status.as_str())
-        .collect();
+    let mut known: Vec<_> = BatchStatus::ALL.iter().map(|status| status.as_str()).collect();
     known.push(STOPPED);
     BatchStatus::parse(text).ok_or_else(|| no_status("batch", text, &known))
 }
 
 fn execution_status(text: &str) -> Result<ExecutionStatus, CliError> {
-    let known: Vec<_> = ExecutionStatus::ALL
-        .iter()
-        .map(|status| status.as_str())
-        .collect();
+    let known: Vec<_> = ExecutionStatus::ALL.iter().map(|status| status.as_str()).collect();
     ExecutionStatus::parse(text).ok_or_else(|| no_status("execution", text, &known))
 }
 

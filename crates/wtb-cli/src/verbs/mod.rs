@@ -17,16 +17,12 @@ pub(crate) const LATEST: &str = "latest";
 
 /// Finds a batch by id, prefix or `latest`.
 pub(crate) fn find_batch(store: &dyn Store, text: &str) -> Result<BatchId, CliError> {
-    store
-        .find_batch(text)
-        .map_err(|error| nothing_yet(error, text, "batch"))
+    store.find_batch(text).map_err(|error| nothing_yet(error, text, "batch"))
 }
 
 /// Finds an execution by id, prefix or `latest`.
 pub(crate) fn find_execution(store: &dyn Store, text: &str) -> Result<ExecutionId, CliError> {
-    store
-        .find_execution(text)
-        .map_err(|error| nothing_yet(error, text, "execution"))
+    store.find_execution(text).map_err(|error| nothing_yet(error, text, "execution"))
 }
 
 /// `latest` finds nothing only where there is nothing.

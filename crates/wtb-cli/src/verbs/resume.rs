@@ -35,10 +35,7 @@ pub(crate) fn is_unfinished(store: &dyn Store, id: &BatchId) -> Result<bool, Cli
 fn newest_stopped(viewer: &Viewer<'_>) -> Result<BatchId, CliError> {
     let mut found = Vec::new();
     for status in BatchStatus::ALL.iter().filter(|status| !status.is_final()) {
-        let filter = BatchFilter {
-            status: Some(*status),
-            ..BatchFilter::default()
-        };
+        let filter = BatchFilter { status: Some(*status), ..BatchFilter::default() };
         found.extend(viewer.store.batches(&filter, Page::ALL)?);
     }
     found.retain(|summary| viewer.is_stopped(&summary.batch));
@@ -47,10 +44,7 @@ fn newest_stopped(viewer: &Viewer<'_>) -> Result<BatchId, CliError> {
         .max_by_key(|summary| summary.batch.created_at)
         .map(|summary| summary.batch.id)
         .ok_or_else(|| {
-            CliError::new(
-                ErrorKind::NothingSelected,
-                "there is no unfinished batch to resume",
-            )
-            .hint("`wtb list` prints the batches of this store")
+            CliError::new(ErrorKind::NothingSelected, "there is no unfinished batch to resume")
+                .hint("`wtb list` prints the batches of this store")
         })
 }

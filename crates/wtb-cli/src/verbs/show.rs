@@ -31,10 +31,10 @@ pub(crate) fn find(store: &dyn Store, text: &str) -> Result<Target, CliError> {
         return find_batch(store, text).map(Target::Batch);
     }
     match (store.find_batch(text), store.find_execution(text)) {
-        (Ok(batch), Ok(execution)) => Err(CliError::usage(format!(
-            "`{text}` fits {batch} and {execution}"
-        ))
-        .hint("begin the id with `b_` or `e_`")),
+        (Ok(batch), Ok(execution)) => {
+            Err(CliError::usage(format!("`{text}` fits {batch} and {execution}"))
+                .hint("begin the id with `b_` or `e_`"))
+        }
         (Ok(batch), _) => Ok(Target::Batch(batch)),
         (_, Ok(execution)) => Ok(Target::Execution(execution)),
         (Err(error), _) => Err(CliError::from(error)
@@ -50,15 +50,9 @@ pub(crate) fn batch_json(
     surroundings: &Surroundings<'_>,
 ) -> Result<Value, CliError> {
     let summary = store.batch(id)?;
-    let request = CompareRequest {
-        metric: metric.map(str::to_owned),
-        baseline: None,
-    };
+    let request = CompareRequest { metric: metric.map(str::to_owned), baseline: None };
     let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
-    let failures: Value = failure::of_batch(store, id)?
-        .iter()
-        .map(failure::json)
-        .collect();
+    let failures: Value = failure::of_batch(store, id)?.iter().map(failure::json).collect();
     Ok(json!({
         "batch": Viewer::new(store, surroundings.now).json(&summary),
         "comparison": compared,
@@ -80,10 +74,7 @@ pub(crate) fn batch(
     }
     let viewer = Viewer::new(store, surroundings.now);
     let summary = store.batch(id)?;
-    let request = CompareRequest {
-        metric: output.metric.clone(),
-        baseline: None,
-    };
+    let request = CompareRequest { metric: output.metric.clone(), baseline: None };
     let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
     let (width, style) = (terminal.width(), terminal.style());
     let mut text = viewer.head(&summary, &surroundings.time_zone, style);
@@ -91,11 +82,7 @@ pub(crate) fn batch(
     text.push_str(&comparison::render(&compared, width, style));
     let failures = failure::of_batch(store, id)?;
     if !failures.is_empty() {
-        let how = FailureText {
-            verbose: output.verbose,
-            width,
-            style,
-        };
+        let how = FailureText { verbose: output.verbose, width, style };
         text.push('\n');
         text.push_str(&failure::render(store, &failures, how));
     }
@@ -103,16 +90,12 @@ pub(crate) fn batch(
     let short = short_batch(store, id);
     let mut hints = String::from("\n");
     if viewer.is_stopped(&summary.batch) {
-        hints.push_str(&format!(
-            "hint: `wtb resume {short}` takes the batch up again\n"
-        ));
+        hints.push_str(&format!("hint: `wtb resume {short}` takes the batch up again\n"));
     }
     match failures.first() {
         Some(first) => {
             let first = short_execution(store, &first.id);
-            hints.push_str(&format!(
-                "hint: `wtb show {first}` shows a failure in full\n"
-            ));
+            hints.push_str(&format!("hint: `wtb show {first}` shows a failure in full\n"));
         }
         None => hints.push_str(&format!(
             "hint: `wtb list executions --filter batch={short}` lists its executions\n"
@@ -137,10 +120,7 @@ pub(crate) fn execution(
     let record = store.execution(id)?;
     let detail = store.detail(id)?;
     let case = match &record.batch {
-        Some(batch) => store
-            .cases(batch)?
-            .into_iter()
-            .find(|case| case.id == record.case_id),
+        Some(batch) => store.cases(batch)?.into_iter().find(|case| case.id == record.case_id),
         None => None,
     };
     let page = Page {

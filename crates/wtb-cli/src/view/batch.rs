@@ -25,11 +25,7 @@ pub(crate) struct Viewer<'a> {
 
 impl<'a> Viewer<'a> {
     pub(crate) fn new(store: &'a dyn Store, now: Timestamp) -> Self {
-        Self {
-            store,
-            now,
-            alive: RefCell::default(),
-        }
+        Self { store, now, alive: RefCell::default() }
     }
 
     /// Whether the batch has not ended and nobody drives it, so that it can be resumed.
@@ -40,10 +36,7 @@ impl<'a> Viewer<'a> {
     fn is_alive(&self, id: &SessionId) -> bool {
         let known = self.alive.borrow().get(id).copied();
         known.unwrap_or_else(|| {
-            let alive = self
-                .store
-                .session(id)
-                .is_ok_and(|record| is_alive(&record, self.now));
+            let alive = self.store.session(id).is_ok_and(|record| is_alive(&record, self.now));
             self.alive.borrow_mut().insert(id.clone(), alive);
             alive
         })
@@ -51,11 +44,7 @@ impl<'a> Viewer<'a> {
 
     /// The batch's status, or `stopped`.
     pub(crate) fn status(&self, batch: &BatchRecord) -> &'static str {
-        if self.is_stopped(batch) {
-            STOPPED
-        } else {
-            batch.status.as_str()
-        }
+        if self.is_stopped(batch) { STOPPED } else { batch.status.as_str() }
     }
 
     /// How long the batch took, or has taken so far; unknown when it was stopped.
@@ -96,11 +85,7 @@ impl<'a> Viewer<'a> {
     /// Returns the head of a batch's page.
     pub(crate) fn head(&self, summary: &BatchSummary, zone: &TimeZone, style: Style) -> String {
         let BatchSummary { batch, counts } = summary;
-        let name = batch
-            .name
-            .as_deref()
-            .map(|name| format!(" \"{name}\""))
-            .unwrap_or_default();
+        let name = batch.name.as_deref().map(|name| format!(" \"{name}\"")).unwrap_or_default();
         let started = batch.started_at.unwrap_or(batch.created_at);
         let mut time = format!("{} ({})", clock_time(started, zone), age(started, self.now));
         if let Some(took) = self.took(batch) {
@@ -131,16 +116,9 @@ impl<'a> Viewer<'a> {
     fn asked(&self, batch: &BatchRecord) -> String {
         let spec = &batch.spec;
         let count = |found: Option<usize>, thing| {
-            found.map_or_else(
-                || format!("? {thing}s"),
-                |count| plural(count as u64, thing),
-            )
+            found.map_or_else(|| format!("? {thing}s"), |count| plural(count as u64, thing))
         };
-        let variants = self
-            .store
-            .variants(&batch.id)
-            .ok()
-            .map(|variants| variants.len());
+        let variants = self.store.variants(&batch.id).ok().map(|variants| variants.len());
         let cases = self.store.cases(&batch.id).ok().map(|cases| cases.len());
         let mut parts = vec![
             format!(
@@ -156,10 +134,8 @@ impl<'a> Viewer<'a> {
             ),
         ];
         if let Some(timeout) = spec.timeout_ms {
-            parts.push(format!(
-                "timeout {}",
-                seconds(Duration::from_millis(timeout).as_secs_f64())
-            ));
+            parts
+                .push(format!("timeout {}", seconds(Duration::from_millis(timeout).as_secs_f64())));
         }
         if spec.retries > 0 {
             parts.push(format!("retries {}", spec.retries));
@@ -224,9 +200,5 @@ pub(crate) fn outcome_words(counts: &StatusCounts) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    if words.is_empty() {
-        "nothing yet".to_owned()
-    } else {
-        words.join(", ")
-    }
+    if words.is_empty() { "nothing yet".to_owned() } else { words.join(", ") }
 }

@@ -10,11 +10,7 @@ const BEST: &str = "*";
 
 /// Returns the comparison as a table with its legend and warnings, `limit` columns wide.
 pub(crate) fn render(comparison: &Comparison, limit: usize, style: Style) -> String {
-    let metrics: Vec<_> = comparison
-        .metrics
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let metrics: Vec<_> = comparison.metrics.iter().map(|(name, _)| name.as_str()).collect();
     let mut shown = metrics.len();
     // Without room for all metrics, the last ones go into tables of their own.
     while shown > 1 && main_table(comparison, &metrics[..shown]).readable_width() > limit {
@@ -27,10 +23,7 @@ pub(crate) fn render(comparison: &Comparison, limit: usize, style: Style) -> Str
     }
     text.push_str(&legend(comparison, limit, style));
     for warning in &comparison.warnings {
-        text.push_str(&format!(
-            "{} {warning}\n",
-            style.paint(Tone::Warn, "warning:")
-        ));
+        text.push_str(&format!("{} {warning}\n", style.paint(Tone::Warn, "warning:")));
     }
     text
 }
@@ -81,9 +74,7 @@ fn main_table(comparison: &Comparison, metrics: &[&str]) -> Table {
         let mut cells = name_cells(comparison, line).to_vec();
         cells.extend(figures.iter().map(|column| column[index].clone()));
         let time = |pick: fn(&Durations) -> f64| {
-            line.duration_s
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), |taken| seconds(pick(taken)))
+            line.duration_s.as_ref().map_or_else(|| "-".to_owned(), |taken| seconds(pick(taken)))
         };
         cells.extend([
             line.n.to_string(),
@@ -136,11 +127,7 @@ fn legend(comparison: &Comparison, limit: usize, style: Style) -> String {
         Direction::Min => "lower",
     };
     let mut text = format!("{metric}: mean over cases, {better} is better");
-    let marked = comparison
-        .variants
-        .iter()
-        .filter(|line| is_best(comparison, line))
-        .count();
+    let marked = comparison.variants.iter().filter(|line| is_best(comparison, line)).count();
     match marked {
         0 => {}
         1 => text.push_str(&format!("; {BEST} best mean")),
@@ -154,10 +141,7 @@ fn legend(comparison: &Comparison, limit: usize, style: Style) -> String {
     if !lower.is_empty() {
         text.push_str(&format!("; lower is better for {}", lower.join(", ")));
     }
-    wrap(&text, limit)
-        .iter()
-        .map(|line| format!("{}\n", style.paint(Tone::Faint, line)))
-        .collect()
+    wrap(&text, limit).iter().map(|line| format!("{}\n", style.paint(Tone::Faint, line))).collect()
 }
 
 #[cfg(test)]
@@ -178,10 +162,7 @@ mod tests {
             p_best: None,
             errors,
             cost: None,
-            duration_s: (errors < 12).then_some(Durations {
-                median: 0.0123,
-                p95: 1.5,
-            }),
+            duration_s: (errors < 12).then_some(Durations { median: 0.0123, p95: 1.5 }),
             vs_baseline: None,
             metrics: means
                 .iter()
@@ -202,11 +183,8 @@ mod tests {
             metrics: metrics
                 .iter()
                 .map(|metric| {
-                    let direction = if metric.ends_with("_s") {
-                        Direction::Min
-                    } else {
-                        Direction::Max
-                    };
+                    let direction =
+                        if metric.ends_with("_s") { Direction::Min } else { Direction::Max };
                     ((*metric).to_owned(), direction)
                 })
                 .collect(),
@@ -217,11 +195,8 @@ mod tests {
     fn three() -> Comparison {
         let metrics = ["accuracy", "macro_f1", "fit_time_s"];
         let line = |name, accuracy, errors| {
-            let means = [
-                ("accuracy", accuracy),
-                ("macro_f1", Some(0.9)),
-                ("fit_time_s", Some(12.5)),
-            ];
+            let means =
+                [("accuracy", accuracy), ("macro_f1", Some(0.9)), ("fit_time_s", Some(12.5))];
             line(name, &means, errors)
         };
         let lines = vec![
@@ -229,20 +204,13 @@ mod tests {
             line("train=rf,features=all,calibration=isotonic", Some(0.95), 1),
             line("train=broken", None, 12),
         ];
-        comparison(
-            lines,
-            &["train=rf,features=all,calibration=isotonic"],
-            &metrics,
-        )
+        comparison(lines, &["train=rf,features=all,calibration=isotonic"], &metrics)
     }
 
     #[test]
     fn at_eighty_columns_names_wrap_and_metrics_move_down() {
         let text = render(&three(), 80, Style::plain());
-        assert!(
-            text.lines().all(|line| crate::text::width(line) <= 80),
-            "{text}"
-        );
+        assert!(text.lines().all(|line| crate::text::width(line) <= 80), "{text}");
         insta::assert_snapshot!(text, @r"
            variant                          accuracy   n  coverage  errors  median   p95
            baseline                           0.9123  12      100%       0    12ms  1.5s
@@ -274,24 +242,15 @@ mod tests {
 
     #[test]
     fn a_tie_is_called_one() {
-        let lines = vec![
-            line("baseline", &[("hit", Some(1.0))], 0),
-            line("b", &[("hit", Some(1.0))], 0),
-        ];
-        let text = render(
-            &comparison(lines, &["baseline", "b"], &["hit"]),
-            80,
-            Style::plain(),
-        );
+        let lines =
+            vec![line("baseline", &[("hit", Some(1.0))], 0), line("b", &[("hit", Some(1.0))], 0)];
+        let text = render(&comparison(lines, &["baseline", "b"], &["hit"]), 80, Style::plain());
         assert!(text.contains("* share the best mean"), "{text}");
     }
 
     #[test]
     fn without_scores_nothing_is_best() {
-        let lines = vec![
-            line("a", &[("hit", None)], 12),
-            line("b", &[("hit", None)], 12),
-        ];
+        let lines = vec![line("a", &[("hit", None)], 12), line("b", &[("hit", None)], 12)];
         let mut without = comparison(lines, &[], &[]);
         without.warnings.clear();
         let text = render(&without, 80, Style::plain());
@@ -302,10 +261,7 @@ mod tests {
     #[test]
     fn colour_only_repeats_the_mark() {
         let colored = render(&three(), 140, Style::colored());
-        let best = colored
-            .lines()
-            .find(|line| line.contains("train=rf"))
-            .unwrap();
+        let best = colored.lines().find(|line| line.contains("train=rf")).unwrap();
         assert!(best.starts_with("\u{1b}[32m*"), "{best}");
     }
 }

@@ -26,13 +26,7 @@ fn data(body: &EventBody) -> Value {
 
 /// Returns an entry as one JSON object.
 pub(crate) fn json(entry: &JournalEntry) -> Value {
-    let Event {
-        at,
-        session,
-        batch,
-        execution,
-        body,
-    } = &entry.event;
+    let Event { at, session, batch, execution, body } = &entry.event;
     json!({
         "sequence": entry.sequence,
         "at": json_time(Some(*at)),
@@ -65,22 +59,12 @@ pub(crate) fn line(entry: &JournalEntry, zone: &TimeZone, limit: usize, style: S
     let kind = format!("{:<22}", event.body.kind());
     let tail = format!("  {whose:<ID_SHOWN$}  ");
     let room = limit.saturating_sub(head.len() + kind.len() + tail.len());
-    format!(
-        "{head}{}{tail}{}\n",
-        paint(&kind, style),
-        one_line(&says, room)
-    )
+    format!("{head}{}{tail}{}\n", paint(&kind, style), one_line(&says, room))
 }
 
 fn paint(kind: &str, style: Style) -> String {
-    let is_bad = ["failed", "timed_out", "fenced"]
-        .iter()
-        .any(|word| kind.contains(word));
-    if is_bad {
-        style.paint(Tone::Bad, kind)
-    } else {
-        kind.to_owned()
-    }
+    let is_bad = ["failed", "timed_out", "fenced"].iter().any(|word| kind.contains(word));
+    if is_bad { style.paint(Tone::Bad, kind) } else { kind.to_owned() }
 }
 
 fn plain(value: &Value) -> String {

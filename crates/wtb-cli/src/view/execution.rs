@@ -24,10 +24,7 @@ pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Time
             0 => String::new(),
             repeat => format!(" #{}", repeat + 1),
         };
-        let batch = execution
-            .batch
-            .as_ref()
-            .map(|batch| short_batch(store, batch));
+        let batch = execution.batch.as_ref().map(|batch| short_batch(store, batch));
         let cells = vec![
             short_execution(store, &execution.id),
             batch.unwrap_or_else(|| "-".to_owned()),
@@ -35,9 +32,7 @@ pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Time
             format!("{}{repeat}", execution.case_id),
             execution.status.to_string(),
             execution.attempts.to_string(),
-            execution
-                .duration_us
-                .map_or_else(|| "-".to_owned(), duration),
+            execution.duration_us.map_or_else(|| "-".to_owned(), duration),
             age(execution.created_at, now),
         ];
         table.row(cells, execution.status.is_error().then_some(Tone::Bad));

@@ -37,18 +37,10 @@ pub(crate) struct FailureText {
 
 /// Returns failures as text: `FAIL  variant / case` with its id, and the error below it.
 pub(crate) fn render(store: &dyn Store, failures: &[ExecutionRecord], how: FailureText) -> String {
-    let shown = if how.verbose {
-        failures.len()
-    } else {
-        failures.len().min(SHOWN_MAX)
-    };
+    let shown = if how.verbose { failures.len() } else { failures.len().min(SHOWN_MAX) };
     let mut text = String::new();
     for execution in &failures[..shown] {
-        let word = if execution.status == ExecutionStatus::TimedOut {
-            "TIMEOUT"
-        } else {
-            "FAIL"
-        };
+        let word = if execution.status == ExecutionStatus::TimedOut { "TIMEOUT" } else { "FAIL" };
         let id = short_execution(store, &execution.id);
         text.push_str(&format!(
             "{}  {}  {}\n",
@@ -57,14 +49,8 @@ pub(crate) fn render(store: &dyn Store, failures: &[ExecutionRecord], how: Failu
             how.style.paint(Tone::Faint, &id)
         ));
         let reason = reason(execution);
-        text.push_str(&format!(
-            "      {}\n",
-            one_line(&reason, how.width.saturating_sub(INDENT))
-        ));
-        let traceback = execution
-            .error
-            .as_ref()
-            .and_then(|error| error.traceback.as_deref());
+        text.push_str(&format!("      {}\n", one_line(&reason, how.width.saturating_sub(INDENT))));
+        let traceback = execution.error.as_ref().and_then(|error| error.traceback.as_deref());
         if let Some(traceback) = traceback.filter(|_| how.verbose) {
             for line in traceback.trim_end().lines() {
                 text.push_str(&format!("      | {line}\n"));
@@ -92,12 +78,7 @@ pub(crate) fn reason(execution: &ExecutionRecord) -> String {
     match &execution.error {
         Some(error) => {
             let node = error.node.as_ref().map(|node| format!("node \"{node}\": "));
-            format!(
-                "{}{}: {}",
-                node.unwrap_or_default(),
-                error.kind,
-                error.message
-            )
+            format!("{}{}: {}", node.unwrap_or_default(), error.kind, error.message)
         }
         None if execution.status == ExecutionStatus::TimedOut => {
             "it outlived its deadline".to_owned()

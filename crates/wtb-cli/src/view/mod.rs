@@ -28,11 +28,7 @@ pub(crate) fn short_execution(store: &dyn Store, id: &ExecutionId) -> String {
 fn shorten(id: &str, is_unique: impl Fn(&str) -> bool) -> String {
     let begin = BatchId::PREFIX.len() + SHORT_ID_MIN;
     let prefixes = (begin..id.len()).filter_map(|end| id.get(..end));
-    prefixes
-        .into_iter()
-        .find(|prefix| is_unique(prefix))
-        .unwrap_or(id)
-        .to_owned()
+    prefixes.into_iter().find(|prefix| is_unique(prefix)).unwrap_or(id).to_owned()
 }
 
 /// Returns a time as JSON has it: RFC 3339 in UTC.
@@ -42,10 +38,7 @@ pub(crate) fn json_time(at: Option<Timestamp>) -> Value {
 }
 
 /// Returns microseconds as seconds.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "durations are far below 2^52 microseconds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "durations are far below 2^52 microseconds")]
 pub(crate) fn json_seconds(micros: Option<u64>) -> Value {
     micros.map_or(Value::Null, |micros| Value::from(micros as f64 / 1e6))
 }

@@ -43,11 +43,7 @@ impl Page<'_> {
             ("expected", decoded.expected.as_ref(), self.expected),
             ("output", decoded.output.as_ref(), execution.output.as_ref()),
             ("state", decoded.state.as_ref(), execution.state.as_ref()),
-            (
-                "interrupts",
-                decoded.interrupts.as_ref(),
-                execution.interrupts.as_ref(),
-            ),
+            ("interrupts", decoded.interrupts.as_ref(), execution.interrupts.as_ref()),
         ]
     }
 
@@ -121,10 +117,7 @@ impl Page<'_> {
             section("error", error_text(error));
         }
         for warning in &self.execution.warnings {
-            text.push_str(&format!(
-                "\n{} {warning}\n",
-                style.paint(Tone::Warn, "warning:")
-            ));
+            text.push_str(&format!("\n{} {warning}\n", style.paint(Tone::Warn, "warning:")));
         }
         text
     }
@@ -135,10 +128,7 @@ impl Page<'_> {
         let status = format!("{} after {tries}", execution.status);
         let mut lines = vec![("workflow", execution.workflow.clone()), ("status", status)];
         if execution.status.is_error() {
-            lines.push((
-                "reason",
-                one_line(&reason(execution), how.width.saturating_sub(12)),
-            ));
+            lines.push(("reason", one_line(&reason(execution), how.width.saturating_sub(12))));
         }
         lines.push(("cell", cell_name(execution)));
         if let Some(batch) = &execution.batch {
@@ -146,14 +136,9 @@ impl Page<'_> {
         }
         if let Some(started) = execution.started_at {
             let ago = age(started, how.now);
-            let took = execution
-                .duration_us
-                .map(|micros| format!(", took {}", duration(micros)));
+            let took = execution.duration_us.map(|micros| format!(", took {}", duration(micros)));
             let at = clock_time(started, how.zone);
-            lines.push((
-                "started",
-                format!("{at} ({ago}){}", took.unwrap_or_default()),
-            ));
+            lines.push(("started", format!("{at} ({ago}){}", took.unwrap_or_default())));
         }
         lines.push(("seed", execution.seed.to_string()));
         if let Some(usage) = &execution.usage {
@@ -162,9 +147,7 @@ impl Page<'_> {
         if execution.status == ExecutionStatus::Interrupted {
             lines.push(("awaits", "an answer to its interrupts".to_owned()));
         }
-        let mut text = how
-            .style
-            .paint(Tone::Strong, &format!("execution {}", execution.id));
+        let mut text = how.style.paint(Tone::Strong, &format!("execution {}", execution.id));
         for (label, value) in lines {
             text.push_str(&format!("\n  {label:<9} {value}"));
         }
@@ -181,9 +164,7 @@ impl Page<'_> {
             Column::left("error").shrinking(),
         ]);
         for attempt in &self.detail.attempts {
-            let took = attempt
-                .finished_at
-                .map(|end| end.micros_since(attempt.started_at));
+            let took = attempt.finished_at.map(|end| end.micros_since(attempt.started_at));
             let cells = vec![
                 attempt.number.to_string(),
                 attempt.status.to_string(),
@@ -215,9 +196,7 @@ impl Page<'_> {
                 node.status.as_str().to_owned(),
                 node.calls.to_string(),
                 duration(node.duration_us),
-                node.usage
-                    .as_ref()
-                    .map_or_else(|| "-".to_owned(), usage_text),
+                node.usage.as_ref().map_or_else(|| "-".to_owned(), usage_text),
                 error_cell(node.error.as_ref()),
             ];
             table.row(cells, node.error.is_some().then_some(Tone::Bad));
@@ -236,9 +215,7 @@ impl Page<'_> {
             let why = score.error.as_ref().or(score.reason.as_ref());
             let cells = vec![
                 score.name.clone(),
-                score
-                    .value
-                    .map_or_else(|| "-".to_owned(), |value| value.to_string()),
+                score.value.map_or_else(|| "-".to_owned(), |value| value.to_string()),
                 score.source.clone(),
                 why.map_or_else(|| "-".to_owned(), |why| one_line(why, 200)),
             ];
@@ -280,12 +257,6 @@ fn usage_text(usage: &Value) -> String {
         return usage.to_string();
     };
     let numbers = entries.iter().filter(|(_, value)| value.is_number());
-    let words: Vec<_> = numbers
-        .map(|(name, value)| format!("{name} {value}"))
-        .collect();
-    if words.is_empty() {
-        usage.to_string()
-    } else {
-        words.join(", ")
-    }
+    let words: Vec<_> = numbers.map(|(name, value)| format!("{name} {value}")).collect();
+    if words.is_empty() { usage.to_string() } else { words.join(", ") }
 }

@@ -70,11 +70,7 @@ pub(super) fn value_text(decoded: Option<&Value>, stored: Option<&StoredValue>) 
 /// Small values in one line, large ones over several.
 fn pretty(value: &Value) -> String {
     let line = value.to_string();
-    if width(&line) <= 76 {
-        line
-    } else {
-        format!("{value:#}")
-    }
+    if width(&line) <= 76 { line } else { format!("{value:#}") }
 }
 
 pub(super) fn indent(text: &str) -> String {

@@ -45,12 +45,7 @@ pub(crate) struct Caller<'a> {
 
 impl<'a> Caller<'a> {
     pub(crate) fn new(directory: &'a Path) -> Self {
-        Self {
-            directory,
-            variables: &[],
-            is_terminal: false,
-            width: 80,
-        }
+        Self { directory, variables: &[], is_terminal: false, width: 80 }
     }
 
     pub(crate) fn with<T>(
@@ -72,25 +67,15 @@ impl<'a> Caller<'a> {
         let mut terminal = Terminal::new(&mut stdout, &mut stderr, are_terminals, self.width);
         let outcome = act(&mut terminal, &surroundings);
         drop(terminal);
-        (
-            outcome,
-            String::from_utf8(stdout).unwrap(),
-            String::from_utf8(stderr).unwrap(),
-        )
+        (outcome, String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
     }
 
     pub(crate) fn call(&self, line: &str) -> Called {
-        let arguments: Vec<_> = std::iter::once("wtb")
-            .chain(line.split_whitespace())
-            .map(Into::into)
-            .collect();
+        let arguments: Vec<_> =
+            std::iter::once("wtb").chain(line.split_whitespace()).map(Into::into).collect();
         let (step, stdout, stderr) =
             self.with(|terminal, surroundings| start(&arguments, surroundings, terminal));
-        Called {
-            step,
-            stdout,
-            stderr,
-        }
+        Called { step, stdout, stderr }
     }
 }
 

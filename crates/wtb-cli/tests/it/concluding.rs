@@ -24,19 +24,10 @@ fn options() -> OutputOptions {
 
 fn concluded(number: u8, options: &OutputOptions) -> (i32, String, String) {
     let directory = tempfile::tempdir().unwrap();
-    let writer = if number == 1 {
-        finished(directory.path())
-    } else {
-        with_stopped(directory.path())
-    };
+    let writer =
+        if number == 1 { finished(directory.path()) } else { with_stopped(directory.path()) };
     Caller::new(directory.path()).with(|terminal, surroundings| {
-        conclude(
-            terminal,
-            surroundings,
-            writer.store.as_ref(),
-            &batch_id(number),
-            options,
-        )
+        conclude(terminal, surroundings, writer.store.as_ref(), &batch_id(number), options)
     })
 }
 
@@ -44,10 +35,7 @@ fn concluded(number: u8, options: &OutputOptions) -> (i32, String, String) {
 fn the_comparison_is_data_and_the_failures_come_last() {
     let (code, stdout, stderr) = concluded(1, &options());
     assert_eq!(code, exit::FAILURES);
-    assert!(
-        stdout.contains("rf") && !stdout.contains("Summary"),
-        "{stdout}"
-    );
+    assert!(stdout.contains("rf") && !stdout.contains("Summary"), "{stdout}");
     insta::assert_snapshot!(stderr, @r#"
     -------------------------------------
     Summary [12.0s] 3 succeeded, 1 failed
@@ -62,43 +50,22 @@ fn the_comparison_is_data_and_the_failures_come_last() {
 
 #[test]
 fn failures_that_may_happen_are_no_failure() {
-    let (code, _, stderr) = concluded(
-        1,
-        &OutputOptions {
-            max_failures: 1,
-            ..options()
-        },
-    );
+    let (code, _, stderr) = concluded(1, &OutputOptions { max_failures: 1, ..options() });
     assert_eq!(code, exit::DONE);
-    assert!(
-        stderr.contains("1 of 4 executions failed, as many may"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("1 of 4 executions failed, as many may"), "{stderr}");
 }
 
 #[test]
 fn an_interrupted_batch_says_how_to_go_on() {
     let (code, _, stderr) = concluded(2, &options());
     assert_eq!(code, exit::INTERRUPTED);
-    assert!(
-        stderr.contains("interrupted: 1 of 2 executions are left"),
-        "{stderr}"
-    );
-    assert!(
-        stderr.contains("hint: `wtb resume b_081040` runs what is left"),
-        "{stderr}"
-    );
+    assert!(stderr.contains("interrupted: 1 of 2 executions are left"), "{stderr}");
+    assert!(stderr.contains("hint: `wtb resume b_081040` runs what is left"), "{stderr}");
 }
 
 #[test]
 fn as_json_stdout_is_one_document_with_the_same_code() {
-    let (code, stdout, stderr) = concluded(
-        1,
-        &OutputOptions {
-            json: true,
-            ..options()
-        },
-    );
+    let (code, stdout, stderr) = concluded(1, &OutputOptions { json: true, ..options() });
     let document: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(document["exit_code"], code);
     assert_eq!(document["verdict"], "failures");
@@ -110,13 +77,7 @@ fn as_json_stdout_is_one_document_with_the_same_code() {
 
 #[test]
 fn quiet_leaves_only_data() {
-    let (_, stdout, stderr) = concluded(
-        1,
-        &OutputOptions {
-            quiet: true,
-            ..options()
-        },
-    );
+    let (_, stdout, stderr) = concluded(1, &OutputOptions { quiet: true, ..options() });
     assert!(stdout.contains("accuracy"));
     assert_eq!(stderr, "");
 }
@@ -124,19 +85,8 @@ fn quiet_leaves_only_data() {
 #[test]
 fn errors_of_the_console_script_look_like_those_of_the_command() {
     let error = CliError::usage("no variant is called `rff`").hint("did you mean `rf`?");
-    let (code, stdout, stderr) = Caller::new(Path::new("/")).with(|terminal, _| {
-        report(
-            terminal,
-            &error,
-            &OutputOptions {
-                quiet: true,
-                ..options()
-            },
-        )
-    });
+    let (code, stdout, stderr) = Caller::new(Path::new("/"))
+        .with(|terminal, _| report(terminal, &error, &OutputOptions { quiet: true, ..options() }));
     assert_eq!((code, stdout.as_str()), (exit::USAGE, ""));
-    assert_eq!(
-        stderr,
-        "error: no variant is called `rff`\n\nhint: did you mean `rf`?\n"
-    );
+    assert_eq!(stderr, "error: no variant is called `rff`\n\nhint: did you mean `rf`?\n");
 }

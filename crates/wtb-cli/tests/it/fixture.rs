@@ -21,9 +21,7 @@ impl Writer {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("wtb.db");
         let store = SqliteStore::open(path.to_str().unwrap(), SqliteOptions::default()).unwrap();
-        let writer = Self {
-            store: Arc::new(store),
-        };
+        let writer = Self { store: Arc::new(store) };
         writer.change(Change::OpenSession(records::dead_session()));
         writer
     }
@@ -55,12 +53,7 @@ impl Writer {
 
     fn set_status(&self, number: u8, status: BatchStatus, seconds: i64) {
         let (batch, session) = (batch_id(number), session_id());
-        self.change(Change::SetBatchStatus {
-            batch,
-            session,
-            status,
-            at: at(seconds),
-        });
+        self.change(Change::SetBatchStatus { batch, session, status, at: at(seconds) });
     }
 
     /// Runs an attempt that gives an accuracy or fails; a failed one is the last, or retried.
@@ -69,13 +62,7 @@ impl Writer {
         let token = u64::from(attempt);
         let worker = "thread-1".to_owned();
         let at_start = at(11);
-        let start = AttemptStart {
-            execution,
-            attempt,
-            token,
-            worker,
-            at: at_start,
-        };
+        let start = AttemptStart { execution, attempt, token, worker, at: at_start };
         self.change(Change::StartAttempt(start));
         let (status, next) = match (outcome, is_last) {
             (Ok(_), _) => (AttemptStatus::Succeeded, ExecutionStatus::Succeeded),
@@ -109,13 +96,7 @@ impl Writer {
 }
 
 fn event(batch: u8, execution: Option<ExecutionId>, seconds: i64, body: EventBody) -> Event {
-    Event {
-        at: at(seconds),
-        session: session_id(),
-        batch: Some(batch_id(batch)),
-        execution,
-        body,
-    }
+    Event { at: at(seconds), session: session_id(), batch: Some(batch_id(batch)), execution, body }
 }
 
 /// A finished batch of two variants and two cases, one execution failed in its second attempt.

@@ -145,15 +145,9 @@ fn the_version_is_data() {
 #[test]
 fn help_has_no_colour_without_a_terminal() {
     assert!(!wtb(here(), "--help").stdout.contains('\u{1b}'));
-    let terminal = Caller {
-        is_terminal: true,
-        ..Caller::new(here())
-    };
+    let terminal = Caller { is_terminal: true, ..Caller::new(here()) };
     assert!(terminal.call("--help").stdout.contains('\u{1b}'));
-    let silenced = Caller {
-        variables: &[("NO_COLOR", "1")],
-        ..terminal
-    };
+    let silenced = Caller { variables: &[("NO_COLOR", "1")], ..terminal };
     assert!(!silenced.call("--help").stdout.contains('\u{1b}'));
 }
 
@@ -161,10 +155,7 @@ fn help_has_no_colour_without_a_terminal() {
 fn the_reference_describes_every_visible_verb_and_exit_code() {
     let text = wtb(here(), "reference").stdout;
     for verb in ["init", "run", "resume", "list", "show", "compare", "events"] {
-        assert!(
-            text.contains(&format!("## `wtb {verb}")),
-            "{verb} is missing:\n{text}"
-        );
+        assert!(text.contains(&format!("## `wtb {verb}")), "{verb} is missing:\n{text}");
     }
     for code in ["| 0 |", "| 1 |", "| 2 |", "| 4 |", "| 100 |", "| 130 |"] {
         assert!(text.contains(code), "{code}");
@@ -178,9 +169,6 @@ fn the_committed_documents_are_what_the_command_prints() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     for (verb, file) in [("reference", "cli.md"), ("schema", "bench.schema.json")] {
         let committed = std::fs::read_to_string(docs.join(file)).unwrap();
-        assert!(
-            committed == wtb(here(), verb).stdout,
-            "run `wtb {verb} > docs/{file}`"
-        );
+        assert!(committed == wtb(here(), verb).stdout, "run `wtb {verb} > docs/{file}`");
     }
 }

@@ -28,19 +28,9 @@ fn init_touches_nothing_that_is_there() {
     fs::write(directory.path().join("cases.jsonl"), "mine").unwrap();
     let called = wtb(directory.path(), "init");
     assert_eq!(called.code(), 2);
-    assert!(
-        called.stderr.contains("`./cases.jsonl` is there already"),
-        "{}",
-        called.stderr
-    );
-    assert!(
-        !directory.path().join("bench.toml").exists(),
-        "nothing is written by halves"
-    );
-    assert_eq!(
-        fs::read_to_string(directory.path().join("cases.jsonl")).unwrap(),
-        "mine"
-    );
+    assert!(called.stderr.contains("`./cases.jsonl` is there already"), "{}", called.stderr);
+    assert!(!directory.path().join("bench.toml").exists(), "nothing is written by halves");
+    assert_eq!(fs::read_to_string(directory.path().join("cases.jsonl")).unwrap(), "mine");
 }
 
 #[test]

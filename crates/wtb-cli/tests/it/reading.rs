@@ -19,10 +19,7 @@ fn list_shows_newest_first_and_how_to_go_on() {
     b_040g20  ML Pipeline    ml_pipeline  completed_     4/4       1   9m ago  12.0s
               Comparison                  with_errors
     ");
-    assert_eq!(
-        called.stderr,
-        "\nhint: `wtb resume b_081040` takes a stopped batch up again\n"
-    );
+    assert_eq!(called.stderr, "\nhint: `wtb resume b_081040` takes a stopped batch up again\n");
     assert!(called.stdout.lines().all(|line| line.chars().count() <= 80));
 }
 
@@ -47,32 +44,18 @@ fn list_filters_and_limits() {
     let ids = |line: &str| -> Vec<String> {
         let listed = wtb(directory.path(), line).json();
         let all = listed.as_array().unwrap();
-        all.iter()
-            .map(|batch| batch["id"].as_str().unwrap().to_owned())
-            .collect()
+        all.iter().map(|batch| batch["id"].as_str().unwrap().to_owned()).collect()
     };
     let (first, second) = (batch_id(1).to_string(), batch_id(2).to_string());
     assert_eq!(ids("list --json --limit 1"), [second.as_str()]);
     assert_eq!(ids("list --json --filter name~pipeline"), [first.as_str()]);
-    assert_eq!(
-        ids("list --json --filter status=completed_with_errors"),
-        [first.as_str()]
-    );
-    assert_eq!(
-        ids("list --json --filter status=stopped"),
-        [second.as_str()]
-    );
+    assert_eq!(ids("list --json --filter status=completed_with_errors"), [first.as_str()]);
+    assert_eq!(ids("list --json --filter status=stopped"), [second.as_str()]);
     assert_eq!(ids("list --json --filter workflow=other"), [] as [&str; 0]);
     let failed = ids("list executions --json --filter status=failed --filter variant=rf");
     assert_eq!(failed, [execution_id(19).to_string()]);
-    assert_eq!(
-        ids("list executions --json --filter dead_letter=true"),
-        failed
-    );
-    let of_batch = format!(
-        "list executions --json --filter batch={} --limit 100",
-        batch_id(1)
-    );
+    assert_eq!(ids("list executions --json --filter dead_letter=true"), failed);
+    let of_batch = format!("list executions --json --filter batch={} --limit 100", batch_id(1));
     assert_eq!(ids(&of_batch).len(), 4);
 }
 
@@ -82,17 +65,9 @@ fn an_unknown_filter_or_status_names_the_near_miss() {
     let _writer = finished(directory.path());
     let unknown = wtb(directory.path(), "list --filter state=failed");
     assert_eq!(unknown.code(), 2);
-    assert!(
-        unknown.stderr.contains("did you mean `status=`?"),
-        "{}",
-        unknown.stderr
-    );
+    assert!(unknown.stderr.contains("did you mean `status=`?"), "{}", unknown.stderr);
     let status = wtb(directory.path(), "list --filter status=complete");
-    assert!(
-        status.stderr.contains("did you mean `completed`?"),
-        "{}",
-        status.stderr
-    );
+    assert!(status.stderr.contains("did you mean `completed`?"), "{}", status.stderr);
     assert_eq!(wtb(directory.path(), "list --filter nonsense").code(), 2);
 }
 
@@ -115,11 +90,7 @@ fn a_store_that_is_not_there_is_told_and_not_created() {
     let directory = tempfile::tempdir().unwrap();
     let called = wtb(directory.path(), "list");
     assert_eq!(called.code(), 2);
-    assert!(
-        called.stderr.contains("there is no store at"),
-        "{}",
-        called.stderr
-    );
+    assert!(called.stderr.contains("there is no store at"), "{}", called.stderr);
     assert!(!directory.path().join(".wtb").exists());
 }
 
@@ -152,21 +123,15 @@ fn show_of_a_batch_is_its_head_comparison_and_failures() {
        rf          0.4750  0.5000  2      100%       1   120ms  120ms
     accuracy: mean over cases, higher is better; * best mean; lower is better for
     fit_s
-    warning: 1 executions ended with an error; they count as 0
+    warning: 1 of the executions ended with an error; errors count as 0
     warning: means only: without intervals a difference may be chance
 
     FAIL  rf / digits-0  e_2f4chj
           node "train": ValueError: bad split
     "#);
-    assert_eq!(
-        called.stderr,
-        "\nhint: `wtb show e_2f4chj` shows a failure in full\n"
-    );
+    assert_eq!(called.stderr, "\nhint: `wtb show e_2f4chj` shows a failure in full\n");
     let verbose = wtb(directory.path(), "show -v").stdout;
-    assert!(
-        verbose.contains("      | ValueError: bad split"),
-        "{verbose}"
-    );
+    assert!(verbose.contains("      | ValueError: bad split"), "{verbose}");
     let quiet = wtb(directory.path(), "show -q");
     assert_eq!((quiet.stdout, quiet.stderr.as_str()), (called.stdout, ""));
 }
@@ -189,22 +154,10 @@ fn colour_is_for_terminals() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
     assert!(!wtb(directory.path(), "show").stdout.contains('\u{1b}'));
-    let terminal = Caller {
-        is_terminal: true,
-        ..Caller::new(directory.path())
-    };
+    let terminal = Caller { is_terminal: true, ..Caller::new(directory.path()) };
     assert!(terminal.call("show").stdout.contains('\u{1b}'));
-    assert!(
-        !terminal
-            .call("show --color never")
-            .stdout
-            .contains('\u{1b}')
-    );
-    assert!(
-        wtb(directory.path(), "show --color always")
-            .stdout
-            .contains('\u{1b}')
-    );
+    assert!(!terminal.call("show --color never").stdout.contains('\u{1b}'));
+    assert!(wtb(directory.path(), "show --color always").stdout.contains('\u{1b}'));
 }
 
 #[test]
@@ -217,11 +170,7 @@ fn ids_are_found_by_prefix_and_refused_when_unknown_or_ambiguous() {
     assert_eq!(wtb(directory.path(), &format!("show {bare}")).code(), 0);
     let ambiguous = wtb(directory.path(), "show b_0");
     assert_eq!(ambiguous.code(), 2);
-    assert!(
-        ambiguous.stderr.contains("fits more than one batch"),
-        "{}",
-        ambiguous.stderr
-    );
+    assert!(ambiguous.stderr.contains("fits more than one batch"), "{}", ambiguous.stderr);
     let unknown = wtb(directory.path(), "show b_zzz");
     assert_eq!(unknown.code(), 2);
     insta::assert_snapshot!(unknown.stderr, @r"
@@ -292,10 +241,7 @@ fn show_of_an_execution_as_json_says_what_was_not_decoded() {
     });
     let text = shown_execution(&format!("show {} --json", execution_id(19)), &decoded);
     let document: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(
-        document["input"],
-        json!({ "not_decoded": { "kind": "json", "bytes": 18 } })
-    );
+    assert_eq!(document["input"], json!({ "not_decoded": { "kind": "json", "bytes": 18 } }));
     assert_eq!(document["output"], Value::Null);
     assert_eq!(document["attempts_made"].as_array().unwrap().len(), 2);
     assert_eq!(document["nodes"][3]["input"], json!({ "x": 1 }));
@@ -309,35 +255,17 @@ fn compare_prints_the_comparison_alone() {
     let called = wtb(directory.path(), "compare --json");
     let document = called.json();
     let keys: Vec<_> = document.as_object().unwrap().keys().cloned().collect();
-    for key in [
-        "metric",
-        "direction",
-        "baseline",
-        "best",
-        "best_set",
-        "variants",
-        "warnings",
-    ] {
-        assert!(
-            keys.contains(&key.to_owned()),
-            "{key} is not among {keys:?}"
-        );
+    for key in ["metric", "direction", "baseline", "best", "best_set", "variants", "warnings"] {
+        assert!(keys.contains(&key.to_owned()), "{key} is not among {keys:?}");
     }
     let mean = document["variants"][0]["mean"].as_f64().unwrap();
     assert!((mean - 0.85).abs() < 1e-9, "{mean}");
     assert_eq!(document["best"], "baseline", "an error counts as 0");
     let other = wtb(directory.path(), "compare --metric fit_s --json").json();
-    assert_eq!(
-        (&other["metric"], &other["direction"]),
-        (&json!("fit_s"), &json!("min"))
-    );
+    assert_eq!((&other["metric"], &other["direction"]), (&json!("fit_s"), &json!("min")));
     let wrong = wtb(directory.path(), "compare --baseline basline");
     assert_eq!(wrong.code(), 2);
-    assert!(
-        wrong.stderr.contains("did you mean `baseline`?"),
-        "{}",
-        wrong.stderr
-    );
+    assert!(wrong.stderr.contains("did you mean `baseline`?"), "{}", wrong.stderr);
 }
 
 #[test]
@@ -355,24 +283,16 @@ fn several_batches_are_compared_by_variant_and_batch() {
 fn events_are_lines_of_text_or_of_json() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
-    let wide = Caller {
-        width: 130,
-        ..Caller::new(directory.path())
-    };
+    let wide = Caller { width: 130, ..Caller::new(directory.path()) };
     insta::assert_snapshot!(wide.call("events").stdout, @r"
     1  2026-03-01 11:50:01  batch.created           b_040g20  workflow=ml_pipeline variants=2 cases=2 repeats=1 executions=4
     2  2026-03-01 11:50:12  execution.failed        e_2f4chj  attempt=2 node=train error=ValueError message=bad split dead_lette…
     ");
     let narrow = wtb(directory.path(), "events").stdout;
-    assert!(
-        narrow.lines().all(|line| line.chars().count() <= 80),
-        "{narrow}"
-    );
+    assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     let lines = wtb(directory.path(), "events --json --kind execution.*").stdout;
-    let events: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let events: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["kind"], "execution.failed");
     assert_eq!(events[0]["execution"], execution_id(19).as_str());
@@ -392,8 +312,5 @@ fn events_are_selected_by_time_batch_and_sequence() {
     assert_eq!(count("events --since 2026-03-01T11:50:10Z"), 1);
     assert_eq!(count("events --since 1h"), 3);
     assert_eq!(count("events --since 1s"), 0, "{NOW:?}");
-    assert_eq!(
-        wtb(directory.path(), "events --kind execution.fail").code(),
-        2
-    );
+    assert_eq!(wtb(directory.path(), "events --kind execution.fail").code(), 2);
 }

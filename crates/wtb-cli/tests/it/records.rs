@@ -42,10 +42,7 @@ pub(crate) fn dead_session() -> SessionRecord {
 }
 
 fn value(text: &str) -> StoredValue {
-    StoredValue::Inline {
-        kind: "json".to_owned(),
-        bytes: text.as_bytes().to_vec(),
-    }
+    StoredValue::Inline { kind: "json".to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
 fn spec() -> BatchSpec {
@@ -82,10 +79,7 @@ pub(crate) fn batch(number: u8, name: &str) -> BatchRecord {
 }
 
 pub(crate) fn variants() -> Vec<VariantRecord> {
-    let record = |name: &str| VariantRecord {
-        name: name.to_owned(),
-        description: Value::Null,
-    };
+    let record = |name: &str| VariantRecord { name: name.to_owned(), description: Value::Null };
     VARIANTS.map(record).to_vec()
 }
 
@@ -106,11 +100,7 @@ pub(crate) fn cells(batch: u8, cases: &[&str]) -> Vec<ExecutionRecord> {
         for (case_index, case) in (0..).zip(cases) {
             let number = batch * 16 + u8::try_from(cells.len()).unwrap();
             let cell = queued(batch, number, variant, case);
-            cells.push(ExecutionRecord {
-                variant_index,
-                case_index,
-                ..cell
-            });
+            cells.push(ExecutionRecord { variant_index, case_index, ..cell });
         }
     }
     cells
@@ -150,10 +140,7 @@ fn queued(batch: u8, number: u8, variant: &str, case: &str) -> ExecutionRecord {
 pub(crate) fn outcome(attempt: u32, outcome: Result<f64, &str>) -> AttemptOutcome {
     let error = outcome.err().map(error);
     let succeeded = AttemptOutcome {
-        nodes: vec![
-            node(attempt, 0, "load", None),
-            node(attempt, 1, "train", error.clone()),
-        ],
+        nodes: vec![node(attempt, 0, "load", None), node(attempt, 1, "train", error.clone())],
         duration_us: 120_000,
         ..AttemptOutcome::default()
     };
@@ -185,11 +172,7 @@ fn node(attempt: u32, order: u32, name: &str, error: Option<ErrorInfo>) -> NodeR
         order,
         node: name.to_owned(),
         step: i64::from(order) + 1,
-        status: if error.is_some() {
-            NodeStatus::Failed
-        } else {
-            NodeStatus::Succeeded
-        },
+        status: if error.is_some() { NodeStatus::Failed } else { NodeStatus::Succeeded },
         calls: 1,
         started_at: at(11),
         duration_us: 1_500,

@@ -31,11 +31,7 @@ fn run_settles_everything_that_python_needs() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
     project(root, BENCH);
-    let request = wtb(
-        root,
-        "run --variant rf --limit 5 -j 3 --fail-fast 0.2 --json",
-    )
-    .request();
+    let request = wtb(root, "run --variant rf --limit 5 -j 3 --fail-fast 0.2 --json").request();
     let name = root.file_name().unwrap().to_str().unwrap();
     assert_eq!(
         request,
@@ -79,36 +75,21 @@ fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
     let plain = Caller::new(directory.path());
     assert_eq!(plain.call("run").request()["retries"], 3);
     assert_eq!(plain.call("run").request()["seed"], 0);
-    let variables = [
-        ("WTB_RETRIES", "5"),
-        ("WTB_TIMEOUT", "2m"),
-        ("WTB_METRIC", "macro_f1"),
-    ];
-    let with_variables = Caller {
-        variables: &variables,
-        ..plain
-    };
+    let variables = [("WTB_RETRIES", "5"), ("WTB_TIMEOUT", "2m"), ("WTB_METRIC", "macro_f1")];
+    let with_variables = Caller { variables: &variables, ..plain };
     let request = with_variables.call("run").request();
     assert_eq!(request["retries"], 5);
     assert_eq!(request["timeout_s"], 120.0);
     assert_eq!(request["metric"], "macro_f1");
     assert_eq!(request["output"]["metric"], "macro_f1");
-    assert_eq!(
-        with_variables.call("run --retries 0").request()["retries"],
-        0
-    );
+    assert_eq!(with_variables.call("run --retries 0").request()["retries"], 0);
 }
 
 #[test]
 fn every_variable_that_the_help_names_is_read() {
     let directory = tempfile::tempdir().unwrap();
     project(directory.path(), BENCH);
-    let help = Caller {
-        width: 500,
-        ..Caller::new(directory.path())
-    }
-    .call("run --help")
-    .stdout;
+    let help = Caller { width: 500, ..Caller::new(directory.path()) }.call("run --help").stdout;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let named: Vec<_> = help
         .split("[env: ")
@@ -119,34 +100,20 @@ fn every_variable_that_the_help_names_is_read() {
     assert!(named.len() > 8, "{named:?}");
     for name in named {
         let variables = [(name, "?")];
-        let called = Caller {
-            variables: &variables,
-            ..Caller::new(directory.path())
-        }
-        .call("run");
+        let called = Caller { variables: &variables, ..Caller::new(directory.path()) }.call("run");
         assert_eq!(called.code(), 2, "{name}");
-        assert!(
-            called.stderr.contains(&format!("the variable `{name}`")),
-            "{}",
-            called.stderr
-        );
+        assert!(called.stderr.contains(&format!("the variable `{name}`")), "{}", called.stderr);
     }
 }
 
 #[test]
 fn without_variants_the_baseline_runs_alone() {
     let directory = tempfile::tempdir().unwrap();
-    project(
-        directory.path(),
-        "workflow = 'app:graph'\ncases = 'app:cases'\n",
-    );
+    project(directory.path(), "workflow = 'app:graph'\ncases = 'app:cases'\n");
     let request = wtb(directory.path(), "run").request();
     assert_eq!(request["variants"][0]["name"], "baseline");
     assert_eq!(request["cases"], json!({ "reference": "app:cases" }));
-    assert_eq!(
-        request["store"],
-        json!(directory.path().join(".wtb/wtb.db"))
-    );
+    assert_eq!(request["store"], json!(directory.path().join(".wtb/wtb.db")));
     project(
         directory.path(),
         "workflow = 'app:graph'\ncases = [{ input = 1 }]\ngrid = { nodes = { a = ['b', 'c'] } }\n",
@@ -168,16 +135,11 @@ fn a_bench_file_that_is_not_there_or_wrong_is_code_2() {
 
     hint: `wtb init` writes one; `wtb run FILE` names another
     ");
-    project(
-        directory.path(),
-        "workflow = 'a:b'\ncases = 'cases.jsonl'\nrepeat = 3\n",
-    );
+    project(directory.path(), "workflow = 'a:b'\ncases = 'cases.jsonl'\nrepeat = 3\n");
     let wrong = wtb(directory.path(), "run");
     assert_eq!(wrong.code(), 2);
     assert!(
-        wrong
-            .stderr
-            .starts_with("error: bench.toml:3:1: unknown key `repeat`"),
+        wrong.stderr.starts_with("error: bench.toml:3:1: unknown key `repeat`"),
         "{}",
         wrong.stderr
     );
@@ -199,10 +161,7 @@ fn resume_takes_the_newest_batch_that_nobody_drives() {
     assert_eq!(request["batch"], batch_id(2).as_str());
     assert_eq!(request["output"]["max_failures"], 2);
     assert_eq!(request["output"]["progress"], "none");
-    let by_prefix = wtb(
-        directory.path(),
-        &format!("resume {}", &batch_id(2).as_str()[..9]),
-    );
+    let by_prefix = wtb(directory.path(), &format!("resume {}", &batch_id(2).as_str()[..9]));
     assert_eq!(by_prefix.request()["batch"], batch_id(2).as_str());
 }
 
@@ -210,17 +169,9 @@ fn resume_takes_the_newest_batch_that_nobody_drives() {
 fn resuming_what_has_ended_concludes_it_again() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
-    assert_eq!(
-        wtb(directory.path(), "resume").code(),
-        4,
-        "nothing is unfinished"
-    );
+    assert_eq!(wtb(directory.path(), "resume").code(), 4, "nothing is unfinished");
     let called = wtb(directory.path(), &format!("resume {}", batch_id(1)));
     assert_eq!(called.code(), 100);
-    assert!(
-        called.stderr.starts_with("Nothing is left to run"),
-        "{}",
-        called.stderr
-    );
+    assert!(called.stderr.starts_with("Nothing is left to run"), "{}", called.stderr);
     assert!(called.stdout.contains("accuracy"), "{}", called.stdout);
 }

@@ -25,26 +25,14 @@ impl ActiveBatch {
         inputs: &mut Vec<Input>,
     ) -> Result<(), EngineError> {
         match command {
-            Command::Start {
-                worker,
-                cell,
-                attempt,
-                token,
-                deadline,
-            } => {
+            Command::Start { worker, cell, attempt, token, deadline } => {
                 if !state.workers.contains_key(&worker.0) {
                     inputs.push(Input::WorkerGone { worker });
                     return Ok(());
                 }
                 self.start(state, worker, cell, attempt, token, deadline)
             }
-            Command::Accept {
-                token,
-                cell,
-                attempt,
-                end,
-                next,
-            } => {
+            Command::Accept { token, cell, attempt, end, next } => {
                 if let Some(running) = state.running.remove(&token.0)
                     && let Some(worker) = state.workers.get_mut(&running.worker)
                 {
@@ -67,26 +55,11 @@ impl ActiveBatch {
                 }
                 Ok(())
             }
-            Command::Expire {
-                token,
-                cell,
-                attempt,
-                cause,
-                next,
-                ..
-            } => {
+            Command::Expire { token, cell, attempt, cause, next, .. } => {
                 let duration_us = self.expire(state, token);
                 let (status, outcome) = expired(cause, attempt, duration_us);
                 let reason = state.cancel_reason;
-                let closing = Closing {
-                    cell,
-                    attempt,
-                    token,
-                    status,
-                    next,
-                    outcome,
-                    reason,
-                };
+                let closing = Closing { cell, attempt, token, status, next, outcome, reason };
                 self.close_attempt(state, closing).map(drop)
             }
             Command::Stop { .. } => Ok(()), // `expire` has raised the attempt's stop flag already.
@@ -121,14 +94,8 @@ impl ActiveBatch {
         reason: FenceReason,
     ) -> Result<(), EngineError> {
         let reason = fence_reason(reason).to_owned();
-        let body = EventBody::AttemptFenced {
-            token: token.0,
-            reason,
-        };
-        self.submit(
-            state,
-            UnitOfWork::of_events(vec![self.event(execution, body)]),
-        )
+        let body = EventBody::AttemptFenced { token: token.0, reason };
+        self.submit(state, UnitOfWork::of_events(vec![self.event(execution, body)]))
     }
 
     fn finish_cells(
@@ -148,11 +115,7 @@ impl ActiveBatch {
                 let reason = state.cancel_reason.to_owned();
                 let body = EventBody::ExecutionCancelled { reason };
                 unit.events.push(self.event(Some(&execution), body));
-                unit.changes.push(Change::FinishExecution {
-                    execution,
-                    status,
-                    at: Clock::now(),
-                });
+                unit.changes.push(Change::FinishExecution { execution, status, at: Clock::now() });
             }
             for _ in &unit.changes {
                 state.recount(ExecutionStatus::Queued, status);

@@ -44,13 +44,7 @@ impl ActiveBatch {
         let stop = Arc::new(AtomicBool::new(false));
         let started_ms = self.clock.elapsed_ms();
         let deadline_ms = deadline.map(|Millis(at)| at.saturating_sub(started_ms));
-        slot.ready = Some(Task::new(
-            info,
-            attempt,
-            token.0,
-            deadline_ms,
-            Arc::clone(&stop),
-        ));
+        slot.ready = Some(Task::new(info, attempt, token.0, deadline_ms, Arc::clone(&stop)));
         slot.waiting = false;
         slot.wake.notify_all();
         let start = AttemptStart {
@@ -68,13 +62,7 @@ impl ActiveBatch {
             repeat: info.repeat,
         };
         let event = self.event(Some(&info.execution), body);
-        let running = Running {
-            worker: worker.0,
-            cell,
-            attempt,
-            started_ms,
-            stop,
-        };
+        let running = Running { worker: worker.0, cell, attempt, started_ms, stop };
         state.running.insert(token.0, running);
         state.recount(ExecutionStatus::Queued, ExecutionStatus::Running);
         self.submit(state, UnitOfWork::new(Change::StartAttempt(start), event))
@@ -96,9 +84,7 @@ impl ActiveBatch {
                 state.stuck.push((running.worker, now_ms));
             }
         }
-        now_ms
-            .saturating_sub(running.started_ms)
-            .saturating_mul(1_000)
+        now_ms.saturating_sub(running.started_ms).saturating_mul(1_000)
     }
 
     /// Stores how an attempt ended; returns whether evaluators have to see it.
@@ -107,15 +93,7 @@ impl ActiveBatch {
         state: &mut State,
         closing: Closing<'_>,
     ) -> Result<bool, EngineError> {
-        let Closing {
-            cell,
-            attempt,
-            token,
-            status,
-            next,
-            outcome,
-            reason,
-        } = closing;
+        let Closing { cell, attempt, token, status, next, outcome, reason } = closing;
         let execution = state.cells[cell.0 as usize].execution.clone();
         let (next_status, dead_letter) = match next {
             Next::Retry { .. } => (ExecutionStatus::Queued, false),
@@ -144,9 +122,7 @@ impl ActiveBatch {
         let unit = UnitOfWork::new(change, self.event(Some(&execution), body));
         self.submit(state, unit)?;
         if to_score && let Some(ticket) = state.unconfirmed.pop_back() {
-            state
-                .scorable
-                .push_back((Some(cell), execution, Some(ticket)));
+            state.scorable.push_back((Some(cell), execution, Some(ticket)));
             self.scorable.notify_one();
         }
         Ok(to_score)

@@ -69,14 +69,8 @@ impl ActiveBatch {
     /// Cancels one execution.
     pub fn cancel_execution(&self, execution: &ExecutionId) -> Result<(), EngineError> {
         let mut state = self.lock();
-        let position = state
-            .cells
-            .iter()
-            .position(|cell| &cell.execution == execution);
-        let Some(cell) = position
-            .and_then(|index| u32::try_from(index).ok())
-            .map(CellIndex)
-        else {
+        let position = state.cells.iter().position(|cell| &cell.execution == execution);
+        let Some(cell) = position.and_then(|index| u32::try_from(index).ok()).map(CellIndex) else {
             let text = format!("execution {execution} is not among those that are under way");
             return Err(EngineError::Invalid(text));
         };
@@ -135,9 +129,5 @@ impl ActiveBatch {
 fn nothing_to_do(state: &State) -> Option<Ended> {
     let status = state.status.filter(|status| status.is_final())?;
     let idle = state.counts.outstanding() == 0 && state.unscored() == 0;
-    idle.then_some(Ended {
-        status: Some(status),
-        counts: state.counts,
-        resumable: false,
-    })
+    idle.then_some(Ended { status: Some(status), counts: state.counts, resumable: false })
 }

@@ -38,11 +38,7 @@ impl ActiveBatch {
             if rest.is_zero() {
                 return Ok(None);
             }
-            state = self
-                .ended
-                .wait_timeout(state, rest)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.ended.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.result.clone().transpose()
     }
@@ -106,11 +102,7 @@ impl ActiveBatch {
             self.close(state, end)?;
         }
         self.confirm_all(state)?;
-        let ended = Ended {
-            status: state.status,
-            counts: state.counts,
-            resumable,
-        };
+        let ended = Ended { status: state.status, counts: state.counts, resumable };
         self.end(state, Ok(ended));
         Ok(())
     }
@@ -134,62 +126,30 @@ impl ActiveBatch {
         let Some(batch) = self.batch.clone() else {
             return Ok(());
         };
-        let change = Change::ReleaseBatch {
-            batch,
-            session: self.session.clone(),
-        };
-        let body = EventBody::BatchReleased {
-            outstanding: state.counts.outstanding(),
-        };
+        let change = Change::ReleaseBatch { batch, session: self.session.clone() };
+        let body = EventBody::BatchReleased { outstanding: state.counts.outstanding() };
         self.submit(state, UnitOfWork::new(change, self.event(None, body)))
     }
 
     fn close(&self, state: &mut State, end: BatchEnd) -> Result<(), EngineError> {
         let (counts, duration_ms) = (state.counts, self.elapsed_ms());
         let (status, body) = match end {
-            BatchEnd::Cancelled => (
-                BatchStatus::Cancelled,
-                EventBody::BatchCancelled {
-                    counts,
-                    duration_ms,
-                },
-            ),
+            BatchEnd::Cancelled => {
+                (BatchStatus::Cancelled, EventBody::BatchCancelled { counts, duration_ms })
+            }
             BatchEnd::FailedFast => {
                 let reason = format!("{} executions failed: given up early", counts.errors());
-                (
-                    BatchStatus::Failed,
-                    EventBody::BatchFailed {
-                        reason,
-                        counts,
-                        duration_ms,
-                    },
-                )
+                (BatchStatus::Failed, EventBody::BatchFailed { reason, counts, duration_ms })
             }
             BatchEnd::Completed | BatchEnd::Drained if all_failed(&counts) => {
                 let reason = "every execution failed".to_owned();
-                (
-                    BatchStatus::Failed,
-                    EventBody::BatchFailed {
-                        reason,
-                        counts,
-                        duration_ms,
-                    },
-                )
+                (BatchStatus::Failed, EventBody::BatchFailed { reason, counts, duration_ms })
             }
             BatchEnd::Completed | BatchEnd::Drained => {
                 let clean = counts.errors() + counts.cancelled == 0;
-                let status = if clean {
-                    BatchStatus::Completed
-                } else {
-                    BatchStatus::CompletedWithErrors
-                };
-                (
-                    status,
-                    EventBody::BatchCompleted {
-                        counts,
-                        duration_ms,
-                    },
-                )
+                let status =
+                    if clean { BatchStatus::Completed } else { BatchStatus::CompletedWithErrors };
+                (status, EventBody::BatchCompleted { counts, duration_ms })
             }
         };
         if state.status == Some(BatchStatus::Paused) && status != BatchStatus::Cancelled {
@@ -211,12 +171,7 @@ impl ActiveBatch {
         };
         state.status = Some(status);
         let session = self.session.clone();
-        let change = Change::SetBatchStatus {
-            batch,
-            session,
-            status,
-            at: Clock::now(),
-        };
+        let change = Change::SetBatchStatus { batch, session, status, at: Clock::now() };
         self.submit(state, UnitOfWork::new(change, self.event(None, body)))
     }
 
@@ -239,12 +194,7 @@ impl ActiveBatch {
         let (per_second, remaining_ms) =
             crate::progress::rate(state.ended_here, outstanding, elapsed_ms);
         let counts = state.counts;
-        let body = EventBody::BatchProgress {
-            counts,
-            elapsed_ms,
-            per_second,
-            remaining_ms,
-        };
+        let body = EventBody::BatchProgress { counts, elapsed_ms, per_second, remaining_ms };
         self.journal(state, body)
     }
 }

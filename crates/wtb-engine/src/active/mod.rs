@@ -106,11 +106,7 @@ impl ActiveBatch {
     /// Returns the ids of the executions that this session runs, in the order of their cells.
     pub fn executions(&self) -> Vec<ExecutionId> {
         let state = self.lock();
-        state
-            .cells
-            .iter()
-            .map(|cell| cell.execution.clone())
-            .collect()
+        state.cells.iter().map(|cell| cell.execution.clone()).collect()
     }
 
     /// Whether this is the single execution `execution`, and under way.
@@ -220,10 +216,7 @@ impl ActiveBatch {
     /// Journals what is only worth a note once the batch is over: a store that is closed or has
     /// failed by then is no news.
     fn note(&self, execution: Option<&ExecutionId>, body: EventBody) {
-        drop(
-            self.store
-                .submit(UnitOfWork::of_events(vec![self.event(execution, body)])),
-        );
+        drop(self.store.submit(UnitOfWork::of_events(vec![self.event(execution, body)])));
     }
 
     fn journal(&self, state: &mut State, body: EventBody) -> Result<(), EngineError> {
@@ -252,7 +245,5 @@ fn until(timeout: Duration) -> Option<Instant> {
 
 /// How long to wait at the most until then.
 fn rest(until: Option<Instant>) -> Duration {
-    until.map_or(WAIT_MAX, |until| {
-        until.saturating_duration_since(Instant::now())
-    })
+    until.map_or(WAIT_MAX, |until| until.saturating_duration_since(Instant::now()))
 }

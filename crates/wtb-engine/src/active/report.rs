@@ -11,12 +11,7 @@ pub(super) fn retrying(
     outcome: &AttemptOutcome,
 ) -> EventBody {
     let message = outcome.error.as_ref().map(one_line).unwrap_or_default();
-    EventBody::ExecutionRetrying {
-        attempt,
-        cause: status.to_string(),
-        message,
-        backoff_ms,
-    }
+    EventBody::ExecutionRetrying { attempt, cause: status.to_string(), message, backoff_ms }
 }
 
 /// The event of an execution that ended; `reason` says why if it was cancelled.
@@ -38,15 +33,12 @@ pub(super) fn ended(
                 dead_letter,
             }
         }
-        ExecutionStatus::TimedOut => EventBody::ExecutionTimedOut {
-            attempt,
-            dead_letter,
-        },
+        ExecutionStatus::TimedOut => EventBody::ExecutionTimedOut { attempt, dead_letter },
         ExecutionStatus::Interrupted => EventBody::ExecutionInterrupted { attempt },
         ExecutionStatus::Paused => EventBody::ExecutionPaused { attempt },
-        ExecutionStatus::Cancelled => EventBody::ExecutionCancelled {
-            reason: format!("{reason} during attempt {attempt}"),
-        },
+        ExecutionStatus::Cancelled => {
+            EventBody::ExecutionCancelled { reason: format!("{reason} during attempt {attempt}") }
+        }
         ExecutionStatus::Succeeded | ExecutionStatus::Queued | ExecutionStatus::Running => {
             let logged = outcome.metrics.iter();
             EventBody::ExecutionSucceeded {
@@ -72,14 +64,12 @@ pub(super) fn expired(
             let message = format!("attempt {attempt} outlived its deadline");
             (AttemptStatus::TimedOut, Some(("TimeoutError", message)))
         }
-        ExpireCause::Lost => (
-            AttemptStatus::Lost,
-            Some(("WorkerLostError", "the worker was lost".to_owned())),
-        ),
-        ExpireCause::LeaseExpired => (
-            AttemptStatus::Lost,
-            Some(("WorkerLostError", "the worker fell silent".to_owned())),
-        ),
+        ExpireCause::Lost => {
+            (AttemptStatus::Lost, Some(("WorkerLostError", "the worker was lost".to_owned())))
+        }
+        ExpireCause::LeaseExpired => {
+            (AttemptStatus::Lost, Some(("WorkerLostError", "the worker fell silent".to_owned())))
+        }
         ExpireCause::Cancelled => (AttemptStatus::Cancelled, None),
     };
     let error = error.map(|(kind, message)| ErrorInfo {
@@ -88,14 +78,7 @@ pub(super) fn expired(
         traceback: None,
         node: None,
     });
-    (
-        status,
-        AttemptOutcome {
-            error,
-            duration_us,
-            ..AttemptOutcome::default()
-        },
-    )
+    (status, AttemptOutcome { error, duration_us, ..AttemptOutcome::default() })
 }
 
 pub(super) const fn attempt_status(end: AttemptEnd) -> AttemptStatus {

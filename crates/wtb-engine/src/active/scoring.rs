@@ -70,9 +70,8 @@ impl ActiveBatch {
     ) -> Result<(), EngineError> {
         self.check_process()?;
         let mut state = self.lock();
-        let unit = scoring_unit(&task.execution, scores, |body| {
-            self.event(Some(&task.execution), body)
-        });
+        let unit =
+            scoring_unit(&task.execution, scores, |body| self.event(Some(&task.execution), body));
         if state.result.is_some() {
             drop(state);
             return match self.store.commit(unit) {
@@ -81,9 +80,8 @@ impl ActiveBatch {
             };
         }
         self.submit(&mut state, unit)?;
-        if !state.scoring.remove(&task.execution) {
-            return Ok(()); // Delivered before: the scores are replaced, and that is all.
-        }
+        // A second delivery replaces the scores, and the scheduler ignores it.
+        state.scoring.remove(&task.execution);
         if let Some(cell) = task.cell
             && state.finished.is_none()
         {
@@ -100,27 +98,11 @@ pub(crate) fn scoring_unit(
     event: impl FnOnce(EventBody) -> Event,
 ) -> UnitOfWork {
     let values = scores.iter().filter(|score| score.error.is_none());
-    let values: BTreeMap<_, _> = values
-        .map(|score| (score.name.clone(), score.value))
-        .collect();
+    let values: BTreeMap<_, _> = values.map(|score| (score.name.clone(), score.value)).collect();
     let errors = scores
         .iter()
-        .filter_map(|score| {
-            score
-                .error
-                .clone()
-                .map(|error| (score.source.clone(), error))
-        })
+        .filter_map(|score| score.error.clone().map(|error| (score.source.clone(), error)))
         .collect();
-    let body = EventBody::ExecutionScored {
-        scores: values,
-        errors,
-    };
-    UnitOfWork::new(
-        Change::PutScores {
-            execution: execution.clone(),
-            scores,
-        },
-        event(body),
-    )
+    let body = EventBody::ExecutionScored { scores: values, errors };
+    UnitOfWork::new(Change::PutScores { execution: execution.clone(), scores }, event(body))
 }

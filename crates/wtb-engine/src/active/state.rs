@@ -100,11 +100,7 @@ impl State {
             backpressure: false,
             failures: VecDeque::new(),
             cancel_reason: "too many executions failed",
-            scorable: setup
-                .unscored
-                .into_iter()
-                .map(|id| (None, id, None))
-                .collect(),
+            scorable: setup.unscored.into_iter().map(|id| (None, id, None)).collect(),
             scoring: HashSet::new(),
             unconfirmed: VecDeque::new(),
             progress_reported: (0, 0),
@@ -127,8 +123,7 @@ impl State {
     /// Waits for no score any more: what has none stays unsettled in the store.
     pub(super) fn leave_scores(&mut self) {
         let left = std::mem::take(&mut self.scorable);
-        self.unconfirmed
-            .extend(left.into_iter().filter_map(|(_, _, ticket)| ticket));
+        self.unconfirmed.extend(left.into_iter().filter_map(|(_, _, ticket)| ticket));
         self.scoring.clear();
     }
 

@@ -103,10 +103,7 @@ impl ActiveBatch {
         if state.result.is_some() {
             return Ok(()); // It had ended before anybody could work for it.
         }
-        let body = EventBody::PoolCreated {
-            runner: runner.to_owned(),
-            workers,
-        };
+        let body = EventBody::PoolCreated { runner: runner.to_owned(), workers };
         self.journal(&mut state, body)
     }
 
@@ -134,10 +131,7 @@ impl ActiveBatch {
             wake: Arc::new(Condvar::new()),
         };
         state.workers.insert(key, worker);
-        let started = EventBody::WorkerStarted {
-            worker: name.to_owned(),
-            ready_ms,
-        };
+        let started = EventBody::WorkerStarted { worker: name.to_owned(), ready_ms };
         let mut events = vec![self.event(None, started)];
         if let Some(replaces) = replaces {
             let body = EventBody::WorkerReplaced {
@@ -184,12 +178,7 @@ impl ActiveBatch {
         if state.is_over() {
             return Ok(());
         }
-        self.feed(
-            state,
-            Input::WorkerGone {
-                worker: WorkerId(worker.0),
-            },
-        )
+        self.feed(state, Input::WorkerGone { worker: WorkerId(worker.0) })
     }
 
     /// Waits up to `timeout` for a task. Safe to call again after [`Poll::Idle`].
@@ -211,10 +200,7 @@ impl ActiveBatch {
             }
             if !worker.waiting {
                 worker.waiting = true;
-                let input = Input::WorkerIdle {
-                    worker: WorkerId(key.0),
-                    slots: 1,
-                };
+                let input = Input::WorkerIdle { worker: WorkerId(key.0), slots: 1 };
                 self.feed(&mut state, input)?;
                 continue;
             }
@@ -223,10 +209,7 @@ impl ActiveBatch {
                 return Ok(Poll::Idle);
             }
             let wake = Arc::clone(&worker.wake);
-            state = wake
-                .wait_timeout(state, rest)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = wake.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -237,22 +220,13 @@ impl ActiveBatch {
         let mut state = self.lock();
         if state.is_over() {
             let reason = "the batch is over".to_owned();
-            let body = EventBody::AttemptFenced {
-                token: task.token,
-                reason,
-            };
+            let body = EventBody::AttemptFenced { token: task.token, reason };
             self.note(Some(&task.execution), body);
             return Ok(false);
         }
         let Delivery { end, outcome } = delivery;
-        let mut arrival = Some(Arrival {
-            execution: &task.execution,
-            outcome,
-        });
-        let input = Input::Completed {
-            token: Token(task.token),
-            end,
-        };
+        let mut arrival = Some(Arrival { execution: &task.execution, outcome });
+        let input = Input::Completed { token: Token(task.token), end };
         self.feed_with(&mut state, input, &mut arrival)?;
         Ok(arrival.is_none())
     }
@@ -266,18 +240,12 @@ impl ActiveBatch {
         if state.is_over() {
             return Vec::new();
         }
-        let overdue = state
-            .stuck
-            .iter()
-            .filter(|(_, since)| now.saturating_sub(*since) >= grace);
+        let overdue = state.stuck.iter().filter(|(_, since)| now.saturating_sub(*since) >= grace);
         overdue.map(|(worker, _)| WorkerKey(*worker)).collect()
     }
 
     /// Returns the name that a worker joined under.
     pub fn worker_name(&self, worker: WorkerKey) -> Option<String> {
-        self.lock()
-            .workers
-            .get(&worker.0)
-            .map(|worker| worker.name.clone())
+        self.lock().workers.get(&worker.0).map(|worker| worker.name.clone())
     }
 }

@@ -67,7 +67,8 @@ pub struct Comparison {
     pub confidence: Option<f64>,
     /// The baseline's name, when one of the variants is it.
     pub baseline: Option<String>,
-    /// The variant with the best mean, when there is exactly one.
+    /// The variant with the best mean, when there is exactly one, all its executions count, and
+    /// another variant has a mean to compare with.
     pub best: Option<String>,
     /// The variants that share the best mean.
     pub best_set: Vec<String>,
@@ -120,17 +121,10 @@ pub fn compare(
         direction,
         confidence: None,
         baseline: pick_baseline(variants, options.baseline.as_deref()),
-        best: if best_set.len() == 1 && lines.len() > 1 {
-            best_set.first().cloned()
-        } else {
-            None
-        },
+        best: single_best(&lines, &best_set),
         best_set,
         variants: lines,
-        metrics: metrics
-            .into_iter()
-            .map(|metric| (metric.name, metric.direction))
-            .collect(),
+        metrics: metrics.into_iter().map(|metric| (metric.name, metric.direction)).collect(),
         warnings,
     }
 }
@@ -141,13 +135,19 @@ fn group_scores(scores: &[(ExecutionId, ScoreRecord)]) -> ScoresByExecution<'_> 
     let mut grouped: ScoresByExecution<'_> = HashMap::new();
     for (execution, score) in scores {
         if let Some(value) = score.value {
-            grouped
-                .entry(execution)
-                .or_default()
-                .insert(&score.name, value);
+            grouped.entry(execution).or_default().insert(&score.name, value);
         }
     }
     grouped
+}
+
+/// The one variant with the best mean, if it can be called best at all: others have a mean, too, and
+/// its own leaves nothing out.
+fn single_best(lines: &[VariantLine], best_set: &[String]) -> Option<String> {
+    let [best] = best_set else { return None };
+    let has_rival = lines.iter().any(|line| line.mean.is_some() && line.name != *best);
+    let is_covered = lines.iter().any(|line| line.name == *best && line.coverage >= 1.0);
+    (has_rival && is_covered).then(|| best.clone())
 }
 
 /// Primary metric first: the named one, else by the order of sources, else by first appearance.
@@ -156,36 +156,24 @@ fn order_metrics(
     options: &CompareOptions,
 ) -> Vec<MetricInfo> {
     let rank = |source: &str| {
-        options
-            .sources
-            .iter()
-            .position(|known| known == source)
-            .unwrap_or(usize::MAX)
+        options.sources.iter().position(|known| known == source).unwrap_or(usize::MAX)
     };
     let mut found: Vec<(usize, MetricInfo)> = Vec::new();
-    for (_, score) in scores {
+    // What has no value anywhere (an evaluator that failed each time) is no metric.
+    for (_, score) in scores.iter().filter(|(_, score)| score.value.is_some()) {
         if !found.iter().any(|(_, metric)| metric.name == score.name) {
-            let metric = MetricInfo {
-                name: score.name.clone(),
-                direction: score.direction,
-            };
+            let metric = MetricInfo { name: score.name.clone(), direction: score.direction };
             found.push((rank(&score.source), metric));
         }
     }
     found.sort_by_key(|(rank, metric)| {
-        (
-            options.metric.as_deref() != Some(metric.name.as_str()),
-            *rank,
-        )
+        (options.metric.as_deref() != Some(metric.name.as_str()), *rank)
     });
     let mut metrics: Vec<_> = found.into_iter().map(|(_, metric)| metric).collect();
     if let Some(named) = &options.metric
         && metrics.first().is_none_or(|first| &first.name != named)
     {
-        let missing = MetricInfo {
-            name: named.clone(),
-            direction: Direction::Max,
-        };
+        let missing = MetricInfo { name: named.clone(), direction: Direction::Max };
         metrics.insert(0, missing);
     }
     metrics
@@ -198,17 +186,9 @@ fn variant_line(
     metrics: &[MetricInfo],
     policy: ErrorPolicy,
 ) -> VariantLine {
-    let own: Vec<_> = executions
-        .iter()
-        .filter(|execution| execution.variant == name)
-        .collect();
-    let errors = own
-        .iter()
-        .filter(|execution| execution.status.is_error())
-        .count();
-    let primary = metrics
-        .first()
-        .map(|metric| tally(&own, scores, metric, policy));
+    let own: Vec<_> = executions.iter().filter(|execution| execution.variant == name).collect();
+    let errors = own.iter().filter(|execution| execution.status.is_error()).count();
+    let primary = metrics.first().map(|metric| tally(&own, scores, metric, policy));
     let covered = primary.as_ref().map_or(0, |tally| tally.covered);
     VariantLine {
         name: name.to_owned(),
@@ -226,12 +206,7 @@ fn variant_line(
         vs_baseline: None,
         metrics: metrics
             .iter()
-            .map(|metric| {
-                (
-                    metric.name.clone(),
-                    tally(&own, scores, metric, policy).mean,
-                )
-            })
+            .map(|metric| (metric.name.clone(), tally(&own, scores, metric, policy).mean))
             .collect(),
     }
 }
@@ -247,11 +222,7 @@ fn best_set(lines: &[VariantLine], direction: Direction) -> Vec<String> {
         .reduce(|best, mean| if better(mean, best) { mean } else { best });
     let Some(best) = best else { return Vec::new() };
     let tied = |mean: f64| (mean - best).abs() <= f64::EPSILON * best.abs().max(1.0);
-    lines
-        .iter()
-        .filter(|line| line.mean.is_some_and(tied))
-        .map(|line| line.name.clone())
-        .collect()
+    lines.iter().filter(|line| line.mean.is_some_and(tied)).map(|line| line.name.clone()).collect()
 }
 
 fn pick_baseline(variants: &[String], asked: Option<&str>) -> Option<String> {
@@ -259,13 +230,7 @@ fn pick_baseline(variants: &[String], asked: Option<&str>) -> Option<String> {
     variants
         .iter()
         .find(|name| *name == wanted)
-        .or_else(|| {
-            if asked.is_none() {
-                variants.first()
-            } else {
-                None
-            }
-        })
+        .or_else(|| if asked.is_none() { variants.first() } else { None })
         .cloned()
 }
 
@@ -287,16 +252,10 @@ fn describe_limits(
             (ErrorPolicy::Exclude, _) => "are left out",
             (ErrorPolicy::Fail, _) => "take their variant's mean away",
         };
-        warnings.push(format!(
-            "{errors} executions ended with an error; they {how}"
-        ));
+        warnings.push(format!("{errors} of the executions ended with an error; errors {how}"));
     }
     for line in lines.iter().filter(|line| line.coverage < 1.0) {
-        warnings.push(format!(
-            "{}: coverage is {:.0} %",
-            line.name,
-            line.coverage * 100.0
-        ));
+        warnings.push(format!("{}: coverage is {:.0} %", line.name, line.coverage * 100.0));
     }
     if lines.iter().filter(|line| line.mean.is_some()).count() > 1 {
         warnings.push("means only: without intervals a difference may be chance".to_owned());

@@ -27,10 +27,8 @@ pub(super) fn tally(
     let mut by_case: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
     let (mut counted, mut covered, mut spoiled) = (0, 0, false);
     for execution in executions {
-        let score = scores
-            .get(&execution.id)
-            .and_then(|own| own.get(metric.name.as_str()))
-            .copied();
+        let score =
+            scores.get(&execution.id).and_then(|own| own.get(metric.name.as_str())).copied();
         let failed = execution.status.is_error();
         covered += usize::from(score.is_some() || failed);
         let value = match (failed, policy) {
@@ -50,16 +48,8 @@ pub(super) fn tally(
         }
     }
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let case_means: Vec<_> = by_case
-        .values()
-        .map(|(sum, count)| sum / *count as f64)
-        .collect();
-    Tally {
-        counted,
-        covered,
-        cases: by_case.len(),
-        mean: mean(&case_means).filter(|_| !spoiled),
-    }
+    let case_means: Vec<_> = by_case.values().map(|(sum, count)| sum / *count as f64).collect();
+    Tally { counted, covered, cases: by_case.len(), mean: mean(&case_means).filter(|_| !spoiled) }
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
@@ -69,11 +59,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 
 pub(super) fn ratio(part: usize, whole: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
 pub(super) fn durations(executions: &[&ExecutionRecord]) -> Option<Durations> {
@@ -86,10 +72,7 @@ pub(super) fn durations(executions: &[&ExecutionRecord]) -> Option<Durations> {
         return None;
     }
     micros.sort_unstable();
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "durations are far below 2^52 microseconds"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^52 microseconds")]
     let seconds = |index: usize| micros[index.min(micros.len() - 1)] as f64 / 1e6;
     let middle = micros.len() / 2;
     let median = if micros.len() % 2 == 1 {
@@ -97,8 +80,5 @@ pub(super) fn durations(executions: &[&ExecutionRecord]) -> Option<Durations> {
     } else {
         f64::midpoint(seconds(middle - 1), seconds(middle))
     };
-    Some(Durations {
-        median,
-        p95: seconds((micros.len() * 95).div_ceil(100) - 1),
-    })
+    Some(Durations { median, p95: seconds((micros.len() * 95).div_ceil(100) - 1) })
 }

@@ -58,34 +58,20 @@ fn repeats_are_averaged_within_their_case_first() {
         execution(3, "a", "easy", Succeeded),
         execution(4, "a", "hard", Succeeded),
     ];
-    let scores: Vec<_> = runs
-        .iter()
-        .zip([1.0, 1.0, 1.0, 0.0])
-        .map(|(run, value)| score(run, "m", value))
-        .collect();
+    let scores: Vec<_> =
+        runs.iter().zip([1.0, 1.0, 1.0, 0.0]).map(|(run, value)| score(run, "m", value)).collect();
     let line = &compare(&names(&["a"]), &runs, &scores, &CompareOptions::default()).variants[0];
     assert_eq!((line.mean, line.n, line.cases), (Some(0.5), 4, 2));
 }
 
 #[test]
 fn errors_count_by_the_policy_and_are_always_said() {
-    let runs = [
-        execution(1, "a", "x", Succeeded),
-        execution(2, "a", "y", Failed),
-    ];
+    let runs = [execution(1, "a", "x", Succeeded), execution(2, "a", "y", Failed)];
     let scores = [score(&runs[0], "m", 0.8)];
     let mean = |error| {
-        let options = CompareOptions {
-            error,
-            ..CompareOptions::default()
-        };
+        let options = CompareOptions { error, ..CompareOptions::default() };
         let comparison = compare(&names(&["a"]), &runs, &scores, &options);
-        assert!(
-            comparison
-                .warnings
-                .iter()
-                .any(|text| text.contains("ended with an error"))
-        );
+        assert!(comparison.warnings.iter().any(|text| text.contains("ended with an error")));
         assert!((comparison.variants[0].coverage - 1.0).abs() < 1e-9);
         comparison.variants[0].mean
     };
@@ -96,10 +82,7 @@ fn errors_count_by_the_policy_and_are_always_said() {
 
 #[test]
 fn nothing_scored_means_no_best_and_a_reason() {
-    let runs = [
-        execution(1, "a", "x", Succeeded),
-        execution(2, "b", "x", Succeeded),
-    ];
+    let runs = [execution(1, "a", "x", Succeeded), execution(2, "b", "x", Succeeded)];
     let comparison = compare(&names(&["a", "b"]), &runs, &[], &CompareOptions::default());
     assert_eq!((comparison.metric, comparison.best), (None, None));
     assert!(comparison.warnings[0].contains("no execution has a score"));
@@ -107,37 +90,21 @@ fn nothing_scored_means_no_best_and_a_reason() {
 
 #[test]
 fn a_tie_has_no_single_best() {
-    let runs = [
-        execution(1, "a", "x", Succeeded),
-        execution(2, "b", "x", Succeeded),
-    ];
+    let runs = [execution(1, "a", "x", Succeeded), execution(2, "b", "x", Succeeded)];
     let scores = [score(&runs[0], "m", 0.5), score(&runs[1], "m", 0.5)];
-    let comparison = compare(
-        &names(&["a", "b"]),
-        &runs,
-        &scores,
-        &CompareOptions::default(),
-    );
+    let comparison = compare(&names(&["a", "b"]), &runs, &scores, &CompareOptions::default());
     assert_eq!(comparison.best, None);
     assert_eq!(comparison.best_set, ["a", "b"]);
 }
 
 #[test]
 fn smaller_is_better_where_the_metric_says_so() {
-    let runs = [
-        execution(1, "a", "x", Succeeded),
-        execution(2, "b", "x", Succeeded),
-    ];
+    let runs = [execution(1, "a", "x", Succeeded), execution(2, "b", "x", Succeeded)];
     let mut scores = [score(&runs[0], "m", 3.0), score(&runs[1], "m", 2.0)];
     for (_, score) in &mut scores {
         score.direction = Direction::Min;
     }
-    let comparison = compare(
-        &names(&["a", "b"]),
-        &runs,
-        &scores,
-        &CompareOptions::default(),
-    );
+    let comparison = compare(&names(&["a", "b"]), &runs, &scores, &CompareOptions::default());
     assert_eq!(comparison.best.as_deref(), Some("b"));
 }
 
@@ -157,10 +124,7 @@ fn the_named_metric_is_primary_then_the_first_evaluators() {
     };
     assert_eq!(primary(None, &["judged"]).as_deref(), Some("judged"));
     assert_eq!(primary(None, &[]).as_deref(), Some("logged"));
-    assert_eq!(
-        primary(Some("logged"), &["judged"]).as_deref(),
-        Some("logged")
-    );
+    assert_eq!(primary(Some("logged"), &["judged"]).as_deref(), Some("logged"));
 }
 
 #[test]
@@ -171,9 +135,6 @@ fn durations_are_of_successes_only() {
         execution(100, "a", "z", Failed),
     ];
     let comparison = compare(&names(&["a"]), &runs, &[], &CompareOptions::default());
-    let expected = Durations {
-        median: 2.0,
-        p95: 3.0,
-    };
+    let expected = Durations { median: 2.0, p95: 3.0 };
     assert_eq!(comparison.variants[0].duration_s, Some(expected));
 }

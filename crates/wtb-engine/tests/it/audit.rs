@@ -26,55 +26,26 @@ pub(crate) fn audit(store: &dyn Store, batch: &BatchId) {
         let (id, status) = (&execution.id, execution.status);
         *counts.of(status) += 1;
         let own = told.get(id);
-        assert_eq!(
-            own.and_then(|own| own.status)
-                .unwrap_or(ExecutionStatus::Queued),
-            status
-        );
-        assert_eq!(
-            own.map_or(0, |own| own.starts),
-            execution.attempts,
-            "starts of {id}"
-        );
+        assert_eq!(own.and_then(|own| own.status).unwrap_or(ExecutionStatus::Queued), status);
+        assert_eq!(own.map_or(0, |own| own.starts), execution.attempts, "starts of {id}");
         let attempts = store.detail(id).unwrap().attempts;
         let numbers: Vec<_> = attempts.iter().map(|attempt| attempt.number).collect();
-        assert_eq!(
-            numbers,
-            (1..=execution.attempts).collect::<Vec<_>>(),
-            "attempts of {id}"
-        );
-        assert!(
-            attempts.is_sorted_by_key(|attempt| attempt.token),
-            "tokens of {id}"
-        );
-        let open = attempts
-            .iter()
-            .filter(|one| one.status == AttemptStatus::Running)
-            .count();
-        assert_eq!(
-            open > 0,
-            status == ExecutionStatus::Running,
-            "open attempts of {id}"
-        );
+        assert_eq!(numbers, (1..=execution.attempts).collect::<Vec<_>>(), "attempts of {id}");
+        assert!(attempts.is_sorted_by_key(|attempt| attempt.token), "tokens of {id}");
+        let open = attempts.iter().filter(|one| one.status == AttemptStatus::Running).count();
+        assert_eq!(open > 0, status == ExecutionStatus::Running, "open attempts of {id}");
         if let (true, Some(last)) = (status.is_final(), attempts.last())
             && status != ExecutionStatus::Cancelled
         {
             let lost = status == ExecutionStatus::Failed && last.status == AttemptStatus::Lost;
-            assert!(
-                lost || last.status.as_str() == status.as_str(),
-                "the last attempt of {id}"
-            );
+            assert!(lost || last.status.as_str() == status.as_str(), "the last attempt of {id}");
         }
     }
     let summary = store.batch(batch).unwrap();
     assert_eq!(summary.counts, counts, "the counts are those of a recount");
     check_tokens(&entries);
     if summary.batch.status.is_final() {
-        assert_eq!(
-            counts.outstanding(),
-            0,
-            "a batch that has ended has nothing outstanding"
-        );
+        assert_eq!(counts.outstanding(), 0, "a batch that has ended has nothing outstanding");
     }
 }
 
@@ -90,15 +61,9 @@ fn tell(entries: &[JournalEntry]) -> HashMap<ExecutionId, Told> {
         let next = match &entry.event.body {
             EventBody::ExecutionStarted { attempt, .. } => {
                 own.starts += 1;
-                assert_eq!(
-                    *attempt, own.starts,
-                    "attempts of {execution} are numbered in order"
-                );
+                assert_eq!(*attempt, own.starts, "attempts of {execution} are numbered in order");
                 // A session that was killed leaves no event: its attempt was lost.
-                assert!(
-                    !before.is_final(),
-                    "{execution} is started when it has ended"
-                );
+                assert!(!before.is_final(), "{execution} is started when it has ended");
                 ExecutionStatus::Running
             }
             EventBody::ExecutionRetrying { .. } | EventBody::ExecutionRequeued { .. } => {
@@ -136,8 +101,5 @@ fn check_tokens(entries: &[JournalEntry]) {
                 | EventBody::ExecutionRetrying { .. }
         )
     });
-    assert!(
-        outcomes.count() <= started,
-        "at most one outcome for each attempt that was started"
-    );
+    assert!(outcomes.count() <= started, "at most one outcome for each attempt that was started");
 }

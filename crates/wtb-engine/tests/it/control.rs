@@ -26,10 +26,7 @@ fn abandon_gives_back_what_is_under_way_and_releases_who_waits() {
     assert!(active.pause().is_err() && active.cancel().is_err());
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
     assert_eq!(statuses(store, id), [ExecutionStatus::Queued]);
-    assert!(
-        store.batch(id).unwrap().batch.session.is_none(),
-        "it belongs to nobody"
-    );
+    assert!(store.batch(id).unwrap().batch.session.is_none(), "it belongs to nobody");
     audit(store, id);
 }
 
@@ -49,25 +46,18 @@ fn closing_from_another_thread_leaves_active_batches_to_a_later_session() {
                 }
                 active.leave(key).unwrap();
                 let late = active.join("late", 0, None).unwrap();
-                assert!(matches!(
-                    active.poll(late, Duration::MAX),
-                    Ok(Poll::Released)
-                ));
+                assert!(matches!(active.poll(late, Duration::MAX), Ok(Poll::Released)));
                 active.fail(key, "nobody minds").unwrap();
             });
         }
-        let closers: Vec<_> = (0..2)
-            .map(|_| scope.spawn(|| bench.engine.close().unwrap()))
-            .collect();
+        let closers: Vec<_> =
+            (0..2).map(|_| scope.spawn(|| bench.engine.close().unwrap())).collect();
         for closer in closers {
             closer.join().unwrap();
         }
         assert!(ended(&active).resumable);
     });
-    assert!(matches!(
-        bench.engine.submit(plan(1, 1, |_| ())),
-        Err(EngineError::Closed)
-    ));
+    assert!(matches!(bench.engine.submit(plan(1, 1, |_| ())), Err(EngineError::Closed)));
     assert!(matches!(bench.engine.resume(&id), Err(EngineError::Closed)));
     bench.engine = open(bench.directory.path());
     let again = bench.engine.resume(&id).unwrap();
@@ -89,22 +79,13 @@ fn dropping_an_engine_closes_it() {
 #[test]
 fn a_drained_batch_waits_for_its_running_attempts_and_their_scores() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 3, |spec| spec.evaluators = judged()))
-        .unwrap();
+    let active = bench.engine.submit(plan(1, 3, |spec| spec.evaluators = judged())).unwrap();
     let key = active.join("w", 0, None).unwrap();
     let task = take(&active, key);
     active.drain().unwrap();
     assert!(active.complete(&task, success()).unwrap());
-    assert!(
-        active.wait(Duration::ZERO).unwrap().is_none(),
-        "its score is missing"
-    );
-    assert!(matches!(
-        active.poll(key, Duration::MAX),
-        Ok(Poll::Released)
-    ));
+    assert!(active.wait(Duration::ZERO).unwrap().is_none(), "its score is missing");
+    assert!(matches!(active.poll(key, Duration::MAX), Ok(Poll::Released)));
     crate::support::judge(&active);
     let end = ended(&active);
     assert!(end.resumable);
@@ -123,19 +104,13 @@ fn a_paused_batch_is_cancelled_or_drained_like_any_other() {
     drained.drain().unwrap();
     assert!(ended(&drained).resumable);
     let again = bench.engine.resume(drained.id().unwrap()).unwrap();
-    assert_eq!(
-        run(&again, 1, |_| success()).status,
-        Some(BatchStatus::Completed)
-    );
+    assert_eq!(run(&again, 1, |_| success()).status, Some(BatchStatus::Completed));
 }
 
 #[test]
 fn cancelling_does_not_wait_for_scores_nobody_brings() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 3, |spec| spec.evaluators = judged()))
-        .unwrap();
+    let active = bench.engine.submit(plan(1, 3, |spec| spec.evaluators = judged())).unwrap();
     let key = active.join("w", 0, None).unwrap();
     for _ in 0..2 {
         let task = take(&active, key);
@@ -146,19 +121,10 @@ fn cancelling_does_not_wait_for_scores_nobody_brings() {
     };
     active.cancel().unwrap();
     assert_eq!(ended(&active).status, Some(BatchStatus::Cancelled));
-    assert!(matches!(
-        active.poll_scoring(Duration::MAX),
-        Ok(Scoring::Done)
-    ));
-    active
-        .complete_scoring(&late, vec![crate::support::score(1.0)])
-        .unwrap();
+    assert!(matches!(active.poll_scoring(Duration::MAX), Ok(Scoring::Done)));
+    active.complete_scoring(&late, vec![crate::support::score(1.0)]).unwrap();
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
-    assert_eq!(
-        events(store, id, "execution.scored").len(),
-        1,
-        "a late score is a score"
-    );
+    assert_eq!(events(store, id, "execution.scored").len(), 1, "a late score is a score");
     // Taken up again, the one without a score is scored, and nothing runs.
     let again = bench.engine.resume(id).unwrap();
     run(&again, 1, |_| panic!("nothing is left to run"));
@@ -177,10 +143,7 @@ fn taking_up_what_has_ended_changes_nothing() {
     again.pool_created("thread", 1).unwrap();
     assert_eq!(run(&again, 1, |_| success()), before);
     assert_eq!(crate::support::journal(store, id).len(), length);
-    assert_eq!(
-        store.batch(id).unwrap().batch.status,
-        BatchStatus::Cancelled
-    );
+    assert_eq!(store.batch(id).unwrap().batch.status, BatchStatus::Cancelled);
 }
 
 #[test]
@@ -190,14 +153,8 @@ fn plans_that_cannot_work_are_refused_before_anything_is_written() {
         (plan(0, 1, |_| ()), "at least one variant"),
         (plan(1, 0, |_| ()), "at least one case"),
         (plan(1, 1, |spec| spec.repeats = 0), "repeats"),
-        (
-            plan(1, 1, |spec| spec.timeout_ms = Some(0)),
-            "attempt_timeout",
-        ),
-        (
-            plan(1, 1, |spec| spec.backoff.factor = 0.5),
-            "backoff.factor",
-        ),
+        (plan(1, 1, |spec| spec.timeout_ms = Some(0)), "attempt_timeout"),
+        (plan(1, 1, |spec| spec.backoff.factor = 0.5), "backoff.factor"),
     ];
     for (plan, expected) in refused {
         let error = bench.engine.submit(plan).err().unwrap().to_string();

@@ -43,10 +43,7 @@ fn a_driver_killed_twice_loses_nothing_and_repeats_nothing() {
         finished = succeeded(&engine, &only_batch(&engine));
         engine.close().unwrap();
     }
-    assert!(
-        !finished.is_empty() && finished.len() < CELLS as usize,
-        "killed half way"
-    );
+    assert!(!finished.is_empty() && finished.len() < CELLS as usize, "killed half way");
 
     let engine = open(directory.path());
     let id = only_batch(&engine);
@@ -55,10 +52,7 @@ fn a_driver_killed_twice_loses_nothing_and_repeats_nothing() {
     let end = run(&active, 3, |task| effect(&effects, task));
     assert_eq!(end.counts.succeeded, u64::from(CELLS));
     let rerun: HashSet<_> = lines(&effects).split_off(before).into_iter().collect();
-    assert!(
-        rerun.is_disjoint(&finished),
-        "what had finished is not run again"
-    );
+    assert!(rerun.is_disjoint(&finished), "what had finished is not run again");
     let union: HashSet<_> = finished.union(&rerun).collect();
     assert_eq!(union.len(), CELLS as usize, "nothing is lost");
     assert_eq!(engine.store().scores(&id).unwrap().len(), CELLS as usize);
@@ -68,15 +62,10 @@ fn a_driver_killed_twice_loses_nothing_and_repeats_nothing() {
 /// Drives the batch in the directory until it is killed.
 fn drive(directory: &Path) {
     let engine = open(directory);
-    let known = engine
-        .store()
-        .batches(&wtb_store::BatchFilter::default(), Page::ALL)
-        .unwrap();
+    let known = engine.store().batches(&wtb_store::BatchFilter::default(), Page::ALL).unwrap();
     let active = match known.first() {
         Some(known) => engine.resume(&known.batch.id).unwrap(),
-        None => engine
-            .submit(plan(2, CELLS / 2, |spec| spec.evaluators = judged()))
-            .unwrap(),
+        None => engine.submit(plan(2, CELLS / 2, |spec| spec.evaluators = judged())).unwrap(),
     };
     let effects = directory.join("effects");
     run(&active, 3, |task| {
@@ -89,22 +78,13 @@ fn drive(directory: &Path) {
 
 /// What a node does to the world: one line in a file.
 fn effect(effects: &Path, task: &Task) -> Delivery {
-    let mut file = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(effects)
-        .unwrap();
-    file.write_all(format!("{}\n", task.execution).as_bytes())
-        .unwrap();
+    let mut file = OpenOptions::new().create(true).append(true).open(effects).unwrap();
+    file.write_all(format!("{}\n", task.execution).as_bytes()).unwrap();
     success()
 }
 
 fn lines(effects: &Path) -> Vec<String> {
-    std::fs::read_to_string(effects)
-        .unwrap_or_default()
-        .lines()
-        .map(str::to_owned)
-        .collect()
+    std::fs::read_to_string(effects).unwrap_or_default().lines().map(str::to_owned).collect()
 }
 
 fn only_batch(engine: &wtb_engine::Engine) -> BatchId {

@@ -12,10 +12,7 @@ use crate::support::{
 };
 
 fn end(end: AttemptEnd) -> Delivery {
-    Delivery {
-        end,
-        outcome: AttemptOutcome::default(),
-    }
+    Delivery { end, outcome: AttemptOutcome::default() }
 }
 
 #[test]
@@ -31,20 +28,14 @@ fn execution_started_names_the_cell_and_its_worker() {
         repeat: 0,
     };
     let store = bench.engine.store().as_ref();
-    assert_eq!(
-        events(store, active.id().unwrap(), "execution.started"),
-        [started]
-    );
+    assert_eq!(events(store, active.id().unwrap(), "execution.started"), [started]);
 }
 
 #[test]
 fn execution_succeeded_keeps_output_nodes_and_metrics() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |_| ())).unwrap();
-    let output = StoredValue::Inline {
-        kind: "text".to_owned(),
-        bytes: b"42".to_vec(),
-    };
+    let output = StoredValue::Inline { kind: "text".to_owned(), bytes: b"42".to_vec() };
     let node = NodeRecord {
         attempt: 1,
         order: 0,
@@ -75,10 +66,7 @@ fn execution_succeeded_keeps_output_nodes_and_metrics() {
             duration_us: 9,
             ..AttemptOutcome::default()
         };
-        Delivery {
-            end: AttemptEnd::Succeeded,
-            outcome,
-        }
+        Delivery { end: AttemptEnd::Succeeded, outcome }
     });
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
     let succeeded = EventBody::ExecutionSucceeded {
@@ -98,13 +86,7 @@ fn execution_succeeded_keeps_output_nodes_and_metrics() {
 fn execution_failed_names_the_node_and_goes_on_the_dead_letter_list() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
-    run(&active, 1, |task| {
-        if task.case == 0 {
-            failure("bad\nmore")
-        } else {
-            success()
-        }
-    });
+    run(&active, 1, |task| if task.case == 0 { failure("bad\nmore") } else { success() });
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
     let failed = EventBody::ExecutionFailed {
         attempt: 1,
@@ -116,10 +98,7 @@ fn execution_failed_names_the_node_and_goes_on_the_dead_letter_list() {
     assert_eq!(events(store, id, "execution.failed"), [failed]);
     assert!(executions(store, id)[0].dead_letter);
     let shown = &active.progress().failures[0];
-    assert_eq!(
-        (shown.case.as_str(), shown.message.as_str()),
-        ("c0", "ValueError: bad")
-    );
+    assert_eq!((shown.case.as_str(), shown.message.as_str()), ("c0", "ValueError: bad"));
 }
 
 #[test]
@@ -127,23 +106,13 @@ fn execution_interrupted_and_paused_are_ends_of_their_own() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
     run(&active, 1, |task| {
-        end(if task.case == 0 {
-            AttemptEnd::Interrupted
-        } else {
-            AttemptEnd::Paused
-        })
+        end(if task.case == 0 { AttemptEnd::Interrupted } else { AttemptEnd::Paused })
     });
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
     let interrupted = EventBody::ExecutionInterrupted { attempt: 1 };
     assert_eq!(events(store, id, "execution.interrupted"), [interrupted]);
-    assert_eq!(
-        events(store, id, "execution.paused"),
-        [EventBody::ExecutionPaused { attempt: 1 }]
-    );
-    assert_eq!(
-        statuses(store, id),
-        [ExecutionStatus::Interrupted, ExecutionStatus::Paused]
-    );
+    assert_eq!(events(store, id, "execution.paused"), [EventBody::ExecutionPaused { attempt: 1 }]);
+    assert_eq!(statuses(store, id), [ExecutionStatus::Interrupted, ExecutionStatus::Paused]);
 }
 
 #[test]
@@ -158,10 +127,7 @@ fn execution_cancelled_alone_stops_its_attempt_and_the_batch_goes_on() {
     assert!(!active.complete(&task, success()).unwrap());
     active.cancel_execution(&ids[2]).unwrap();
     let twice = active.cancel_execution(&ids[2]).unwrap_err().to_string();
-    assert!(
-        twice.contains(ids[2].as_str()) && twice.contains("is over (cancelled)"),
-        "{twice}"
-    );
+    assert!(twice.contains(ids[2].as_str()) && twice.contains("is over (cancelled)"), "{twice}");
     crate::support::work(&active, key, |_| success());
     assert_eq!(ended(&active).counts.cancelled, 2);
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
@@ -172,10 +138,7 @@ fn execution_cancelled_alone_stops_its_attempt_and_the_batch_goes_on() {
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(
-        reasons,
-        ["it was cancelled during attempt 1", "it was cancelled"]
-    );
+    assert_eq!(reasons, ["it was cancelled during attempt 1", "it was cancelled"]);
     audit(store, id);
 }
 
@@ -185,10 +148,7 @@ fn an_execution_that_is_cancelled_before_its_worker_has_seen_it_is_never_run() {
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
     active.pause().unwrap();
     let key = active.join("w", 0, None).unwrap();
-    assert!(matches!(
-        active.poll(key, std::time::Duration::ZERO),
-        Ok(wtb_engine::Poll::Idle)
-    ));
+    assert!(matches!(active.poll(key, std::time::Duration::ZERO), Ok(wtb_engine::Poll::Idle)));
     active.resume().unwrap(); // Assigns the first cell to the worker that asked.
     let first = active.executions()[0].clone();
     active.cancel_execution(&first).unwrap();
@@ -200,38 +160,17 @@ fn an_execution_that_is_cancelled_before_its_worker_has_seen_it_is_never_run() {
 #[test]
 fn execution_retrying_and_requeued_tell_why() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 1, |spec| spec.retries = 1))
-        .unwrap();
-    run(&active, 1, |task| {
-        failure(&format!("attempt {}", task.attempt))
-    });
+    let active = bench.engine.submit(plan(1, 1, |spec| spec.retries = 1)).unwrap();
+    run(&active, 1, |task| failure(&format!("attempt {}", task.attempt)));
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
     let retrying = events(store, id, "execution.retrying");
-    let [
-        EventBody::ExecutionRetrying {
-            attempt: 1,
-            cause,
-            message,
-            ..
-        },
-    ] = &retrying[..]
-    else {
+    let [EventBody::ExecutionRetrying { attempt: 1, cause, message, .. }] = &retrying[..] else {
         panic!("{retrying:?}");
     };
-    assert_eq!(
-        (cause.as_str(), message.as_str()),
-        ("failed", "ValueError: attempt 1")
-    );
+    assert_eq!((cause.as_str(), message.as_str()), ("failed", "ValueError: attempt 1"));
     let again = bench.engine.retry(id, &active.executions()).unwrap();
     let requeued = events(store, id, "execution.requeued");
-    assert_eq!(
-        requeued,
-        [EventBody::ExecutionRequeued {
-            reason: "it is retried".to_owned()
-        }]
-    );
+    assert_eq!(requeued, [EventBody::ExecutionRequeued { reason: "it is retried".to_owned() }]);
     run(&again, 1, |_| success());
     audit(store, id);
 }
@@ -239,10 +178,7 @@ fn execution_retrying_and_requeued_tell_why() {
 #[test]
 fn execution_scored_tells_values_and_errors() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 1, |spec| spec.evaluators = judged()))
-        .unwrap();
+    let active = bench.engine.submit(plan(1, 1, |spec| spec.evaluators = judged())).unwrap();
     let key = active.join("w", 0, None).unwrap();
     let task = take(&active, key);
     active.complete(&task, success()).unwrap();
@@ -258,19 +194,14 @@ fn execution_scored_tells_values_and_errors() {
         error: Some("it raised".to_owned()),
         ..crate::support::score(0.0)
     };
-    active
-        .complete_scoring(&scoring, vec![crate::support::score(0.25), broken])
-        .unwrap();
+    active.complete_scoring(&scoring, vec![crate::support::score(0.25), broken]).unwrap();
     ended(&active);
     let store = bench.engine.store().as_ref();
     let scored = EventBody::ExecutionScored {
         scores: [("quality".to_owned(), Some(0.25))].into(),
         errors: [("critic".to_owned(), "it raised".to_owned())].into(),
     };
-    assert_eq!(
-        events(store, active.id().unwrap(), "execution.scored"),
-        [scored]
-    );
+    assert_eq!(events(store, active.id().unwrap(), "execution.scored"), [scored]);
 }
 
 #[test]

@@ -12,31 +12,15 @@ use crate::support::{Bench, ended, events, executions, failure, plan, run, succe
 #[test]
 fn a_failed_attempt_is_retried_until_it_succeeds() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 3, |spec| spec.retries = 2))
-        .unwrap();
-    let end = run(&active, 2, |task| {
-        if task.attempt < 3 {
-            failure("not yet")
-        } else {
-            success()
-        }
-    });
-    assert_eq!(
-        (end.status, end.counts.succeeded),
-        (Some(BatchStatus::Completed), 3)
-    );
+    let active = bench.engine.submit(plan(1, 3, |spec| spec.retries = 2)).unwrap();
+    let end = run(&active, 2, |task| if task.attempt < 3 { failure("not yet") } else { success() });
+    assert_eq!((end.status, end.counts.succeeded), (Some(BatchStatus::Completed), 3));
     assert_eq!(active.progress().retried, 6);
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());
     for execution in executions(store, id) {
         let attempts = store.detail(&execution.id).unwrap().attempts;
         let statuses: Vec<_> = attempts.iter().map(|attempt| attempt.status).collect();
-        let expected = [
-            AttemptStatus::Failed,
-            AttemptStatus::Failed,
-            AttemptStatus::Succeeded,
-        ];
+        let expected = [AttemptStatus::Failed, AttemptStatus::Failed, AttemptStatus::Succeeded];
         assert_eq!(statuses, expected);
         assert!(execution.error.is_none() && !execution.dead_letter);
     }
@@ -46,39 +30,21 @@ fn a_failed_attempt_is_retried_until_it_succeeds() {
 #[test]
 fn what_cannot_be_helped_by_another_attempt_gets_none() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 1, |spec| spec.retries = 5))
-        .unwrap();
+    let active = bench.engine.submit(plan(1, 1, |spec| spec.retries = 5)).unwrap();
     let end = run(&active, 1, |_| Delivery {
-        end: AttemptEnd::Failed {
-            retryable: false,
-            retry_after: None,
-        },
+        end: AttemptEnd::Failed { retryable: false, retry_after: None },
         outcome: AttemptOutcome::default(),
     });
     assert_eq!(end.counts.failed, 1);
-    assert_eq!(
-        executions(bench.engine.store().as_ref(), active.id().unwrap())[0].attempts,
-        1
-    );
+    assert_eq!(executions(bench.engine.store().as_ref(), active.id().unwrap())[0].attempts, 1);
 }
 
 #[test]
 fn dead_letters_are_retried_with_a_fresh_budget_and_the_rest_is_left_alone() {
     let mut bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 4, |spec| spec.retries = 1))
-        .unwrap();
+    let active = bench.engine.submit(plan(1, 4, |spec| spec.retries = 1)).unwrap();
     let id = active.id().unwrap().clone();
-    let end = run(&active, 2, |task| {
-        if task.case < 2 {
-            failure("down")
-        } else {
-            success()
-        }
-    });
+    let end = run(&active, 2, |task| if task.case < 2 { failure("down") } else { success() });
     assert_eq!(end.status, Some(BatchStatus::CompletedWithErrors));
     bench.reopen();
     let store = bench.engine.store().clone();
@@ -99,23 +65,11 @@ fn dead_letters_are_retried_with_a_fresh_budget_and_the_rest_is_left_alone() {
     // Attempt 3 fails and must be followed by attempt 4: the budget of one retry is fresh.
     let end = run(&again, 2, |task| {
         ran.fetch_add(1, Ordering::SeqCst);
-        if task.attempt < 4 {
-            failure("still down")
-        } else {
-            success()
-        }
+        if task.attempt < 4 { failure("still down") } else { success() }
     });
-    assert_eq!(
-        (end.status, end.counts.succeeded),
-        (Some(BatchStatus::Completed), 4)
-    );
+    assert_eq!((end.status, end.counts.succeeded), (Some(BatchStatus::Completed), 4));
     assert_eq!(ran.load(Ordering::SeqCst), 4);
-    assert!(
-        store
-            .executions(&filter, wtb_store::Page::ALL)
-            .unwrap()
-            .is_empty()
-    );
+    assert!(store.executions(&filter, wtb_store::Page::ALL).unwrap().is_empty());
     audit(store.as_ref(), &id);
 }
 
@@ -133,10 +87,7 @@ fn a_retry_of_one_that_cannot_be_retried_changes_nothing() {
     assert!(error.contains("does not belong to batch"), "{error}");
     let twice = [active.executions(), active.executions()].concat();
     let error = bench.engine.retry(id, &twice).err().unwrap().to_string();
-    assert!(
-        error.contains("cannot go from `queued` to `queued`"),
-        "{error}"
-    );
+    assert!(error.contains("cannot go from `queued` to `queued`"), "{error}");
     let store = bench.engine.store().as_ref();
     assert_eq!(store.batch(id).unwrap().counts.failed, 2);
     assert!(events(store, id, "execution.requeued").is_empty());
@@ -145,10 +96,7 @@ fn a_retry_of_one_that_cannot_be_retried_changes_nothing() {
 #[test]
 fn the_failures_of_an_earlier_session_count_and_a_stopped_attempt_does_not() {
     let mut bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(plan(1, 1, |spec| spec.retries = 1))
-        .unwrap();
+    let active = bench.engine.submit(plan(1, 1, |spec| spec.retries = 1)).unwrap();
     let id = active.id().unwrap().clone();
     let key = active.join("w", 0, None).unwrap();
     let first = take(&active, key);
@@ -160,15 +108,10 @@ fn the_failures_of_an_earlier_session_count_and_a_stopped_attempt_does_not() {
     bench.reopen();
     let again = bench.engine.resume(&id).unwrap();
     // One failure is on the account already: the next one is the last.
-    let end = run(&again, 1, |task| {
-        failure(&format!("attempt {}", task.attempt))
-    });
+    let end = run(&again, 1, |task| failure(&format!("attempt {}", task.attempt)));
     assert_eq!(end.counts.failed, 1);
     let execution = &executions(bench.engine.store().as_ref(), &id)[0];
-    assert_eq!(
-        (execution.attempts, execution.status),
-        (3, ExecutionStatus::Failed)
-    );
+    assert_eq!((execution.attempts, execution.status), (3, ExecutionStatus::Failed));
     let attempts = bench.engine.store().detail(&execution.id).unwrap().attempts;
     assert_eq!(attempts[1].status, AttemptStatus::Cancelled);
     audit(bench.engine.store().as_ref(), &id);
@@ -187,10 +130,7 @@ fn stopping_a_batch_again_and_again_costs_its_executions_nothing() {
         bench.reopen();
         active = bench.engine.resume(&id).unwrap();
     }
-    assert_eq!(
-        run(&active, 1, |_| success()).status,
-        Some(BatchStatus::Completed)
-    );
+    assert_eq!(run(&active, 1, |_| success()).status, Some(BatchStatus::Completed));
     audit(bench.engine.store().as_ref(), &id);
 }
 

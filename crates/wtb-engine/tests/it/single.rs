@@ -24,21 +24,11 @@ fn a_single_execution_runs_and_is_kept() {
         assert_eq!((task.seed, task.attempt), (3, 1));
         success()
     });
-    assert_eq!(
-        (end.status, end.counts.succeeded, end.resumable),
-        (None, 1, false)
-    );
-    let filter = ExecutionFilter {
-        single: true,
-        ..ExecutionFilter::default()
-    };
+    assert_eq!((end.status, end.counts.succeeded, end.resumable), (None, 1, false));
+    let filter = ExecutionFilter { single: true, ..ExecutionFilter::default() };
     let stored = bench.engine.store().executions(&filter, Page::ALL).unwrap();
     assert_eq!(stored.len(), 1);
-    let input = bench
-        .engine
-        .store()
-        .value(stored[0].input.as_ref().unwrap())
-        .unwrap();
+    let input = bench.engine.store().value(stored[0].input.as_ref().unwrap()).unwrap();
     assert_eq!(input.bytes, b"hello");
 }
 
@@ -47,12 +37,7 @@ fn one_that_failed_is_retried_and_one_under_way_is_not() {
     let bench = Bench::new();
     let active = bench.engine.submit_single(single()).unwrap();
     let id = active.executions().remove(0);
-    let error = bench
-        .engine
-        .retry_single(&id, None)
-        .err()
-        .unwrap()
-        .to_string();
+    let error = bench.engine.retry_single(&id, None).err().unwrap().to_string();
     assert!(error.contains("is under way in this program"), "{error}");
     run(&active, 1, |_| failure("no"));
     let again = bench.engine.retry_single(&id, None).unwrap();
@@ -61,17 +46,11 @@ fn one_that_failed_is_retried_and_one_under_way_is_not() {
     assert_eq!(task.attempt, 2);
     let other = open(bench.directory.path());
     let error = other.retry_single(&id, None).err().unwrap().to_string();
-    assert!(
-        error.contains(&format!("process {}", std::process::id())),
-        "{error}"
-    );
+    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     again.complete(&task, success()).unwrap();
     ended(&again);
     let stored = bench.engine.store().execution(&id).unwrap();
-    assert_eq!(
-        (stored.status, stored.attempts),
-        (ExecutionStatus::Succeeded, 2)
-    );
+    assert_eq!((stored.status, stored.attempts), (ExecutionStatus::Succeeded, 2));
 }
 
 #[test]
@@ -90,15 +69,8 @@ fn one_that_its_session_left_is_taken_up_again() {
 #[test]
 fn a_cell_of_a_batch_is_no_single_execution() {
     let bench = Bench::new();
-    let active = bench
-        .engine
-        .submit(crate::support::plan(1, 1, |_| ()))
-        .unwrap();
+    let active = bench.engine.submit(crate::support::plan(1, 1, |_| ())).unwrap();
     run(&active, 1, |_| failure("no"));
-    let error = bench
-        .engine
-        .retry_single(&active.executions()[0], None)
-        .err()
-        .unwrap();
+    let error = bench.engine.retry_single(&active.executions()[0], None).err().unwrap();
     assert!(error.to_string().contains("retry it there"), "{error}");
 }

@@ -58,12 +58,7 @@ pub(crate) fn plan(variants: u32, cases: u32, change: impl FnOnce(&mut BatchSpec
         max_workers: 4,
         timeout_ms: None,
         retries: 0,
-        backoff: Backoff {
-            initial_ms: 1,
-            factor: 2.0,
-            max_ms: 5,
-            jitter: 0.5,
-        },
+        backoff: Backoff { initial_ms: 1, factor: 2.0, max_ms: 5, jitter: 0.5 },
         fail_fast: None,
         error: ErrorPolicy::Zero,
         metric: None,
@@ -77,31 +72,18 @@ pub(crate) fn plan(variants: u32, cases: u32, change: impl FnOnce(&mut BatchSpec
         workflow: "flow".to_owned(),
         reference: None,
         spec,
-        variants: (0..variants)
-            .map(|number| variant(&format!("v{number}")))
-            .collect(),
-        cases: (0..cases)
-            .map(|number| case(&format!("c{number}")))
-            .collect(),
+        variants: (0..variants).map(|number| variant(&format!("v{number}"))).collect(),
+        cases: (0..cases).map(|number| case(&format!("c{number}"))).collect(),
     }
 }
 
 pub(crate) fn variant(name: &str) -> VariantRecord {
-    VariantRecord {
-        name: name.to_owned(),
-        description: serde_json::Value::Null,
-    }
+    VariantRecord { name: name.to_owned(), description: serde_json::Value::Null }
 }
 
 pub(crate) fn case(id: &str) -> CasePlan {
     let input = Value::new("text", id.as_bytes());
-    CasePlan {
-        id: id.to_owned(),
-        group: None,
-        tags: Vec::new(),
-        input,
-        expected: None,
-    }
+    CasePlan { id: id.to_owned(), group: None, tags: Vec::new(), input, expected: None }
 }
 
 /// Asks for scores: `spec.evaluators = judged()`.
@@ -110,14 +92,8 @@ pub(crate) fn judged() -> Vec<serde_json::Value> {
 }
 
 pub(crate) fn success() -> Delivery {
-    let outcome = AttemptOutcome {
-        duration_us: 5,
-        ..AttemptOutcome::default()
-    };
-    Delivery {
-        end: AttemptEnd::Succeeded,
-        outcome,
-    }
+    let outcome = AttemptOutcome { duration_us: 5, ..AttemptOutcome::default() };
+    Delivery { end: AttemptEnd::Succeeded, outcome }
 }
 
 pub(crate) fn failure(message: &str) -> Delivery {
@@ -127,17 +103,8 @@ pub(crate) fn failure(message: &str) -> Delivery {
         traceback: None,
         node: Some("answer".to_owned()),
     };
-    let outcome = AttemptOutcome {
-        error: Some(error),
-        ..AttemptOutcome::default()
-    };
-    Delivery {
-        end: AttemptEnd::Failed {
-            retryable: true,
-            retry_after: None,
-        },
-        outcome,
-    }
+    let outcome = AttemptOutcome { error: Some(error), ..AttemptOutcome::default() };
+    Delivery { end: AttemptEnd::Failed { retryable: true, retry_after: None }, outcome }
 }
 
 pub(crate) fn score(value: f64) -> ScoreRecord {
@@ -227,33 +194,22 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 pub(crate) fn journal(store: &dyn Store, batch: &BatchId) -> Vec<JournalEntry> {
-    let filter = JournalFilter {
-        batch: Some(batch.clone()),
-        ..JournalFilter::default()
-    };
+    let filter = JournalFilter { batch: Some(batch.clone()), ..JournalFilter::default() };
     store.flush().unwrap();
     store.journal(&filter, 0, 1_000_000).unwrap()
 }
 
 /// The bodies of a batch's events of one kind, in order.
 pub(crate) fn events(store: &dyn Store, batch: &BatchId, kind: &str) -> Vec<EventBody> {
-    let entries = journal(store, batch)
-        .into_iter()
-        .map(|entry| entry.event.body);
+    let entries = journal(store, batch).into_iter().map(|entry| entry.event.body);
     entries.filter(|body| body.kind() == kind).collect()
 }
 
 pub(crate) fn executions(store: &dyn Store, batch: &BatchId) -> Vec<ExecutionRecord> {
-    let filter = ExecutionFilter {
-        batch: Some(batch.clone()),
-        ..ExecutionFilter::default()
-    };
+    let filter = ExecutionFilter { batch: Some(batch.clone()), ..ExecutionFilter::default() };
     store.executions(&filter, Page::ALL).unwrap()
 }
 
 pub(crate) fn statuses(store: &dyn Store, batch: &BatchId) -> Vec<ExecutionStatus> {
-    executions(store, batch)
-        .iter()
-        .map(|execution| execution.status)
-        .collect()
+    executions(store, batch).iter().map(|execution| execution.status).collect()
 }

@@ -24,17 +24,12 @@ const SESSIONS_MAX: u32 = 40;
 
 #[test]
 fn every_world_ends_consistent() {
-    let replayed = std::env::var("WTB_TORTURE_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok());
+    let replayed = std::env::var("WTB_TORTURE_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = replayed.map_or(0..WORLDS, |seed: u64| seed..seed + 1);
     for seed in seeds {
         let replay = format!("WTB_TORTURE_SEED={seed} cargo test -p wtb-engine --test it torture");
         let world = std::thread::spawn(move || world(seed));
-        assert!(
-            world.join().is_ok(),
-            "world {seed} broke; replay it by: {replay}"
-        );
+        assert!(world.join().is_ok(), "world {seed} broke; replay it by: {replay}");
     }
 }
 
@@ -58,26 +53,17 @@ fn world(seed: u64) {
     to_the_end(&mut bench, &id, active, &mut dice);
     let store = bench.engine.store().clone();
     let all = executions(store.as_ref(), &id).into_iter();
-    let bad = all
-        .filter(|one| one.status.is_error())
-        .map(|one| one.id)
-        .collect::<Vec<_>>();
+    let bad = all.filter(|one| one.status.is_error()).map(|one| one.id).collect::<Vec<_>>();
     let active = if dice.below(2) == 0 {
         bench.engine.retry(&id, &bad).unwrap()
     } else {
-        let extension = Extension {
-            cases: vec![case("more")],
-            ..Extension::default()
-        };
+        let extension = Extension { cases: vec![case("more")], ..Extension::default() };
         bench.engine.extend(&id, extension).unwrap()
     };
     to_the_end(&mut bench, &id, active, &mut dice);
     let kinds = ["backpressure.applied", "backpressure.released"];
     let [applied, released] = kinds.map(|kind| events(store_of(&bench), &id, kind).len());
-    assert_eq!(
-        applied, released,
-        "backpressure that is applied is released"
-    );
+    assert_eq!(applied, released, "backpressure that is applied is released");
 }
 
 /// Goes from session to session until nothing is left to do.
@@ -160,18 +146,12 @@ fn misbehave(active: &ActiveBatch, key: WorkerKey, mut dice: SplitMix64) {
                 eventually("the replacement", || {
                     active.worker_name(key).is_none() || !active.is_under_way()
                 });
-                assert!(
-                    !active.complete(&task, success()).unwrap(),
-                    "a zombie writes nothing"
-                );
+                assert!(!active.complete(&task, success()).unwrap(), "a zombie writes nothing");
                 return;
             }
             4 => {
                 active.fail(key, "vanished").unwrap();
-                assert!(
-                    !active.complete(&task, success()).unwrap(),
-                    "a zombie writes nothing"
-                );
+                assert!(!active.complete(&task, success()).unwrap(), "a zombie writes nothing");
                 return;
             }
             5 => {
@@ -189,10 +169,7 @@ fn misbehave(active: &ActiveBatch, key: WorkerKey, mut dice: SplitMix64) {
 /// Outlives the deadline, and delivers all the same.
 fn hang(active: &ActiveBatch, task: &Task) {
     eventually("the attempt to be stopped", || task.is_stopped());
-    assert!(
-        !active.complete(task, success()).unwrap(),
-        "a late outcome is refused"
-    );
+    assert!(!active.complete(task, success()).unwrap(), "a late outcome is refused");
 }
 
 fn evaluate(active: &ActiveBatch, mut dice: SplitMix64) {

@@ -38,25 +38,12 @@ impl Scheduler {
         let used = self.cells.used(cell);
         used.attempts = used.attempts.saturating_add(1);
         let attempt = used.attempts;
-        let token = self.attempts.start(Attempt {
-            cell,
-            number: attempt,
-            worker,
-        });
-        let deadline = self
-            .config
-            .attempt_timeout
-            .map(|timeout| self.now.saturating_add(timeout));
+        let token = self.attempts.start(Attempt { cell, number: attempt, worker });
+        let deadline = self.config.attempt_timeout.map(|timeout| self.now.saturating_add(timeout));
         if let Some(at) = deadline {
             self.deadlines.push(at, token);
         }
-        commands.push(Command::Start {
-            worker,
-            cell,
-            attempt,
-            token,
-            deadline,
-        });
+        commands.push(Command::Start { worker, cell, attempt, token, deadline });
         true
     }
 
@@ -66,25 +53,13 @@ impl Scheduler {
 
     fn pressure(&self) -> Option<Pressure> {
         let counts = self.counts();
-        let window = Pressure {
-            pending: counts.pending(),
-            limit: self.config.window,
-        };
-        let in_flight = Pressure {
-            pending: counts.running,
-            limit: self.config.max_in_flight,
-        };
-        [window, in_flight]
-            .into_iter()
-            .find(|met| met.pending >= met.limit)
+        let window = Pressure { pending: counts.pending(), limit: self.config.window };
+        let in_flight = Pressure { pending: counts.running, limit: self.config.max_in_flight };
+        [window, in_flight].into_iter().find(|met| met.pending >= met.limit)
     }
 
     fn report_pressure(&mut self, commands: &mut Vec<Command>) {
-        let pressure = if self.has_unserved_worker() {
-            self.pressure()
-        } else {
-            None
-        };
+        let pressure = if self.has_unserved_worker() { self.pressure() } else { None };
         match (self.under_pressure, pressure) {
             (false, Some(Pressure { pending, limit })) => {
                 commands.push(Command::BackpressureApplied { pending, limit });

@@ -61,11 +61,7 @@ impl Scheduler {
         }
         let cancelled = CellEnd::Cancelled;
         self.cells.end_all(cancelled, |first, count| {
-            commands.push(Command::Finish {
-                first,
-                count,
-                end: cancelled,
-            });
+            commands.push(Command::Finish { first, count, end: cancelled });
         });
         self.enter_phase(Phase::Finished(end), commands);
     }
@@ -74,9 +70,7 @@ impl Scheduler {
         let from = std::mem::replace(&mut self.phase, to);
         if to != Phase::Running && self.under_pressure {
             self.under_pressure = false;
-            commands.push(Command::BackpressureReleased {
-                pending: self.counts().pending(),
-            });
+            commands.push(Command::BackpressureReleased { pending: self.counts().pending() });
         }
         if matches!(to, Phase::Draining | Phase::Finished(_)) {
             let parked = self.workers.unpark_all();

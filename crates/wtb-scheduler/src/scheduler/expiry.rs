@@ -17,11 +17,8 @@ impl Scheduler {
                 (Some(lease), Some(deadline)) => lease < deadline,
                 (lease, _) => lease.is_some(),
             };
-            let fired = if lease_first {
-                self.fire_lease(commands)
-            } else {
-                self.fire_deadline(commands)
-            };
+            let fired =
+                if lease_first { self.fire_lease(commands) } else { self.fire_deadline(commands) };
             if !fired {
                 break;
             }
@@ -81,24 +78,14 @@ impl Scheduler {
         let next = match cause {
             ExpireCause::Timeout => self.after_failure(cell, CellEnd::TimedOut, None),
             ExpireCause::Lost | ExpireCause::LeaseExpired => self.after_loss(cell),
-            ExpireCause::Cancelled => Next::Final {
-                end: CellEnd::Cancelled,
-                dead_letter: false,
-            },
+            ExpireCause::Cancelled => Next::Final { end: CellEnd::Cancelled, dead_letter: false },
         };
         match next {
             Next::Final { end, .. } => self.end_cell(cell, end, CellStatus::Ended(end)),
             Next::Retry { at } => self.send_back(cell, at),
         }
         let attempt = attempt.number;
-        commands.push(Command::Expire {
-            token,
-            cell,
-            attempt,
-            worker,
-            cause,
-            next,
-        });
+        commands.push(Command::Expire { token, cell, attempt, worker, cause, next });
         if cause != ExpireCause::Lost {
             commands.push(Command::Stop { token, worker });
         }

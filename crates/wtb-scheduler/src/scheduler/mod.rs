@@ -132,11 +132,7 @@ impl Scheduler {
     /// [`Input::Tick`] then, unless it had something else to say. `None` when nothing is.
     #[must_use]
     pub fn next_wake(&self) -> Option<Millis> {
-        let due = [
-            self.deadlines.next(),
-            self.leases.next(),
-            self.backoffs.next(),
-        ];
+        let due = [self.deadlines.next(), self.leases.next(), self.backoffs.next()];
         due.into_iter().flatten().min()
     }
 
@@ -160,16 +156,12 @@ impl Scheduler {
 
     fn prune_timers(&mut self) {
         let (attempts, workers, cells) = (&self.attempts, &self.workers, &self.cells);
-        self.deadlines
-            .prune(attempts.len(), |_, token| attempts.is_running(token));
-        self.leases.prune(workers.len(), |at, worker| {
-            workers.lease_end(worker) == Some(at)
+        self.deadlines.prune(attempts.len(), |_, token| attempts.is_running(token));
+        self.leases.prune(workers.len(), |at, worker| workers.lease_end(worker) == Some(at));
+        self.backoffs.prune(cells.counts.waiting as usize, |_, (cell, attempt)| {
+            cells.get(cell).is_some_and(|cell| {
+                cell.status() == CellStatus::Waiting && cell.attempts == attempt
+            })
         });
-        self.backoffs
-            .prune(cells.counts.waiting as usize, |_, (cell, attempt)| {
-                cells.get(cell).is_some_and(|cell| {
-                    cell.status() == CellStatus::Waiting && cell.attempts == attempt
-                })
-            });
     }
 }

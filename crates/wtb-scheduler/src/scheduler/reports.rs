@@ -67,36 +67,23 @@ impl Scheduler {
             Next::Final { end, .. } => self.end_cell(cell, end, CellStatus::Ended(end)),
             Next::Retry { at } => self.send_back(cell, at),
         }
-        commands.push(Command::Accept {
-            token,
-            cell,
-            attempt: attempt.number,
-            end,
-            next,
-        });
+        commands.push(Command::Accept { token, cell, attempt: attempt.number, end, next });
     }
 
     fn after_outcome(&mut self, cell: CellIndex, end: AttemptEnd) -> Next {
-        let through = |end| Next::Final {
-            end,
-            dead_letter: false,
-        };
+        let through = |end| Next::Final { end, dead_letter: false };
         match end {
             AttemptEnd::Succeeded => through(CellEnd::Succeeded),
             AttemptEnd::Cancelled => through(CellEnd::Cancelled),
             AttemptEnd::Interrupted => through(CellEnd::Interrupted),
             AttemptEnd::Paused => through(CellEnd::Paused),
             AttemptEnd::TimedOut => self.after_failure(cell, CellEnd::TimedOut, None),
-            AttemptEnd::Failed {
-                retryable: true,
-                retry_after,
-            } => self.after_failure(cell, CellEnd::Failed, retry_after),
-            AttemptEnd::Failed {
-                retryable: false, ..
-            } => Next::Final {
-                end: CellEnd::Failed,
-                dead_letter: true,
-            },
+            AttemptEnd::Failed { retryable: true, retry_after } => {
+                self.after_failure(cell, CellEnd::Failed, retry_after)
+            }
+            AttemptEnd::Failed { retryable: false, .. } => {
+                Next::Final { end: CellEnd::Failed, dead_letter: true }
+            }
         }
     }
 
@@ -110,22 +97,13 @@ impl Scheduler {
         let used = self.cells.used(cell);
         used.failures = used.failures.saturating_add(1);
         if used.failures > self.config.retries {
-            return Next::Final {
-                end,
-                dead_letter: true,
-            };
+            return Next::Final { end, dead_letter: true };
         }
         // Hashed, not drawn from a stream: the wait must not depend on what other cells do.
-        let random = rng::hash(
-            self.config.seed,
-            u64::from(cell.0),
-            u64::from(used.attempts),
-        );
+        let random = rng::hash(self.config.seed, u64::from(cell.0), u64::from(used.attempts));
         let wait = self.config.backoff.delay(used.failures, random);
         let wait = wait.max(retry_after.unwrap_or_default());
-        Next::Retry {
-            at: self.now.saturating_add(wait),
-        }
+        Next::Retry { at: self.now.saturating_add(wait) }
     }
 
     /// Charges a loss to the cell and says what becomes of the cell.
@@ -133,10 +111,7 @@ impl Scheduler {
         let used = self.cells.used(cell);
         used.losses = used.losses.saturating_add(1);
         if used.losses > self.config.max_losses {
-            return Next::Final {
-                end: CellEnd::Failed,
-                dead_letter: true,
-            };
+            return Next::Final { end: CellEnd::Failed, dead_letter: true };
         }
         Next::Retry { at: self.now }
     }

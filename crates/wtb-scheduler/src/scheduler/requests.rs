@@ -19,10 +19,7 @@ impl Scheduler {
             return Ok(());
         };
         let Some(status) = self.status(cell) else {
-            return Err(SchedulerError::UnknownCell {
-                cell,
-                cells: self.cells.len(),
-            });
+            return Err(SchedulerError::UnknownCell { cell, cells: self.cells.len() });
         };
         let legal = match (input, status) {
             (Input::CancelCell { .. }, status) => {
@@ -35,11 +32,7 @@ impl Scheduler {
         if legal {
             Ok(())
         } else {
-            Err(SchedulerError::IllegalCell {
-                request: *input,
-                cell,
-                status,
-            })
+            Err(SchedulerError::IllegalCell { request: *input, cell, status })
         }
     }
 
@@ -53,10 +46,7 @@ impl Scheduler {
         if legal {
             Ok(())
         } else {
-            Err(SchedulerError::IllegalPhase {
-                request: *input,
-                phase: self.phase,
-            })
+            Err(SchedulerError::IllegalPhase { request: *input, phase: self.phase })
         }
     }
 
@@ -84,11 +74,7 @@ impl Scheduler {
         } else {
             let end = CellEnd::Cancelled;
             self.cells.set_status(cell, CellStatus::Ended(end));
-            commands.push(Command::Finish {
-                first: cell,
-                count: 1,
-                end,
-            });
+            commands.push(Command::Finish { first: cell, count: 1, end });
         }
     }
 

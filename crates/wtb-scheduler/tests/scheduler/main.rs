@@ -1,9 +1,6 @@
 //! What a caller of the scheduler notices: one small story per promise.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a refusal nobody expects is a failed test"
-)]
+#![expect(clippy::unwrap_used, reason = "a refusal nobody expects is a failed test")]
 
 mod ending;
 mod failing;
@@ -15,23 +12,14 @@ use wtb_scheduler::{
 };
 
 const WORKER: WorkerId = WorkerId(1);
-const FAILED: AttemptEnd = AttemptEnd::Failed {
-    retryable: true,
-    retry_after: None,
-};
+const FAILED: AttemptEnd = AttemptEnd::Failed { retryable: true, retry_after: None };
 
 fn idle(slots: u32) -> Input {
-    Input::WorkerIdle {
-        worker: WORKER,
-        slots,
-    }
+    Input::WorkerIdle { worker: WORKER, slots }
 }
 
 fn completed(token: u64, end: AttemptEnd) -> Input {
-    Input::Completed {
-        token: Token(token),
-        end,
-    }
+    Input::Completed { token: Token(token), end }
 }
 
 fn batch(config: Config, cells: u32) -> Scheduler {
@@ -45,12 +33,7 @@ fn send(scheduler: &mut Scheduler, at: u64, input: Input) -> Vec<Command> {
 
 fn started(commands: &[Command]) -> Vec<(u32, u32, u64)> {
     let start = |command: &Command| match command {
-        Command::Start {
-            cell,
-            attempt,
-            token,
-            ..
-        } => Some((cell.0, *attempt, token.0)),
+        Command::Start { cell, attempt, token, .. } => Some((cell.0, *attempt, token.0)),
         _ => None,
     };
     commands.iter().filter_map(start).collect()
@@ -65,8 +48,5 @@ fn next(commands: &[Command]) -> Next {
 }
 
 fn ended(end: BatchEnd, from: Phase) -> Command {
-    Command::Phase {
-        from,
-        to: Phase::Finished(end),
-    }
+    Command::Phase { from, to: Phase::Finished(end) }
 }

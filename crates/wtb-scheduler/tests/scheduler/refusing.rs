@@ -27,21 +27,12 @@ fn senseless_requests_are_explained_and_change_nothing() {
         ),
     ];
     for (input, text) in stories {
-        assert_eq!(
-            scheduler.handle(Millis(9), input).unwrap_err().to_string(),
-            text
-        );
+        assert_eq!(scheduler.handle(Millis(9), input).unwrap_err().to_string(), text);
     }
-    assert_eq!(
-        (scheduler.counts(), scheduler.phase(), scheduler.next_wake()),
-        before
-    );
+    assert_eq!((scheduler.counts(), scheduler.phase(), scheduler.next_wake()), before);
     send(&mut scheduler, 10, Input::Cancel);
     assert_eq!(
-        scheduler
-            .handle(Millis(11), Input::Pause)
-            .unwrap_err()
-            .to_string(),
+        scheduler.handle(Millis(11), Input::Pause).unwrap_err().to_string(),
         "cannot pause a batch that is finished (cancelled); resume the batch in a new session \
          instead"
     );
@@ -49,36 +40,15 @@ fn senseless_requests_are_explained_and_change_nothing() {
 
 #[test]
 fn settings_that_cannot_work_are_refused() {
-    let zero = Config {
-        window: 0,
-        ..Config::default()
-    };
-    assert_eq!(
-        Scheduler::new(zero, 1).unwrap_err(),
-        ConfigError::Zero { setting: "window" }
-    );
+    let zero = Config { window: 0, ..Config::default() };
+    assert_eq!(Scheduler::new(zero, 1).unwrap_err(), ConfigError::Zero { setting: "window" });
     let mut jittery = Config::default();
     jittery.backoff.jitter = f64::NAN;
-    assert!(matches!(
-        Scheduler::new(jittery, 1),
-        Err(ConfigError::BackoffJitter { .. })
-    ));
+    assert!(matches!(Scheduler::new(jittery, 1), Err(ConfigError::BackoffJitter { .. })));
     let mut shrinking = Config::default();
     shrinking.backoff.factor = 0.5;
-    assert!(matches!(
-        Scheduler::new(shrinking, 1),
-        Err(ConfigError::BackoffFactor { .. })
-    ));
-    let fail_fast = Some(FailFast::Fraction {
-        fraction: 1.5,
-        min_sample: 0,
-    });
-    let impossible = Config {
-        fail_fast,
-        ..Config::default()
-    };
-    assert!(matches!(
-        Scheduler::new(impossible, 1),
-        Err(ConfigError::FailFastFraction { .. })
-    ));
+    assert!(matches!(Scheduler::new(shrinking, 1), Err(ConfigError::BackoffFactor { .. })));
+    let fail_fast = Some(FailFast::Fraction { fraction: 1.5, min_sample: 0 });
+    let impossible = Config { fail_fast, ..Config::default() };
+    assert!(matches!(Scheduler::new(impossible, 1), Err(ConfigError::FailFastFraction { .. })));
 }

@@ -13,47 +13,18 @@ impl Model {
         token: Token,
         attempt: Attempt,
     ) -> Result<(), Violation> {
-        ensure!(
-            self.phase == Phase::Running,
-            "a start while {:?}",
-            self.phase
-        );
-        ensure!(
-            token.0 >= self.config.first_token,
-            "{token} is below the first token"
-        );
-        ensure!(
-            Some(token) > self.highest_token,
-            "{token} after {:?}",
-            self.highest_token
-        );
-        ensure!(
-            self.running_count() < self.config.max_in_flight,
-            "too many attempts run"
-        );
-        ensure!(
-            self.pending() < self.config.window,
-            "too many cells are pending"
-        );
+        ensure!(self.phase == Phase::Running, "a start while {:?}", self.phase);
+        ensure!(token.0 >= self.config.first_token, "{token} is below the first token");
+        ensure!(Some(token) > self.highest_token, "{token} after {:?}", self.highest_token);
+        ensure!(self.running_count() < self.config.max_in_flight, "too many attempts run");
+        ensure!(self.pending() < self.config.window, "too many cells are pending");
         let first_ready = self.cells.iter().position(|cell| self.is_ready(cell));
         let index = attempt.cell.0 as usize;
-        ensure!(
-            first_ready == Some(index),
-            "{} before {first_ready:?}",
-            attempt.cell
-        );
-        let deadline = self
-            .config
-            .attempt_timeout
-            .map(|timeout| self.clock.saturating_add(timeout));
-        ensure!(
-            attempt.deadline == deadline,
-            "the deadline is not {deadline:?}"
-        );
-        let Some(worker) = self
-            .workers
-            .get_mut(&attempt.worker)
-            .filter(|known| known.slots > 0)
+        ensure!(first_ready == Some(index), "{} before {first_ready:?}", attempt.cell);
+        let deadline =
+            self.config.attempt_timeout.map(|timeout| self.clock.saturating_add(timeout));
+        ensure!(attempt.deadline == deadline, "the deadline is not {deadline:?}");
+        let Some(worker) = self.workers.get_mut(&attempt.worker).filter(|known| known.slots > 0)
         else {
             return Err(format!("{} did not ask for work", attempt.worker));
         };
@@ -83,39 +54,21 @@ impl Model {
         let Some(attempt) = self.running.remove(&token) else {
             return Err(format!("{token} was accepted and is not running"));
         };
-        ensure!(
-            (attempt.cell, attempt.number) == (cell, number),
-            "{token} is of {attempt:?}"
-        );
-        ensure!(
-            attempt.deadline.is_none_or(|at| at > self.clock),
-            "accepted past its deadline"
-        );
-        ensure!(
-            !self.step.lapsed.contains_key(&attempt.worker),
-            "accepted past its lease"
-        );
+        ensure!((attempt.cell, attempt.number) == (cell, number), "{token} is of {attempt:?}");
+        ensure!(attempt.deadline.is_none_or(|at| at > self.clock), "accepted past its deadline");
+        ensure!(!self.step.lapsed.contains_key(&attempt.worker), "accepted past its lease");
         self.step.unanswered = None;
         self.accepted.insert(token);
         self.note_alive(attempt.worker);
-        let through = |end| Next::Final {
-            end,
-            dead_letter: false,
-        };
+        let through = |end| Next::Final { end, dead_letter: false };
         let (expected, least) = match end {
             AttemptEnd::Succeeded => (Some(through(CellEnd::Succeeded)), None),
             AttemptEnd::Cancelled => (Some(through(CellEnd::Cancelled)), None),
             AttemptEnd::Interrupted => (Some(through(CellEnd::Interrupted)), None),
             AttemptEnd::Paused => (Some(through(CellEnd::Paused)), None),
-            AttemptEnd::Failed {
-                retryable: false, ..
-            } => (
-                Some(Next::Final {
-                    end: CellEnd::Failed,
-                    dead_letter: true,
-                }),
-                None,
-            ),
+            AttemptEnd::Failed { retryable: false, .. } => {
+                (Some(Next::Final { end: CellEnd::Failed, dead_letter: true }), None)
+            }
             AttemptEnd::Failed { retry_after, .. } => {
                 (self.charge_failure(cell, CellEnd::Failed)?, retry_after)
             }
@@ -145,19 +98,15 @@ impl Model {
         }
         let expected = match cause {
             ExpireCause::Timeout => self.charge_failure(cell, CellEnd::TimedOut)?,
-            ExpireCause::Cancelled => Some(Next::Final {
-                end: CellEnd::Cancelled,
-                dead_letter: false,
-            }),
+            ExpireCause::Cancelled => {
+                Some(Next::Final { end: CellEnd::Cancelled, dead_letter: false })
+            }
             ExpireCause::Lost | ExpireCause::LeaseExpired => {
                 let (max, at) = (self.config.max_losses, self.clock);
                 let cell = self.cell(cell)?;
                 cell.losses += 1;
                 let spent = cell.losses > max;
-                let dead = Next::Final {
-                    end: CellEnd::Failed,
-                    dead_letter: true,
-                };
+                let dead = Next::Final { end: CellEnd::Failed, dead_letter: true };
                 Some(if spent { dead } else { Next::Retry { at } })
             }
         };
@@ -175,10 +124,7 @@ impl Model {
                 lease_end.is_some_and(|end| deadline.is_none_or(|at| end < at))
             }
             ExpireCause::Lost => {
-                self.step.input
-                    == Some(Input::WorkerGone {
-                        worker: attempt.worker,
-                    })
+                self.step.input == Some(Input::WorkerGone { worker: attempt.worker })
             }
             ExpireCause::Cancelled => self.may_cancel(attempt.cell),
         };
@@ -191,10 +137,7 @@ impl Model {
         let retries = self.config.retries;
         let cell = self.cell(cell)?;
         cell.failures += 1;
-        Ok((cell.failures > retries).then_some(Next::Final {
-            end,
-            dead_letter: true,
-        }))
+        Ok((cell.failures > retries).then_some(Next::Final { end, dead_letter: true }))
     }
 
     fn observe_next(
@@ -206,10 +149,7 @@ impl Model {
         settle: bool,
     ) -> Result<(), Violation> {
         if let Some(expected) = expected {
-            ensure!(
-                next == expected,
-                "{next:?} becomes of {cell}, not {expected:?}"
-            );
+            ensure!(next == expected, "{next:?} becomes of {cell}, not {expected:?}");
         }
         match next {
             Next::Final { end, .. } => {
@@ -217,11 +157,7 @@ impl Model {
                 let failed = matches!(end, CellEnd::Failed | CellEnd::TimedOut);
                 self.sampled += u32::from(failed || end == CellEnd::Succeeded);
                 self.sampled_failures += u32::from(failed);
-                let state = if settle {
-                    State::Unsettled(end)
-                } else {
-                    State::Ended(end)
-                };
+                let state = if settle { State::Unsettled(end) } else { State::Ended(end) };
                 self.cell(cell)?.state = state;
             }
             Next::Retry { at } => {
@@ -257,10 +193,7 @@ impl Model {
         let reported =
             matches!(self.step.input, Some(Input::Completed { token: t, .. }) if t == token);
         ensure!(reported, "{token} was fenced, which nobody reported");
-        ensure!(
-            !self.running.contains_key(&token),
-            "{token} runs and was fenced"
-        );
+        ensure!(!self.running.contains_key(&token), "{token} runs and was fenced");
         let expected = if self.accepted.contains(&token) {
             FenceReason::Duplicate
         } else if self.expired.contains(&token) || token.0 < self.config.first_token {
@@ -268,10 +201,7 @@ impl Model {
         } else {
             FenceReason::Unknown
         };
-        ensure!(
-            reason == expected,
-            "{token} is {expected:?}, not {reason:?}"
-        );
+        ensure!(reason == expected, "{token} is {expected:?}, not {reason:?}");
         self.step.unanswered = None;
         Ok(())
     }

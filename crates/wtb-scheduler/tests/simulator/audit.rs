@@ -23,42 +23,18 @@ impl Model {
 
     fn audit_step(&self) -> Result<(), Violation> {
         let unanswered = self.step.unanswered;
-        ensure!(
-            unanswered.is_none(),
-            "neither accepted nor fenced: {unanswered:?}"
-        );
+        ensure!(unanswered.is_none(), "neither accepted nor fenced: {unanswered:?}");
         if let Some(Input::WorkerGone { worker }) = self.step.input {
-            let left = self
-                .running
-                .values()
-                .any(|attempt| attempt.worker == worker);
+            let left = self.running.values().any(|attempt| attempt.worker == worker);
             ensure!(!left, "{worker} is gone and still runs something");
         }
-        ensure!(
-            self.step.to_stop.is_empty(),
-            "not told to stop: {:?}",
-            self.step.to_stop
-        );
+        ensure!(self.step.to_stop.is_empty(), "not told to stop: {:?}", self.step.to_stop);
         let step = &self.step;
-        ensure!(
-            step.to_release.is_empty(),
-            "waiting for ever: {:?}",
-            step.to_release
-        );
-        ensure!(
-            step.to_turn_away.is_none(),
-            "waiting for ever: {:?}",
-            step.to_turn_away
-        );
-        ensure!(
-            step.finished || !step.must_finish,
-            "evaluators were forgotten"
-        );
+        ensure!(step.to_release.is_empty(), "waiting for ever: {:?}", step.to_release);
+        ensure!(step.to_turn_away.is_none(), "waiting for ever: {:?}", step.to_turn_away);
+        ensure!(step.finished || !step.must_finish, "evaluators were forgotten");
         let over = matches!(self.phase, Phase::Draining | Phase::Finished(_));
-        ensure!(
-            over || !step.sent_home,
-            "workers were released although work may come"
-        );
+        ensure!(over || !step.sent_home, "workers were released although work may come");
         let waits = self.workers.values().any(|worker| worker.slots > 0);
         ensure!(!over || !waits, "a worker waits for work that never comes");
         Ok(())
@@ -80,31 +56,15 @@ impl Model {
         let could_start = self.phase == Phase::Running && waits && ready;
         let full = self.running_count() >= self.config.max_in_flight
             || self.pending() >= self.config.window;
-        ensure!(
-            !could_start || full,
-            "a worker waits although there is work and no limit is met"
-        );
-        ensure!(
-            self.pressure == could_start,
-            "backpressure is {}",
-            self.pressure
-        );
-        ensure!(
-            !self.is_hopeless(),
-            "too many cells failed and the batch goes on"
-        );
+        ensure!(!could_start || full, "a worker waits although there is work and no limit is met");
+        ensure!(self.pressure == could_start, "backpressure is {}", self.pressure);
+        ensure!(!self.is_hopeless(), "too many cells failed and the batch goes on");
         let open = self.count(|cell| !matches!(cell.state, State::Ended(_)));
         let finished = self.phase.is_finished();
-        ensure!(
-            finished || open > 0,
-            "nothing is left to do and the batch is not finished"
-        );
+        ensure!(finished || open > 0, "nothing is left to do and the batch is not finished");
         let drained = self.phase == Phase::Draining && self.pending() == 0;
         ensure!(!drained, "nothing is under way and the batch still drains");
-        ensure!(
-            !finished || self.running.is_empty(),
-            "the batch finished and attempts run"
-        );
+        ensure!(!finished || self.running.is_empty(), "the batch finished and attempts run");
         Ok(())
     }
 
@@ -112,18 +72,10 @@ impl Model {
     fn audit_answers(&self, subject: &dyn Subject) -> Result<(), Violation> {
         let (told, counted) = (subject.counts(), self.recount());
         ensure!(told == counted, "counts {told:?}, counted {counted:?}");
-        ensure!(
-            subject.phase() == self.phase,
-            "phase {:?}, not {:?}",
-            subject.phase(),
-            self.phase
-        );
+        ensure!(subject.phase() == self.phase, "phase {:?}, not {:?}", subject.phase(), self.phase);
         for (index, cell) in (0..).zip(&self.cells) {
             let (told, known) = (subject.status(CellIndex(index)), self.expected_status(cell));
-            ensure!(
-                told == Some(known),
-                "cell {index} is {told:?}, not {known:?}"
-            );
+            ensure!(told == Some(known), "cell {index} is {told:?}, not {known:?}");
         }
         let (told, known) = (subject.next_wake(), self.expected_wake());
         ensure!(told == known, "wakes at {told:?}, not {known:?}");

@@ -42,15 +42,8 @@ impl World {
             self.post(duration.saturating_sub(1), Event::Poll(worker));
         }
         if !self.strikes(rates.lost) {
-            let late = if self.strikes(rates.late) {
-                self.delay(JUMP_MAX)
-            } else {
-                0
-            };
-            self.post(
-                duration + late,
-                Event::Deliver(Input::Completed { token, end }),
-            );
+            let late = if self.strikes(rates.late) { self.delay(JUMP_MAX) } else { 0 };
+            self.post(duration + late, Event::Deliver(Input::Completed { token, end }));
         }
         if self.strikes(rates.duplicated) {
             let (delay, end) = (duration + self.delay(JUMP_MAX), self.draw_end());
@@ -117,10 +110,7 @@ impl World {
             let asked = self.strikes(rates.retry_after);
             let retry_after = asked.then(|| Millis(self.delay(JUMP_MAX)));
             let retryable = !self.strikes(20);
-            return AttemptEnd::Failed {
-                retryable,
-                retry_after,
-            };
+            return AttemptEnd::Failed { retryable, retry_after };
         }
         if !self.strikes(rates.other_ends) {
             return AttemptEnd::Succeeded;
@@ -207,11 +197,7 @@ impl World {
 
     fn jump(&mut self) {
         let far = i64::try_from(self.delay(JUMP_MAX)).unwrap_or(0);
-        self.clock_ahead += if chance(&mut self.random, 50) {
-            far
-        } else {
-            -far
-        };
+        self.clock_ahead += if chance(&mut self.random, 50) { far } else { -far };
     }
 
     fn is_drained(&self) -> bool {

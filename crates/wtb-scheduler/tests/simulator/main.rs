@@ -5,10 +5,7 @@
 //! `plan` draws a world, `world` and `faults` run it, `model`, `rules` and `audit` check it,
 //! `mutants` breaks the scheduler on purpose.
 
-#![expect(
-    clippy::print_stderr,
-    reason = "the trace of a replayed seed is for a person to read"
-)]
+#![expect(clippy::print_stderr, reason = "the trace of a replayed seed is for a person to read")]
 
 mod attempt_rules;
 mod audit;
@@ -49,9 +46,7 @@ fn run_seeds(factory: Factory, seeds: u64) -> Result<BTreeSet<String>, (u64, Str
             if seed >= seeds {
                 return Ok(shown);
             }
-            let report = World::new(seed, factory, false)
-                .run()
-                .map_err(|text| (seed, text))?;
+            let report = World::new(seed, factory, false).run().map_err(|text| (seed, text))?;
             shown.extend(report.seen);
         }
     };
@@ -77,29 +72,21 @@ fn invariants_hold_in_every_world_and_every_decision_is_reached() {
         Err((seed, text)) => panic!("seed {seed}: {text}\nreplay: {}", replay_command(seed)),
     };
     let all: BTreeSet<String> = coverage::ALL.iter().map(|&kind| kind.to_owned()).collect();
-    assert_eq!(
-        seen, all,
-        "the worlds miss decisions, or `coverage::ALL` does"
-    );
+    assert_eq!(seen, all, "the worlds miss decisions, or `coverage::ALL` does");
 }
 
 #[test]
 fn every_broken_scheduler_is_caught() {
     for (name, factory) in mutants::MUTANTS {
         let caught = run_seeds(*factory, SEEDS_PER_MUTANT);
-        assert!(
-            caught.is_err(),
-            "a scheduler that {name} passed {SEEDS_PER_MUTANT} worlds"
-        );
+        assert!(caught.is_err(), "a scheduler that {name} passed {SEEDS_PER_MUTANT} worlds");
     }
 }
 
 #[test]
 fn replay() {
     let seed = match std::env::var("WTB_SIMULATOR_SEED") {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("`{text}` is not a seed")),
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("`{text}` is not a seed")),
         Err(_) => 0,
     };
     let trace = World::new(seed, subject::genuine, true).run();

@@ -132,9 +132,7 @@ impl Model {
 
     pub(crate) fn cell(&mut self, cell: CellIndex) -> Result<&mut Cell, Violation> {
         let count = self.cells.len();
-        self.cells
-            .get_mut(cell.0 as usize)
-            .ok_or_else(|| format!("{cell} of {count} cells"))
+        self.cells.get_mut(cell.0 as usize).ok_or_else(|| format!("{cell} of {count} cells"))
     }
 
     pub(crate) fn is_ready(&self, cell: &Cell) -> bool {
@@ -218,10 +216,7 @@ impl Model {
         if !self.phase.is_finished() {
             self.clock = self.clock.max(now);
         }
-        self.step = Step {
-            input: Some(input),
-            ..Step::default()
-        };
+        self.step = Step { input: Some(input), ..Step::default() };
         match input {
             Input::Requeue { cell } => self.note_requeue(cell),
             Input::Settled { cell } => self.note_settled(cell),
@@ -242,12 +237,7 @@ impl Model {
 
     fn note_requeue(&mut self, cell: CellIndex) {
         if let Some(cell) = self.cells.get_mut(cell.0 as usize) {
-            *cell = Cell {
-                state: State::Queued,
-                failures: 0,
-                losses: 0,
-                ..*cell
-            };
+            *cell = Cell { state: State::Queued, failures: 0, losses: 0, ..*cell };
         }
     }
 
@@ -278,13 +268,7 @@ impl Model {
 
     fn note_idle(&mut self, worker: WorkerId, slots: u32) {
         if matches!(self.phase, Phase::Running | Phase::Paused) {
-            self.workers.insert(
-                worker,
-                Worker {
-                    slots,
-                    last_seen: self.clock,
-                },
-            );
+            self.workers.insert(worker, Worker { slots, last_seen: self.clock });
         } else {
             self.note_alive(worker);
             self.step.to_turn_away = (slots > 0).then_some(worker);

@@ -35,13 +35,7 @@ impl Subject for Mutant {
         let mut commands = self.inner.handle(now, input)?;
         (self.tamper)(&mut self.memory, input, &mut commands);
         for command in &commands {
-            if let Command::Start {
-                token,
-                cell,
-                attempt,
-                ..
-            } = command
-            {
+            if let Command::Start { token, cell, attempt, .. } = command {
                 self.memory.started.insert(*token, (*cell, *attempt));
                 self.memory.last_start = Some(*command);
             }
@@ -49,11 +43,7 @@ impl Subject for Mutant {
         Ok(commands)
     }
     fn next_wake(&self) -> Option<Millis> {
-        if self.forgets_to_wake {
-            None
-        } else {
-            self.inner.next_wake()
-        }
+        if self.forgets_to_wake { None } else { self.inner.next_wake() }
     }
     fn counts(&self) -> Counts {
         let mut counts = self.inner.counts();
@@ -83,23 +73,14 @@ fn tampered(
     priors: &[Prior],
     tamper: fn(&mut Memory, Input, &mut Vec<Command>),
 ) -> Box<dyn Subject> {
-    Box::new(Mutant {
-        tamper,
-        ..mutant(config, priors)
-    })
+    Box::new(Mutant { tamper, ..mutant(config, priors) })
 }
 
 /// Every way to break the scheduler that the checks must notice.
 pub(crate) const MUTANTS: &[(&str, Factory)] = &[
     ("runs one attempt too many", |config, priors| {
         let max_in_flight = config.max_in_flight + 1;
-        genuine(
-            Config {
-                max_in_flight,
-                ..config
-            },
-            priors,
-        )
+        genuine(Config { max_in_flight, ..config }, priors)
     }),
     ("opens the window too wide", |config, priors| {
         let window = config.window + 1;
@@ -111,51 +92,25 @@ pub(crate) const MUTANTS: &[(&str, Factory)] = &[
     }),
     ("survives one loss too many", |config, priors| {
         let max_losses = config.max_losses + 1;
-        genuine(
-            Config {
-                max_losses,
-                ..config
-            },
-            priors,
-        )
+        genuine(Config { max_losses, ..config }, priors)
     }),
-    (
-        "waits longer than the backoff allows",
-        |mut config, priors| {
-            config.backoff.initial.0 = config.backoff.initial.0 * 2 + 1;
-            config.backoff.max.0 = config.backoff.max.0 * 2 + 1;
-            genuine(config, priors)
-        },
-    ),
-    (
-        "waits less than the backoff allows",
-        |mut config, priors| {
-            config.backoff.initial = Millis(0);
-            genuine(config, priors)
-        },
-    ),
-    ("never gives up", |config, priors| {
-        genuine(
-            Config {
-                fail_fast: None,
-                ..config
-            },
-            priors,
-        )
+    ("waits longer than the backoff allows", |mut config, priors| {
+        config.backoff.initial.0 = config.backoff.initial.0 * 2 + 1;
+        config.backoff.max.0 = config.backoff.max.0 * 2 + 1;
+        genuine(config, priors)
     }),
+    ("waits less than the backoff allows", |mut config, priors| {
+        config.backoff.initial = Millis(0);
+        genuine(config, priors)
+    }),
+    ("never gives up", |config, priors| genuine(Config { fail_fast: None, ..config }, priors)),
     ("does not settle", |config, priors| {
         let settle = !config.settle;
         genuine(Config { settle, ..config }, priors)
     }),
     ("lets leases live too long", |config, priors| {
         let lease_ttl = config.lease_ttl.map(|ttl| Millis(ttl.0 + 1));
-        genuine(
-            Config {
-                lease_ttl,
-                ..config
-            },
-            priors,
-        )
+        genuine(Config { lease_ttl, ..config }, priors)
     }),
     ("draws its jitter from elsewhere", |mut config, priors| {
         static DRAWN: AtomicU64 = AtomicU64::new(1);
@@ -163,27 +118,17 @@ pub(crate) const MUTANTS: &[(&str, Factory)] = &[
         genuine(config, priors)
     }),
     ("forgets to wake", |config, priors| {
-        Box::new(Mutant {
-            forgets_to_wake: true,
-            ..mutant(config, priors)
-        })
+        Box::new(Mutant { forgets_to_wake: true, ..mutant(config, priors) })
     }),
     ("miscounts", |config, priors| {
         let tamper_counts = |counts: &mut Counts| counts.waiting += 1;
-        Box::new(Mutant {
-            tamper_counts,
-            ..mutant(config, priors)
-        })
+        Box::new(Mutant { tamper_counts, ..mutant(config, priors) })
     }),
-    ("accepts a stale outcome", |config, priors| {
-        tampered(config, priors, accept_stale)
-    }),
+    ("accepts a stale outcome", |config, priors| tampered(config, priors, accept_stale)),
     ("accepts an outcome twice", |config, priors| {
         tampered(config, priors, |_, _, commands| repeat(commands, is_accept))
     }),
-    ("uses a token twice", |config, priors| {
-        tampered(config, priors, reuse_token)
-    }),
+    ("uses a token twice", |config, priors| tampered(config, priors, reuse_token)),
     ("starts work while paused", |config, priors| {
         tampered(config, priors, |memory, input, commands| {
             if input == Input::Pause {
@@ -213,27 +158,19 @@ pub(crate) const MUTANTS: &[(&str, Factory)] = &[
     }),
     ("never releases a worker", |config, priors| {
         tampered(config, priors, |_, _, commands| {
-            drop_all(commands, |command| {
-                matches!(command, Command::Release { .. })
-            });
+            drop_all(commands, |command| matches!(command, Command::Release { .. }));
         })
     }),
     ("hides backpressure", |config, priors| {
         tampered(config, priors, |_, _, commands| {
-            drop_all(commands, |command| {
-                matches!(command, Command::BackpressureApplied { .. })
-            });
+            drop_all(commands, |command| matches!(command, Command::BackpressureApplied { .. }));
         })
     }),
 ];
 
 fn accept_stale(memory: &mut Memory, input: Input, commands: &mut Vec<Command>) {
     for command in commands {
-        let Command::Fence {
-            token,
-            reason: FenceReason::Stale,
-        } = *command
-        else {
+        let Command::Fence { token, reason: FenceReason::Stale } = *command else {
             continue;
         };
         let Some((cell, attempt)) = memory.started.get(&token).copied() else {
@@ -243,17 +180,8 @@ fn accept_stale(memory: &mut Memory, input: Input, commands: &mut Vec<Command>) 
             Input::Completed { end, .. } => end,
             _ => AttemptEnd::Succeeded,
         };
-        let next = Next::Final {
-            end: CellEnd::Succeeded,
-            dead_letter: false,
-        };
-        *command = Command::Accept {
-            token,
-            cell,
-            attempt,
-            end,
-            next,
-        };
+        let next = Next::Final { end: CellEnd::Succeeded, dead_letter: false };
+        *command = Command::Accept { token, cell, attempt, end, next };
     }
 }
 

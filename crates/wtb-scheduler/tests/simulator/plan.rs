@@ -61,11 +61,7 @@ impl Plan {
         let longest = between(random, 1, 60);
         Self {
             config: draw_config(random),
-            cells: if chance(random, 3) {
-                0
-            } else {
-                between(random, 1, 24)
-            },
+            cells: if chance(random, 3) { 0 } else { between(random, 1, 24) },
             workers: between(random, 1, 6),
             slots_max: between(random, 1, 4),
             duration_max: u64::from(longest),
@@ -112,11 +108,7 @@ fn draw_fail_fast(random: &mut SplitMix64) -> Option<FailFast> {
 
 fn draw_rates(random: &mut SplitMix64) -> Rates {
     let mut rate = |most| {
-        if chance(random, 40) {
-            between(random, 1, most)
-        } else {
-            0
-        }
+        if chance(random, 40) { between(random, 1, most) } else { 0 }
     };
     Rates {
         failed: rate(80),

@@ -10,49 +10,20 @@ impl Model {
     pub(crate) fn observe(&mut self, command: Command) -> Result<(), Violation> {
         ensure!(!self.step.finished, "a command after the batch finished");
         match command {
-            Command::Start {
-                worker,
-                cell,
-                attempt,
-                token,
-                deadline,
-            } => self.observe_start(
-                token,
-                Attempt {
-                    cell,
-                    number: attempt,
-                    worker,
-                    deadline,
-                },
-            ),
-            Command::Accept {
-                token,
-                cell,
-                attempt,
-                end,
-                next,
-            } => {
+            Command::Start { worker, cell, attempt, token, deadline } => {
+                self.observe_start(token, Attempt { cell, number: attempt, worker, deadline })
+            }
+            Command::Accept { token, cell, attempt, end, next } => {
                 let input = Some(Input::Completed { token, end });
-                ensure!(
-                    self.step.input == input,
-                    "an outcome that nobody reported was accepted"
-                );
+                ensure!(self.step.input == input, "an outcome that nobody reported was accepted");
                 self.observe_accept(token, cell, attempt, end, next)
             }
-            Command::Expire {
-                token,
-                cell,
-                attempt,
-                worker,
-                cause,
-                next,
-            } => self.observe_expire(token, cell, attempt, worker, cause, next),
+            Command::Expire { token, cell, attempt, worker, cause, next } => {
+                self.observe_expire(token, cell, attempt, worker, cause, next)
+            }
             Command::Stop { token, worker } => {
                 let expired = self.step.to_stop.remove(&token);
-                ensure!(
-                    expired == Some(worker),
-                    "{worker} must stop {token}, just not expired"
-                );
+                ensure!(expired == Some(worker), "{worker} must stop {token}, just not expired");
                 Ok(())
             }
             Command::Fence { token, reason } => self.observe_fence(token, reason),
@@ -85,10 +56,7 @@ impl Model {
         let reached = match self.config.fail_fast {
             None => false,
             Some(FailFast::Count(count)) => failed >= count,
-            Some(FailFast::Fraction {
-                fraction,
-                min_sample,
-            }) => {
+            Some(FailFast::Fraction { fraction, min_sample }) => {
                 let enough = self.sampled >= min_sample;
                 enough && failed > 0 && f64::from(failed) >= fraction * f64::from(self.sampled)
             }
@@ -102,16 +70,10 @@ impl Model {
         count: u32,
         end: CellEnd,
     ) -> Result<(), Violation> {
-        ensure!(
-            count > 0 && end == CellEnd::Cancelled,
-            "{count} cells became {end}"
-        );
+        ensure!(count > 0 && end == CellEnd::Cancelled, "{count} cells became {end}");
         for index in first.0..first.0 + count {
             let cell = CellIndex(index);
-            ensure!(
-                self.may_cancel(cell),
-                "{cell} was cancelled without a reason"
-            );
+            ensure!(self.may_cancel(cell), "{cell} was cancelled without a reason");
             let state = &mut self.cell(cell)?.state;
             let open = matches!(state, State::Queued | State::Waiting(_));
             ensure!(open, "{cell} was finished while {state:?}");
@@ -124,10 +86,7 @@ impl Model {
         ensure!(!self.pressure, "backpressure applied twice");
         let window = (self.pending(), self.config.window) == (pending, limit);
         let in_flight = (self.running_count(), self.config.max_in_flight) == (pending, limit);
-        ensure!(
-            (window || in_flight) && pending >= limit,
-            "{pending} of {limit} is no limit"
-        );
+        ensure!((window || in_flight) && pending >= limit, "{pending} of {limit} is no limit");
         self.pressure = true;
         Ok(())
     }
@@ -136,19 +95,10 @@ impl Model {
         if self.step.to_release.remove(&worker) {
             return Ok(());
         }
-        if self
-            .step
-            .to_turn_away
-            .take_if(|asking| *asking == worker)
-            .is_some()
-        {
+        if self.step.to_turn_away.take_if(|asking| *asking == worker).is_some() {
             return Ok(());
         }
-        let Some(known) = self
-            .workers
-            .get_mut(&worker)
-            .filter(|known| known.slots > 0)
-        else {
+        let Some(known) = self.workers.get_mut(&worker).filter(|known| known.slots > 0) else {
             return Err(format!("{worker} does not wait and was released"));
         };
         self.step.sent_home = true;
@@ -157,11 +107,7 @@ impl Model {
     }
 
     fn observe_phase(&mut self, from: Phase, to: Phase) -> Result<(), Violation> {
-        ensure!(
-            from == self.phase,
-            "the phase was {:?}, not {from:?}",
-            self.phase
-        );
+        ensure!(from == self.phase, "the phase was {:?}, not {from:?}", self.phase);
         let input = self.step.input;
         let open = self.count(|cell| !matches!(cell.state, State::Ended(_)));
         let legal = match (from, to) {

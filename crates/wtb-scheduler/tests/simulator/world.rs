@@ -128,16 +128,9 @@ impl World {
             steps += 1;
         }
         let phase = self.model.phase;
-        ensure!(
-            phase.is_finished(),
-            "the batch is {phase:?} for ever: {:?}",
-            self.model.recount()
-        );
+        ensure!(phase.is_finished(), "the batch is {phase:?} for ever: {:?}", self.model.recount());
         self.check_replay()?;
-        Ok(Report {
-            seen: self.seen,
-            steps,
-        })
+        Ok(Report { seen: self.seen, steps })
     }
 
     pub(crate) fn post(&mut self, delay: u64, event: Event) {
@@ -147,11 +140,7 @@ impl World {
 
     /// Draws a delay of up to `most`.
     pub(crate) fn delay(&mut self, most: u64) -> u64 {
-        u64::from(between(
-            &mut self.random,
-            0,
-            u32::try_from(most).unwrap_or(u32::MAX - 1),
-        ))
+        u64::from(between(&mut self.random, 0, u32::try_from(most).unwrap_or(u32::MAX - 1)))
     }
 
     /// Takes what happens next: the next event, or a tick if the scheduler wants to wake earlier.
@@ -197,19 +186,14 @@ impl World {
         }
         self.record.push((now, input, answer.clone()));
         let refuse = self.model.must_refuse(input);
-        ensure!(
-            answer.is_err() == refuse,
-            "{input:?} was answered by {answer:?}"
-        );
+        ensure!(answer.is_err() == refuse, "{input:?} was answered by {answer:?}");
         let Ok(commands) = answer else {
             return self.model.audit_refusal(&*self.subject);
         };
         self.model.begin_step(now, input);
         for command in &commands {
             coverage::see(&mut self.seen, command);
-            self.model
-                .observe(*command)
-                .map_err(|text| format!("{command:?}: {text}"))?;
+            self.model.observe(*command).map_err(|text| format!("{command:?}: {text}"))?;
         }
         self.model.audit(&*self.subject)?;
         for command in commands {
@@ -222,11 +206,7 @@ impl World {
         match command {
             Command::Start { worker, token, .. } => self.work(worker, token),
             Command::Stop { token, worker } => self.stop(worker, token),
-            Command::Accept {
-                cell,
-                next: Next::Final { .. },
-                ..
-            } if self.plan.config.settle => {
+            Command::Accept { cell, next: Next::Final { .. }, .. } if self.plan.config.settle => {
                 let delay = self.delay(self.plan.settle_delay_max);
                 self.post(delay, Event::Deliver(Input::Settled { cell }));
             }
@@ -250,14 +230,7 @@ impl World {
     pub(crate) fn join(&mut self) {
         let worker = WorkerId(u64::try_from(self.workers.len()).unwrap_or(0));
         let slots = between(&mut self.random, 1, self.plan.slots_max);
-        self.workers.insert(
-            worker,
-            Worker {
-                alive: true,
-                slots,
-                running: Vec::new(),
-            },
-        );
+        self.workers.insert(worker, Worker { alive: true, slots, running: Vec::new() });
         self.post(0, Event::Poll(worker));
         self.post(1, Event::Beat(worker));
     }
@@ -283,10 +256,8 @@ impl World {
     /// The driver dies and a new one takes over what is stored; the workers know nothing of it.
     pub(crate) fn restart(&mut self) -> Result<(), Violation> {
         self.check_replay()?;
-        let highest = self
-            .model
-            .highest_token
-            .map_or(self.plan.config.first_token, |token| token.0);
+        let highest =
+            self.model.highest_token.map_or(self.plan.config.first_token, |token| token.0);
         self.plan.config.first_token = highest + 1 + self.delay(3);
         self.session = self.model.priors();
         if self.trace {
@@ -309,10 +280,7 @@ impl World {
         let mut again = (self.factory)(self.plan.config.clone(), &self.session);
         for (now, input, answer) in &self.record {
             let second = again.handle(*now, *input);
-            ensure!(
-                second == *answer,
-                "{input:?} at {now}: {answer:?}, replayed: {second:?}"
-            );
+            ensure!(second == *answer, "{input:?} at {now}: {answer:?}, replayed: {second:?}");
         }
         Ok(())
     }

@@ -28,10 +28,7 @@ fn a_refused_unit_leaves_nothing(place: &dyn Place) -> Result<(), StoreError> {
     let error = refusal(store.commit(bad));
     assert!(matches!(error, StoreError::Fenced { .. }), "{error}");
 
-    assert_eq!(
-        (store.batch(&batch.record.id)?, store.last_sequence()?),
-        before
-    );
+    assert_eq!((store.batch(&batch.record.id)?, store.last_sequence()?), before);
     assert_eq!(store.execution(first)?, batch.executions[0]);
     assert_eq!(store.detail(first)?, ExecutionDetail::default());
     assert!(store.journal(&JournalFilter::default(), 0, 10)?.is_empty());
@@ -54,11 +51,7 @@ fn a_refused_batch_leaves_nothing(place: &dyn Place) -> Result<(), StoreError> {
         assert!(store.batch(&bad.record.id).is_err());
         assert!(store.execution(&bad.executions[0].id).is_err());
     }
-    assert!(
-        store
-            .batches(&BatchFilter::default(), Page::ALL)?
-            .is_empty()
-    );
+    assert!(store.batches(&BatchFilter::default(), Page::ALL)?.is_empty());
 
     let good = Batch::new(1, &session_id(1), (2, 2, 1));
     store.commit(unit([good.create()]))?;
@@ -74,15 +67,9 @@ fn a_refused_unit_leaves_its_neighbours(place: &dyn Place) -> Result<(), StoreEr
     // Queued together, so that a store that groups units has good and bad ones in one group.
     let mut tickets = Vec::new();
     for (index, id) in batch.ids().enumerate() {
-        let second = if index % 3 == 0 {
-            succeed(&batch.executions[59].id)
-        } else {
-            succeed(id)
-        };
+        let second = if index % 3 == 0 { succeed(&batch.executions[59].id) } else { succeed(id) };
         let changes = vec![start(id, 1, 1), second];
-        let body = EventBody::ExecutionCancelled {
-            reason: index.to_string(),
-        };
+        let body = EventBody::ExecutionCancelled { reason: index.to_string() };
         let events = vec![event(None, Some(id), body)];
         tickets.push(store.submit(UnitOfWork { changes, events })?);
     }
@@ -90,10 +77,7 @@ fn a_refused_unit_leaves_its_neighbours(place: &dyn Place) -> Result<(), StoreEr
         assert_eq!(ticket.wait().is_err(), index % 3 == 0, "unit {index}");
     }
     let counts = store.batch(&batch.record.id)?.counts;
-    assert_eq!(
-        (counts.queued, counts.running, counts.succeeded),
-        (20, 0, 40)
-    );
+    assert_eq!((counts.queued, counts.running, counts.succeeded), (20, 0, 40));
     assert_eq!(store.journal(&JournalFilter::default(), 0, 100)?.len(), 40);
     Ok(())
 }
@@ -112,11 +96,7 @@ fn units_commit_in_the_order_of_submission(place: &dyn Place) -> Result<(), Stor
     let mut tickets = vec![store.submit(unit([batch.create()]))?];
     // Each step is legal only after the one before it.
     for number in 0..20 {
-        let step = if number % 2 == 0 {
-            BatchStatus::Running
-        } else {
-            BatchStatus::Paused
-        };
+        let step = if number % 2 == 0 { BatchStatus::Running } else { BatchStatus::Paused };
         tickets.push(store.submit(UnitOfWork::new(status(step), note(number)))?);
     }
     let mut last = 0;

@@ -33,28 +33,17 @@ fn a_batch_comes_back_whole(place: &dyn Place) -> Result<(), StoreError> {
         },
         ..Batch::new(2, &session_id(1), (0, 0, 0))
     };
-    place
-        .open()?
-        .commit(unit([batch.create(), bare.create()]))?;
+    place.open()?.commit(unit([batch.create(), bare.create()]))?;
 
     let store = place.open()?;
     let found = store.batch(&batch.record.id)?;
     assert_eq!(found.batch, batch.record);
-    assert_eq!(
-        found.counts,
-        StatusCounts {
-            queued: 12,
-            ..StatusCounts::default()
-        }
-    );
+    assert_eq!(found.counts, StatusCounts { queued: 12, ..StatusCounts::default() });
     assert_eq!(store.variants(&batch.record.id)?, batch.variants);
     assert_eq!(store.cases(&batch.record.id)?, batch.cases);
     assert_eq!(of_batch(store.as_ref(), &batch)?, batch.executions);
     let found = store.batch(&bare.record.id)?;
-    assert_eq!(
-        (found.batch, found.counts),
-        (bare.record, StatusCounts::default())
-    );
+    assert_eq!((found.batch, found.counts), (bare.record, StatusCounts::default()));
     Ok(())
 }
 
@@ -62,10 +51,8 @@ fn of_batch(
     store: &dyn Store,
     batch: &Batch,
 ) -> Result<Vec<wtb_model::ExecutionRecord>, StoreError> {
-    let filter = ExecutionFilter {
-        batch: Some(batch.record.id.clone()),
-        ..ExecutionFilter::default()
-    };
+    let filter =
+        ExecutionFilter { batch: Some(batch.record.id.clone()), ..ExecutionFilter::default() };
     store.executions(&filter, Page::ALL)
 }
 
@@ -101,14 +88,8 @@ fn an_extended_batch_keeps_its_order(place: &dyn Place) -> Result<(), StoreError
     assert_eq!(store.cases(&small.record.id)?, large.cases);
     let place_of =
         |cell: &wtb_model::ExecutionRecord| (cell.variant_index, cell.case_index, cell.repeat);
-    let found: Vec<_> = of_batch(store.as_ref(), &small)?
-        .iter()
-        .map(place_of)
-        .collect();
-    assert_eq!(
-        found,
-        large.executions.iter().map(place_of).collect::<Vec<_>>()
-    );
+    let found: Vec<_> = of_batch(store.as_ref(), &small)?.iter().map(place_of).collect();
+    assert_eq!(found, large.executions.iter().map(place_of).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -116,11 +97,7 @@ fn what_is_asked_of_a_batch_can_change(place: &dyn Place) -> Result<(), StoreErr
     let store = place.open()?;
     let batch = Batch::new(1, &session_id(1), (1, 1, 1));
     store.commit(unit([batch.create()]))?;
-    let changed = wtb_model::BatchSpec {
-        metric: None,
-        evaluators: Vec::new(),
-        ..spec()
-    };
+    let changed = wtb_model::BatchSpec { metric: None, evaluators: Vec::new(), ..spec() };
     store.commit(unit([Change::SetBatchSpec {
         batch: batch.record.id.clone(),
         spec: Box::new(changed.clone()),
@@ -140,14 +117,8 @@ fn counts_follow_every_step(place: &dyn Place) -> Result<(), StoreError> {
         status: ExecutionStatus::Cancelled,
         at: moment(9),
     };
-    let requeue = Change::RequeueExecution {
-        execution: ids[1].clone(),
-    };
-    store.commit(unit([
-        start(ids[0], 1, 1),
-        start(ids[1], 1, 1),
-        start(ids[2], 1, 1),
-    ]))?;
+    let requeue = Change::RequeueExecution { execution: ids[1].clone() };
+    store.commit(unit([start(ids[0], 1, 1), start(ids[1], 1, 1), start(ids[2], 1, 1)]))?;
     store.commit(unit([succeed(ids[0]), succeed(ids[1]), cancel]))?;
     store.commit(unit([requeue]))?;
 
@@ -155,26 +126,12 @@ fn counts_follow_every_step(place: &dyn Place) -> Result<(), StoreError> {
     late.batch = Some(batch.record.id.clone());
     late.case_index = 99;
     store.commit(unit([Change::CreateExecution(Box::new(late))]))?;
-    let expected = StatusCounts {
-        queued: 3,
-        running: 1,
-        succeeded: 1,
-        cancelled: 1,
-        ..Default::default()
-    };
+    let expected =
+        StatusCounts { queued: 3, running: 1, succeeded: 1, cancelled: 1, ..Default::default() };
     assert_eq!(store.batch(&batch.record.id)?.counts, expected);
     let listed = store.batches(&BatchFilter::default(), Page::ALL)?;
     let counts: Vec<_> = listed.into_iter().map(|summary| summary.counts).collect();
-    assert_eq!(
-        counts,
-        [
-            StatusCounts {
-                queued: 5,
-                ..Default::default()
-            },
-            expected
-        ]
-    );
+    assert_eq!(counts, [StatusCounts { queued: 5, ..Default::default() }, expected]);
     Ok(())
 }
 
@@ -186,12 +143,7 @@ fn the_life_of_a_batch_is_checked_and_timed(place: &dyn Place) -> Result<(), Sto
     store.commit(unit([batch.create()]))?;
     let set = |status, at| {
         let (batch, session) = (id.clone(), owner.clone());
-        store.commit(unit([Change::SetBatchStatus {
-            batch,
-            session,
-            status,
-            at: moment(at),
-        }]))
+        store.commit(unit([Change::SetBatchStatus { batch, session, status, at: moment(at) }]))
     };
     let error = refusal(set(BatchStatus::Completed, 1));
     assert!(matches!(error, StoreError::Illegal(_)), "{error}");
@@ -201,19 +153,13 @@ fn the_life_of_a_batch_is_checked_and_timed(place: &dyn Place) -> Result<(), Sto
     set(BatchStatus::Paused, 3)?;
     set(BatchStatus::Running, 4)?;
     let record = store.batch(id)?.batch;
-    assert_eq!(
-        (record.started_at, record.finished_at),
-        (Some(moment(2)), None)
-    );
+    assert_eq!((record.started_at, record.finished_at), (Some(moment(2)), None));
     set(BatchStatus::CompletedWithErrors, 5)?;
     set(BatchStatus::Running, 6)?;
     set(BatchStatus::Completed, 7)?;
     let record = store.batch(id)?.batch;
     assert_eq!(record.status, BatchStatus::Completed);
-    assert_eq!(
-        (record.started_at, record.finished_at),
-        (Some(moment(2)), Some(moment(7)))
-    );
+    assert_eq!((record.started_at, record.finished_at), (Some(moment(2)), Some(moment(7))));
     Ok(())
 }
 
@@ -229,26 +175,13 @@ fn what_is_not_there_is_named(place: &dyn Place) -> Result<(), StoreError> {
         store.execution(&super::sample::execution_id(404)).err(),
         store.session(&session_id(404)).err(),
         store
-            .commit(unit([Change::SetBatchSpec {
-                batch: missing.clone(),
-                spec: Box::new(spec()),
-            }]))
+            .commit(unit([Change::SetBatchSpec { batch: missing.clone(), spec: Box::new(spec()) }]))
             .err(),
-        store
-            .commit(unit([start(&super::sample::execution_id(404), 1, 1)]))
-            .err(),
-        store
-            .commit(unit([Change::Heartbeat {
-                session: session_id(404),
-                at: moment(0),
-            }]))
-            .err(),
+        store.commit(unit([start(&super::sample::execution_id(404), 1, 1)])).err(),
+        store.commit(unit([Change::Heartbeat { session: session_id(404), at: moment(0) }])).err(),
     ];
     for (index, error) in errors.into_iter().enumerate() {
-        assert!(
-            matches!(error, Some(StoreError::NotFound { .. })),
-            "{index}: {error:?}"
-        );
+        assert!(matches!(error, Some(StoreError::NotFound { .. })), "{index}: {error:?}");
     }
     Ok(())
 }

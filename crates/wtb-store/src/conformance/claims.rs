@@ -58,14 +58,8 @@ fn sessions_come_back(place: &dyn Place) -> Result<(), StoreError> {
     let mut bare = session(3);
     bare.process_started = None;
     bare.started_at = moment(-5);
-    let beat = Change::Heartbeat {
-        session: session_id(1),
-        at: moment(7),
-    };
-    let close = Change::CloseSession {
-        session: session_id(2),
-        at: moment(8),
-    };
+    let beat = Change::Heartbeat { session: session_id(1), at: moment(7) };
+    let close = Change::CloseSession { session: session_id(2), at: moment(8) };
     store.commit(unit([Change::OpenSession(bare.clone()), beat, close]))?;
     drop(store);
     let store = place.open()?;
@@ -83,20 +77,11 @@ fn a_living_owner_is_not_robbed(place: &dyn Place) -> Result<(), StoreError> {
     for from in [None, Some(session_id(2)), Some(session_id(3))] {
         let error = refusal(claim(store.as_ref(), &batch, 2, from));
         assert!(matches!(error, StoreError::NotOwner { .. }), "{error}");
-        assert!(
-            error.to_string().contains(session_id(1).as_str()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(session_id(1).as_str()), "{error}");
     }
-    assert_eq!(
-        store.batch(&batch.record.id)?.batch.session,
-        Some(session_id(1))
-    );
+    assert_eq!(store.batch(&batch.record.id)?.batch.session, Some(session_id(1)));
     claim(store.as_ref(), &batch, 2, Some(session_id(1)))?;
-    assert_eq!(
-        store.batch(&batch.record.id)?.batch.session,
-        Some(session_id(2))
-    );
+    assert_eq!(store.batch(&batch.record.id)?.batch.session, Some(session_id(2)));
     Ok(())
 }
 
@@ -106,11 +91,7 @@ fn what_a_dead_session_ran_is_queued_again(place: &dyn Place) -> Result<(), Stor
     let elsewhere = &other.executions[0].id;
     let ids: Vec<_> = batch.ids().collect();
     store.commit(unit([other.create(), start(elsewhere, 1, 1)]))?;
-    store.commit(unit([
-        start(ids[0], 1, 1),
-        start(ids[1], 1, 1),
-        start(ids[2], 1, 1),
-    ]))?;
+    store.commit(unit([start(ids[0], 1, 1), start(ids[1], 1, 1), start(ids[2], 1, 1)]))?;
     store.commit(unit([succeed(ids[2])]))?;
     claim(store.as_ref(), &batch, 2, Some(session_id(1)))?;
 
@@ -119,24 +100,13 @@ fn what_a_dead_session_ran_is_queued_again(place: &dyn Place) -> Result<(), Stor
     for id in [ids[0], ids[1]] {
         let execution = store.execution(id)?;
         assert_eq!(execution.status, ExecutionStatus::Queued);
-        assert_eq!(
-            (execution.attempts, execution.token),
-            (1, 1),
-            "what it used up stays"
-        );
+        assert_eq!((execution.attempts, execution.token), (1, 1), "what it used up stays");
         let attempt = &store.detail(id)?.attempts[0];
         assert_eq!(attempt.status, AttemptStatus::Lost);
         assert_eq!(attempt.finished_at, Some(moment(1_000)));
     }
-    assert_eq!(
-        store.detail(ids[2])?.attempts[0].status,
-        AttemptStatus::Succeeded
-    );
-    assert_eq!(
-        store.execution(elsewhere)?.status,
-        ExecutionStatus::Running,
-        "another batch"
-    );
+    assert_eq!(store.detail(ids[2])?.attempts[0].status, AttemptStatus::Succeeded);
+    assert_eq!(store.execution(elsewhere)?.status, ExecutionStatus::Running, "another batch");
     Ok(())
 }
 
@@ -147,23 +117,14 @@ fn a_dead_lease_writes_nothing(place: &dyn Place) -> Result<(), StoreError> {
     claim(store.as_ref(), &batch, 2, Some(session_id(1)))?;
     let before = (store.execution(id)?, store.detail(id)?);
     let error = refusal(store.commit(unit([succeed(id)])));
-    assert!(
-        matches!(error, StoreError::Fenced { token: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Fenced { token: 1, .. }), "{error}");
     let error = refusal(store.commit(unit([start(id, 2, 1)])));
-    assert!(
-        matches!(error, StoreError::Fenced { token: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Fenced { token: 1, .. }), "{error}");
     assert_eq!((store.execution(id)?, store.detail(id)?), before);
 
     store.commit(unit([start(id, 2, 2)]))?;
     let error = refusal(store.commit(unit([succeed(id)])));
-    assert!(
-        matches!(error, StoreError::Fenced { token: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Fenced { token: 1, .. }), "{error}");
     let ends = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
     store.commit(unit([super::sample::finish(id, (2, 2), ends, outcome(0))]))?;
     assert_eq!(store.execution(id)?.status, ExecutionStatus::Succeeded);
@@ -190,10 +151,7 @@ fn a_released_batch_is_anybodys(place: &dyn Place) -> Result<(), StoreError> {
 
 fn an_ended_session_owns_nothing(place: &dyn Place) -> Result<(), StoreError> {
     let (store, batch) = prepared(place, (1, 1, 1))?;
-    let close = Change::CloseSession {
-        session: session_id(1),
-        at: moment(8),
-    };
+    let close = Change::CloseSession { session: session_id(1), at: moment(8) };
     store.commit(unit([close]))?;
     let error = refusal(run_by(store.as_ref(), &batch, 1));
     assert!(matches!(error, StoreError::NotOwner { .. }), "{error}");
@@ -207,20 +165,9 @@ fn only_the_owner_moves_a_batch(place: &dyn Place) -> Result<(), StoreError> {
     let error = refusal(run_by(store.as_ref(), &batch, 2));
     assert!(matches!(error, StoreError::NotOwner { .. }), "{error}");
     run_by(store.as_ref(), &batch, 1)?;
-    assert_eq!(
-        store.batch(&batch.record.id)?.batch.status,
-        BatchStatus::Running
-    );
-    refusal(claim(
-        store.as_ref(),
-        &Batch::new(404, &session_id(1), (0, 0, 0)),
-        2,
-        None,
-    ));
-    let filter = ExecutionFilter {
-        single: true,
-        ..ExecutionFilter::default()
-    };
+    assert_eq!(store.batch(&batch.record.id)?.batch.status, BatchStatus::Running);
+    refusal(claim(store.as_ref(), &Batch::new(404, &session_id(1), (0, 0, 0)), 2, None));
+    let filter = ExecutionFilter { single: true, ..ExecutionFilter::default() };
     assert!(store.executions(&filter, Page::ALL)?.is_empty());
     assert!(store.execution(&execution_id(404)).is_err());
     Ok(())

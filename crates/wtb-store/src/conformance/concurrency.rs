@@ -39,11 +39,7 @@ fn drive(store: &dyn Store, batch: &Batch, index: usize) -> Result<(), StoreErro
     let second = store.submit(UnitOfWork::new(end, ended))?;
     let (first, second) = (first.wait()?, second.wait()?);
     assert!(first.sequence < second.sequence);
-    assert_eq!(
-        store.execution(id)?.attempts,
-        1,
-        "what was redeemed is seen"
-    );
+    assert_eq!(store.execution(id)?.attempts, 1, "what was redeemed is seen");
     Ok(())
 }
 
@@ -64,31 +60,16 @@ fn many_threads_write_while_others_read(place: &dyn Place) -> Result<(), StoreEr
         let readers = [(); 3].map(|()| scope.spawn(move || watch(store, batch, done)));
         let written: Vec<_> = writers.into_iter().map(joined).collect();
         done.store(true, Ordering::Release);
-        written
-            .into_iter()
-            .chain(readers.map(joined))
-            .collect::<Result<(), _>>()
+        written.into_iter().chain(readers.map(joined)).collect::<Result<(), _>>()
     })?;
     let counts = store.batch(&batch.record.id)?.counts;
-    let expected = StatusCounts {
-        succeeded: u64::from(cases),
-        ..StatusCounts::default()
-    };
+    let expected = StatusCounts { succeeded: u64::from(cases), ..StatusCounts::default() };
     assert_eq!(counts, expected);
     for id in batch.ids() {
         let output = store.execution(id)?.output;
-        assert!(
-            matches!(output, Some(StoredValue::Object { .. })),
-            "{output:?}"
-        );
-        assert_eq!(
-            output.map(|output| store.value(&output).is_ok()),
-            Some(true)
-        );
-        let filter = JournalFilter {
-            execution: Some(id.clone()),
-            ..JournalFilter::default()
-        };
+        assert!(matches!(output, Some(StoredValue::Object { .. })), "{output:?}");
+        assert_eq!(output.map(|output| store.value(&output).is_ok()), Some(true));
+        let filter = JournalFilter { execution: Some(id.clone()), ..JournalFilter::default() };
         assert_eq!(store.journal(&filter, 0, 10)?.len(), 2);
     }
     Ok(())
@@ -108,11 +89,7 @@ fn watch(store: &dyn Store, batch: &Batch, done: &AtomicBool) -> Result<(), Stor
         assert!(counts.succeeded >= ended, "what was seen is not taken back");
         ended = counts.succeeded;
         let new = store.journal(&JournalFilter::default(), sequence, 50)?;
-        assert!(
-            new.iter()
-                .zip(sequence + 1..)
-                .all(|(entry, next)| entry.sequence >= next)
-        );
+        assert!(new.iter().zip(sequence + 1..).all(|(entry, next)| entry.sequence >= next));
         sequence = new.last().map_or(sequence, |entry| entry.sequence);
         let filter = ExecutionFilter {
             batch: Some(batch.record.id.clone()),
@@ -120,11 +97,7 @@ fn watch(store: &dyn Store, batch: &Batch, done: &AtomicBool) -> Result<(), Stor
             ..ExecutionFilter::default()
         };
         for execution in store.executions(&filter, Page::first(5))? {
-            assert_eq!(
-                store.detail(&execution.id)?.nodes.len(),
-                3,
-                "a half-written outcome"
-            );
+            assert_eq!(store.detail(&execution.id)?.nodes.len(), 3, "a half-written outcome");
         }
     }
     Ok(())
@@ -154,15 +127,10 @@ fn a_flush_waits_for_everything_before_it(place: &dyn Place) -> Result<(), Store
         // The tickets are dropped: whoever does not want to know is not told.
         drop(store.submit(UnitOfWork::of_events(vec![note(number)]))?);
     }
-    let refused = Change::RequeueExecution {
-        execution: super::sample::execution_id(404),
-    };
+    let refused = Change::RequeueExecution { execution: super::sample::execution_id(404) };
     drop(store.submit(UnitOfWork::silent(refused))?);
     store.flush()?;
-    assert_eq!(
-        store.journal(&JournalFilter::default(), 0, 1_000)?.len(),
-        500
-    );
+    assert_eq!(store.journal(&JournalFilter::default(), 0, 1_000)?.len(), 500);
     Ok(())
 }
 
@@ -177,19 +145,10 @@ fn a_closed_store_has_everything_and_takes_nothing(place: &dyn Place) -> Result<
     }
     let late = store.commit(UnitOfWork::of_events(vec![note(500)]));
     assert!(matches!(late, Err(StoreError::Closed)), "{late:?}");
-    assert!(matches!(
-        store.put_value(Value::new("json", vec![0; 9_000])),
-        Err(StoreError::Closed)
-    ));
+    assert!(matches!(store.put_value(Value::new("json", vec![0; 9_000])), Err(StoreError::Closed)));
     assert!(matches!(store.flush(), Err(StoreError::Closed)));
     store.close()?;
-    assert_eq!(
-        place
-            .open()?
-            .journal(&JournalFilter::default(), 0, 1_000)?
-            .len(),
-        500
-    );
+    assert_eq!(place.open()?.journal(&JournalFilter::default(), 0, 1_000)?.len(), 500);
     Ok(())
 }
 

@@ -32,25 +32,13 @@ fn single_executions_are_listed_newest_first(place: &dyn Place) -> Result<(), St
     store.commit(unit([Batch::new(1, &session_id(1), (1, 2, 1)).create()]))?;
     for number in [3_u32, 1, 2] {
         let at = moment(-i64::from(number));
-        let single = ExecutionRecord {
-            created_at: at,
-            ..execution(u64::from(number))
-        };
+        let single = ExecutionRecord { created_at: at, ..execution(u64::from(number)) };
         store.commit(unit([create(single)]))?;
     }
-    let single = ExecutionFilter {
-        single: true,
-        ..ExecutionFilter::default()
-    };
+    let single = ExecutionFilter { single: true, ..ExecutionFilter::default() };
     assert_eq!(list(store.as_ref(), &single)?, [2, 1, 3].map(execution_id));
     assert_eq!(list(store.as_ref(), &ExecutionFilter::default())?.len(), 5);
-    let page = store.executions(
-        &single,
-        Page {
-            offset: 1,
-            limit: 1,
-        },
-    )?;
+    let page = store.executions(&single, Page { offset: 1, limit: 1 })?;
     assert_eq!(page.len(), 1);
     assert_eq!(page[0].id, execution_id(1));
     Ok(())
@@ -63,25 +51,13 @@ fn cells_are_listed_by_variant_case_and_repeat(place: &dyn Place) -> Result<(), 
     batch.executions.reverse();
     let other = Batch::new(2, &session_id(1), (3, 4, 2));
     store.commit(unit([other.create(), batch.create()]))?;
-    let filter = ExecutionFilter {
-        batch: Some(batch.record.id),
-        ..ExecutionFilter::default()
-    };
+    let filter = ExecutionFilter { batch: Some(batch.record.id), ..ExecutionFilter::default() };
     assert_eq!(list(store.as_ref(), &filter)?, in_order);
-    let page = store.executions(
-        &filter,
-        Page {
-            offset: 20,
-            limit: 10,
-        },
-    )?;
+    let page = store.executions(&filter, Page { offset: 20, limit: 10 })?;
     let ids: Vec<_> = page.into_iter().map(|execution| execution.id).collect();
     assert_eq!(ids, in_order[20..]);
     let missing = super::sample::batch_id(404);
-    let filter = ExecutionFilter {
-        batch: Some(missing),
-        ..ExecutionFilter::default()
-    };
+    let filter = ExecutionFilter { batch: Some(missing), ..ExecutionFilter::default() };
     assert!(list(store.as_ref(), &filter)?.is_empty());
     Ok(())
 }
@@ -102,18 +78,9 @@ fn executions_are_filtered_by_plain_text(place: &dyn Place) -> Result<(), StoreE
     for (number, &text) in (0..).zip(HOSTILE) {
         let none = ExecutionFilter::default();
         for filter in [
-            ExecutionFilter {
-                workflow: Some(format!("w{text}")),
-                ..none.clone()
-            },
-            ExecutionFilter {
-                variant: Some(format!("v{text}")),
-                ..none.clone()
-            },
-            ExecutionFilter {
-                case_id: Some(format!("c{text}")),
-                ..none.clone()
-            },
+            ExecutionFilter { workflow: Some(format!("w{text}")), ..none.clone() },
+            ExecutionFilter { variant: Some(format!("v{text}")), ..none.clone() },
+            ExecutionFilter { case_id: Some(format!("c{text}")), ..none.clone() },
             ExecutionFilter {
                 single: true,
                 workflow: Some(format!("w{text}")),
@@ -123,11 +90,7 @@ fn executions_are_filtered_by_plain_text(place: &dyn Place) -> Result<(), StoreE
                 ..none
             },
         ] {
-            assert_eq!(
-                list(store.as_ref(), &filter)?,
-                [execution_id(number)],
-                "{filter:?}"
-            );
+            assert_eq!(list(store.as_ref(), &filter)?, [execution_id(number)], "{filter:?}");
         }
     }
     Ok(())
@@ -153,14 +116,10 @@ fn executions_are_filtered_by_status(place: &dyn Place) -> Result<(), StoreError
     // The states of the eight executions are those of `ALL`, in that order.
     for mask in 0..1_usize << ids.len() {
         let chosen = |index: &usize| mask & (1 << index) != 0;
-        let statuses: Vec<_> = (0..ids.len())
-            .filter(chosen)
-            .map(|index| ExecutionStatus::ALL[index])
-            .collect();
-        let mut expected: Vec<_> = (0..ids.len())
-            .filter(chosen)
-            .map(|index| ids[index].clone())
-            .collect();
+        let statuses: Vec<_> =
+            (0..ids.len()).filter(chosen).map(|index| ExecutionStatus::ALL[index]).collect();
+        let mut expected: Vec<_> =
+            (0..ids.len()).filter(chosen).map(|index| ids[index].clone()).collect();
         if statuses.is_empty() {
             expected.clone_from(&ids);
         }
@@ -169,12 +128,7 @@ fn executions_are_filtered_by_status(place: &dyn Place) -> Result<(), StoreError
             statuses,
             ..ExecutionFilter::default()
         };
-        assert_eq!(
-            list(store.as_ref(), &filter)?,
-            expected,
-            "{:?}",
-            filter.statuses
-        );
+        assert_eq!(list(store.as_ref(), &filter)?, expected, "{:?}", filter.statuses);
     }
     Ok(())
 }
@@ -197,38 +151,19 @@ fn dead_letters_and_the_unsettled_are_found(place: &dyn Place) -> Result<(), Sto
         finish(&single.id, (1, 1), failed, failure("no")),
     ]))?;
     let of_batch = Some(batch.record.id.clone());
-    let dead = ExecutionFilter {
-        dead_letter: true,
-        ..ExecutionFilter::default()
-    };
-    let unsettled = ExecutionFilter {
-        unsettled: true,
-        ..ExecutionFilter::default()
-    };
-    let in_batch = |filter: &ExecutionFilter| ExecutionFilter {
-        batch: of_batch.clone(),
-        ..filter.clone()
-    };
-    assert_eq!(
-        list(store.as_ref(), &dead)?,
-        [single.id.clone(), ids[1].clone()]
-    );
+    let dead = ExecutionFilter { dead_letter: true, ..ExecutionFilter::default() };
+    let unsettled = ExecutionFilter { unsettled: true, ..ExecutionFilter::default() };
+    let in_batch =
+        |filter: &ExecutionFilter| ExecutionFilter { batch: of_batch.clone(), ..filter.clone() };
+    assert_eq!(list(store.as_ref(), &dead)?, [single.id.clone(), ids[1].clone()]);
     assert_eq!(list(store.as_ref(), &in_batch(&dead))?, ids[1..2]);
     assert_eq!(list(store.as_ref(), &unsettled)?.len(), 3);
     assert_eq!(list(store.as_ref(), &in_batch(&unsettled))?, ids[0..2]);
 
     store.commit(unit([
-        Change::PutScores {
-            execution: ids[0].clone(),
-            scores: vec![score("judge", "q", 1.0)],
-        },
-        Change::PutScores {
-            execution: single.id,
-            scores: Vec::new(),
-        },
-        Change::RequeueExecution {
-            execution: ids[1].clone(),
-        },
+        Change::PutScores { execution: ids[0].clone(), scores: vec![score("judge", "q", 1.0)] },
+        Change::PutScores { execution: single.id, scores: Vec::new() },
+        Change::RequeueExecution { execution: ids[1].clone() },
     ]))?;
     assert!(list(store.as_ref(), &unsettled)?.is_empty());
     assert!(list(store.as_ref(), &in_batch(&dead))?.is_empty());

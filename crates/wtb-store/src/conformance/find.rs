@@ -14,10 +14,7 @@ checks!("find":
 fn whole_ids_and_prefixes_are_found(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
     let batch = Batch::new(1, &session_id(1), (1, 1, 1));
-    store.commit(unit([
-        batch.create(),
-        Change::CreateExecution(Box::new(execution(7))),
-    ]))?;
+    store.commit(unit([batch.create(), Change::CreateExecution(Box::new(execution(7)))]))?;
     for length in 3..=18 {
         let id = batch_id(1);
         assert_eq!(store.find_batch(&id.as_str()[..length])?, id);
@@ -36,31 +33,20 @@ fn an_ambiguous_prefix_shows_what_it_fits(place: &dyn Place) -> Result<(), Store
     let first = execution_id(0);
     let letter = &first.as_str()[..3];
     match store.find_execution(letter) {
-        Err(StoreError::Ambiguous {
-            prefix, candidates, ..
-        }) => {
+        Err(StoreError::Ambiguous { prefix, candidates, .. }) => {
             assert_eq!(prefix, letter);
             assert!(candidates.len() >= 2, "{candidates:?}");
-            assert!(
-                candidates.iter().all(|id| id.starts_with(letter)),
-                "{candidates:?}"
-            );
+            assert!(candidates.iter().all(|id| id.starts_with(letter)), "{candidates:?}");
         }
         other => panic!("200 ids have 32 first letters, yet `{letter}` gave {other:?}"),
     }
-    assert_eq!(
-        store.find_execution(execution_id(0).as_str())?,
-        execution_id(0)
-    );
+    assert_eq!(store.find_execution(execution_id(0).as_str())?, execution_id(0));
     Ok(())
 }
 
 fn latest_is_what_was_written_last(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
-    assert!(matches!(
-        store.find_batch("latest"),
-        Err(StoreError::NotFound { .. })
-    ));
+    assert!(matches!(store.find_batch("latest"), Err(StoreError::NotFound { .. })));
     for number in [5, 3, 4] {
         let batch = Batch::new(number, &session_id(1), (0, 0, 0));
         let single = Change::CreateExecution(Box::new(execution(number)));
@@ -74,23 +60,13 @@ fn latest_is_what_was_written_last(place: &dyn Place) -> Result<(), StoreError> 
 fn what_is_no_prefix_finds_nothing(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
     let single = Change::CreateExecution(Box::new(execution(1)));
-    store.commit(unit([
-        Batch::new(1, &session_id(1), (1, 1, 1)).create(),
-        single,
-    ]))?;
+    store.commit(unit([Batch::new(1, &session_id(1), (1, 1, 1)).create(), single]))?;
     let id = execution_id(1);
     let longer = format!("{id}0");
     let other_kind = batch_id(1).to_string();
-    for text in HOSTILE
-        .iter()
-        .copied()
-        .chain(["", "e_", "%", "_", "e_%", &longer, &other_kind])
-    {
+    for text in HOSTILE.iter().copied().chain(["", "e_", "%", "_", "e_%", &longer, &other_kind]) {
         let found = store.find_execution(text);
-        assert!(
-            matches!(found, Err(StoreError::NotFound { .. })),
-            "{text:?}: {found:?}"
-        );
+        assert!(matches!(found, Err(StoreError::NotFound { .. })), "{text:?}: {found:?}");
         if let Err(error) = found {
             assert!(error.to_string().contains(text), "{error}");
         }

@@ -20,21 +20,12 @@ checks!("journal":
 );
 
 fn write(store: &dyn Store, events: Vec<Event>) -> Result<u64, StoreError> {
-    store
-        .commit(UnitOfWork::of_events(events))
-        .map(|receipt| receipt.sequence)
+    store.commit(UnitOfWork::of_events(events)).map(|receipt| receipt.sequence)
 }
 
 fn custom(name: &str) -> Event {
     let data = serde_json::Value::Null;
-    event(
-        None,
-        None,
-        EventBody::Custom {
-            name: name.to_owned(),
-            data,
-        },
-    )
+    event(None, None, EventBody::Custom { name: name.to_owned(), data })
 }
 
 fn entries_come_back_in_order_though_the_clock_jumps(place: &dyn Place) -> Result<(), StoreError> {
@@ -50,10 +41,7 @@ fn entries_come_back_in_order_though_the_clock_jumps(place: &dyn Place) -> Resul
     }
     let found = store.journal(&JournalFilter::default(), 0, 100)?;
     assert!(found.is_sorted_by(|a, b| a.sequence < b.sequence));
-    assert_eq!(
-        found.last().map(|entry| entry.sequence),
-        Some(store.last_sequence()?)
-    );
+    assert_eq!(found.last().map(|entry| entry.sequence), Some(store.last_sequence()?));
     let found: Vec<_> = found.into_iter().map(|entry| entry.event).collect();
     assert_eq!(found, events);
     Ok(())
@@ -64,11 +52,7 @@ fn the_journal_is_read_piece_by_piece(place: &dyn Place) -> Result<(), StoreErro
     for _ in 0..7 {
         write_mixed(store.as_ref())?;
     }
-    for kinds in [
-        vec![],
-        vec!["execution.*"],
-        vec!["batch.paused", "custom.*"],
-    ] {
+    for kinds in [vec![], vec!["execution.*"], vec!["batch.paused", "custom.*"]] {
         let filter = JournalFilter {
             kinds: kinds.into_iter().map(str::to_owned).collect(),
             since: Some(moment(1)),
@@ -97,9 +81,7 @@ fn the_journal_is_read_piece_by_piece(place: &dyn Place) -> Result<(), StoreErro
 /// Six entries: their places in the journal are what the filters below are asked for.
 fn write_mixed(store: &dyn Store) -> Result<(), StoreError> {
     let (batch, execution) = (batch_id(1), execution_id(1));
-    let cancelled = EventBody::ExecutionCancelled {
-        reason: "no".to_owned(),
-    };
+    let cancelled = EventBody::ExecutionCancelled { reason: "no".to_owned() };
     let paused = EventBody::ExecutionPaused { attempt: 1 };
     let mut events = vec![
         event(Some(&batch), None, EventBody::BatchPaused {}),
@@ -120,10 +102,7 @@ fn finds(store: &dyn Store, filter: &JournalFilter, expected: &[u64]) -> Result<
     let all = store.journal(&JournalFilter::default(), 0, 100)?;
     let first = all.first().map_or(0, |entry| entry.sequence);
     let found = store.journal(filter, 0, 100)?;
-    let places: Vec<_> = found
-        .iter()
-        .map(|entry: &JournalEntry| entry.sequence - first)
-        .collect();
+    let places: Vec<_> = found.iter().map(|entry: &JournalEntry| entry.sequence - first).collect();
     assert_eq!(places, expected, "{filter:?}");
     Ok(())
 }
@@ -160,10 +139,7 @@ fn the_journal_is_filtered_by_kind(place: &dyn Place) -> Result<(), StoreError> 
         (&["batch.paused", "execution.paused"], &[0, 3]),
         (&["*"], &[0, 1, 2, 3, 4, 5]),
         (&["custom.execution.x"], &[5]),
-        (
-            &["execution", "cancelled", "batch.", "%", "batch_paused", ""],
-            &[],
-        ),
+        (&["execution", "cancelled", "batch.", "%", "batch_paused", ""], &[]),
     ];
     for (kinds, expected) in asked {
         let filter = JournalFilter {
@@ -177,21 +153,13 @@ fn the_journal_is_filtered_by_kind(place: &dyn Place) -> Result<(), StoreError> 
 
 fn kinds_are_plain_text(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
-    let names: Vec<_> = super::sample::HOSTILE
-        .iter()
-        .map(|text| format!("custom.{text}"))
-        .collect();
-    write(
-        store.as_ref(),
-        names.iter().map(|name| custom(name)).collect(),
-    )?;
+    let names: Vec<_> =
+        super::sample::HOSTILE.iter().map(|text| format!("custom.{text}")).collect();
+    write(store.as_ref(), names.iter().map(|name| custom(name)).collect())?;
     for name in &names {
         let long = format!("{name}*");
         for kind in [name, &long] {
-            let filter = JournalFilter {
-                kinds: vec![kind.clone()],
-                ..JournalFilter::default()
-            };
+            let filter = JournalFilter { kinds: vec![kind.clone()], ..JournalFilter::default() };
             let found = store.journal(&filter, 0, 100)?;
             assert_eq!(found.len(), 1, "{kind:?}");
             assert_eq!(found[0].event, custom(name));
@@ -211,13 +179,7 @@ fn sequence_numbers_go_on_after_a_restart(place: &dyn Place) -> Result<(), Store
     let next = write(store.as_ref(), vec![note(3)])?;
     assert!(next > last);
     let new = store.journal(&JournalFilter::default(), last, 10)?;
-    assert_eq!(
-        new,
-        [JournalEntry {
-            sequence: next,
-            event: note(3)
-        }]
-    );
+    assert_eq!(new, [JournalEntry { sequence: next, event: note(3) }]);
     assert_eq!(new[0].event.session, session_id(1));
     Ok(())
 }
@@ -226,16 +188,8 @@ fn whoever_waits_is_woken(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
     let patience = Duration::from_secs(30);
     let last = write(store.as_ref(), vec![note(1)])?;
-    assert_eq!(
-        store.wait_journal(last - 1, patience),
-        last,
-        "there already"
-    );
-    assert_eq!(
-        store.wait_journal(last, Duration::from_millis(1)),
-        last,
-        "nothing comes"
-    );
+    assert_eq!(store.wait_journal(last - 1, patience), last, "there already");
+    assert_eq!(store.wait_journal(last, Duration::from_millis(1)), last, "nothing comes");
     let store = store.as_ref();
     thread::scope(|scope| {
         let waiting = scope.spawn(move || store.wait_journal(last, patience));
@@ -246,11 +200,7 @@ fn whoever_waits_is_woken(place: &dyn Place) -> Result<(), StoreError> {
     thread::scope(|scope| {
         let waiting = scope.spawn(move || store.wait_journal(last, Duration::MAX));
         let closed = store.close();
-        assert_eq!(
-            waiting.join().ok(),
-            Some(last),
-            "the end of the writer ends the wait"
-        );
+        assert_eq!(waiting.join().ok(), Some(last), "the end of the writer ends the wait");
         closed
     })
 }

@@ -80,9 +80,7 @@ fn a_retried_execution_keeps_its_attempts(place: &dyn Place) -> Result<(), Store
     let single = execution(1);
     let id = &single.id;
     let first = AttemptOutcome {
-        metrics: ["loss", "steps"]
-            .map(|name| score(ScoreRecord::WORKFLOW, name, 1.0))
-            .to_vec(),
+        metrics: ["loss", "steps"].map(|name| score(ScoreRecord::WORKFLOW, name, 1.0)).to_vec(),
         ..failure("the first try")
     };
     let second = AttemptOutcome {
@@ -90,47 +88,24 @@ fn a_retried_execution_keeps_its_attempts(place: &dyn Place) -> Result<(), Store
         nodes: vec![super::sample::node(2, 0), super::sample::node(2, 1)],
         ..outcome(0)
     };
-    store.commit(unit([
-        Change::CreateExecution(Box::new(single.clone())),
-        start(id, 1, 1),
-    ]))?;
+    store.commit(unit([Change::CreateExecution(Box::new(single.clone())), start(id, 1, 1)]))?;
     let retried = (AttemptStatus::Failed, ExecutionStatus::Queued);
     store.commit(unit([finish(id, (1, 1), retried, first.clone())]))?;
     let waiting = store.execution(id)?;
     assert_eq!(waiting.status, ExecutionStatus::Queued);
-    assert_eq!(
-        (waiting.error, waiting.finished_at),
-        (first.error.clone(), None)
-    );
+    assert_eq!((waiting.error, waiting.finished_at), (first.error.clone(), None));
 
     let ends = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
-    store.commit(unit([
-        start(id, 2, 2),
-        finish(id, (2, 2), ends, second.clone()),
-    ]))?;
+    store.commit(unit([start(id, 2, 2), finish(id, (2, 2), ends, second.clone())]))?;
     let ended = store.execution(id)?;
-    assert_eq!(
-        (ended.error, ended.output),
-        (None, second.output),
-        "the last outcome alone"
-    );
-    assert_eq!(
-        (ended.attempts, ended.token, ended.warnings.len()),
-        (2, 2, 0)
-    );
+    assert_eq!((ended.error, ended.output), (None, second.output), "the last outcome alone");
+    assert_eq!((ended.attempts, ended.token, ended.warnings.len()), (2, 2, 0));
     let detail = store.detail(id)?;
     assert_eq!(detail.scores, second.metrics);
     let nodes: Vec<NodeRecord> = first.nodes.into_iter().chain(second.nodes).collect();
     assert_eq!(detail.nodes, nodes);
-    let attempts: Vec<_> = detail
-        .attempts
-        .into_iter()
-        .map(|a| (a.number, a.status))
-        .collect();
-    assert_eq!(
-        attempts,
-        [(1, AttemptStatus::Failed), (2, AttemptStatus::Succeeded)]
-    );
+    let attempts: Vec<_> = detail.attempts.into_iter().map(|a| (a.number, a.status)).collect();
+    assert_eq!(attempts, [(1, AttemptStatus::Failed), (2, AttemptStatus::Succeeded)]);
     Ok(())
 }
 
@@ -146,10 +121,7 @@ fn a_token_must_grow(place: &dyn Place) -> Result<(), StoreError> {
     ]))?;
     for token in [0, 4, 5] {
         let error = refusal(store.commit(unit([start(id, 2, token)])));
-        assert!(
-            matches!(error, StoreError::Fenced { .. }),
-            "{token}: {error}"
-        );
+        assert!(matches!(error, StoreError::Fenced { .. }), "{token}: {error}");
     }
     refusal(store.commit(unit([start(id, 1, 6)])));
     assert_eq!(store.detail(id)?.attempts.len(), 1);
@@ -179,11 +151,7 @@ fn only_the_live_lease_ends_an_attempt(place: &dyn Place) -> Result<(), StoreErr
     assert_eq!(store.execution(id)?.status, ExecutionStatus::Running);
     end((1, 3))?;
     fenced(end((1, 3)));
-    assert_eq!(
-        store.detail(id)?.nodes.len(),
-        1,
-        "delivered twice, written once"
-    );
+    assert_eq!(store.detail(id)?.nodes.len(), 1, "delivered twice, written once");
     Ok(())
 }
 
@@ -197,14 +165,8 @@ fn every_step_is_checked(place: &dyn Place) -> Result<(), StoreError> {
         assert!(matches!(error, StoreError::Illegal(_)), "{error}");
         assert!(error.to_string().contains(id.as_str()), "{error}");
     };
-    let end = |status| Change::FinishExecution {
-        execution: id.clone(),
-        status,
-        at: moment(1),
-    };
-    illegal(Change::RequeueExecution {
-        execution: id.clone(),
-    });
+    let end = |status| Change::FinishExecution { execution: id.clone(), status, at: moment(1) };
+    illegal(Change::RequeueExecution { execution: id.clone() });
     illegal(end(ExecutionStatus::Succeeded));
     store.commit(unit([start(id, 1, 1)]))?;
     illegal(start(id, 2, 2));
@@ -228,12 +190,7 @@ fn only_its_attempt_ends_what_is_running(place: &dyn Place) -> Result<(), StoreE
         status: ExecutionStatus::Cancelled,
         at: moment(1),
     };
-    for change in [
-        cancel,
-        Change::RequeueExecution {
-            execution: id.clone(),
-        },
-    ] {
+    for change in [cancel, Change::RequeueExecution { execution: id.clone() }] {
         let error = refusal(store.commit(unit([change])));
         assert!(matches!(error, StoreError::Illegal(_)), "{error}");
     }
@@ -251,16 +208,11 @@ fn a_requeued_execution_keeps_its_outcome(place: &dyn Place) -> Result<(), Store
         Change::CreateExecution(Box::new(single.clone())),
         start(id, 1, 1),
         finish(id, (1, 1), ends, failure("no")),
-        Change::PutScores {
-            execution: id.clone(),
-            scores: vec![score("judge", "quality", 0.0)],
-        },
+        Change::PutScores { execution: id.clone(), scores: vec![score("judge", "quality", 0.0)] },
     ]))?;
     let dead = store.execution(id)?;
     assert!(dead.dead_letter && dead.settled);
-    store.commit(unit([Change::RequeueExecution {
-        execution: id.clone(),
-    }]))?;
+    store.commit(unit([Change::RequeueExecution { execution: id.clone() }]))?;
     let queued = store.execution(id)?;
     let expected = ExecutionRecord {
         status: ExecutionStatus::Queued,

@@ -23,36 +23,13 @@ fn batches_are_listed_newest_first(place: &dyn Place) -> Result<(), StoreError> 
         let found = store.batches(&BatchFilter::default(), page)?;
         Ok(found.into_iter().map(|summary| summary.batch.id).collect())
     };
-    let ids = |numbers: &[u64]| {
-        numbers
-            .iter()
-            .map(|&number| batch_id(number))
-            .collect::<Vec<_>>()
-    };
+    let ids = |numbers: &[u64]| numbers.iter().map(|&number| batch_id(number)).collect::<Vec<_>>();
     assert_eq!(list(Page::ALL)?, ids(&[5, 4, 3, 2, 1]));
     assert_eq!(list(Page::first(2))?, ids(&[5, 4]));
-    assert_eq!(
-        list(Page {
-            offset: 3,
-            limit: 9
-        })?,
-        ids(&[2, 1])
-    );
-    assert_eq!(
-        list(Page {
-            offset: 9,
-            limit: 9
-        })?,
-        ids(&[])
-    );
+    assert_eq!(list(Page { offset: 3, limit: 9 })?, ids(&[2, 1]));
+    assert_eq!(list(Page { offset: 9, limit: 9 })?, ids(&[]));
     assert_eq!(list(Page::first(0))?, ids(&[]));
-    assert_eq!(
-        list(Page {
-            offset: u64::MAX,
-            limit: u64::MAX
-        })?,
-        ids(&[])
-    );
+    assert_eq!(list(Page { offset: u64::MAX, limit: u64::MAX })?, ids(&[]));
     Ok(())
 }
 
@@ -66,45 +43,22 @@ fn batches_are_filtered_by_plain_text(place: &dyn Place) -> Result<(), StoreErro
     }
     let count = |filter: BatchFilter| store.batches(&filter, Page::ALL).map(|found| found.len());
     for text in HOSTILE {
-        let workflow = BatchFilter {
-            workflow: Some((*text).to_owned()),
-            ..BatchFilter::default()
-        };
+        let workflow = BatchFilter { workflow: Some((*text).to_owned()), ..BatchFilter::default() };
         assert_eq!(count(workflow)?, 1, "{text:?}");
         let expected = if *text == " " { HOSTILE.len() } else { 1 };
         for needle in [text.to_uppercase(), text.to_lowercase()] {
-            let named = BatchFilter {
-                name_contains: Some(needle),
-                ..BatchFilter::default()
-            };
+            let named = BatchFilter { name_contains: Some(needle), ..BatchFilter::default() };
             assert_eq!(count(named)?, expected, "{text:?}");
         }
     }
     let name_contains = Some("start".to_owned());
     let status = Some(BatchStatus::Pending);
-    let all = BatchFilter {
-        name_contains: name_contains.clone(),
-        status,
-        workflow: None,
-    };
+    let all = BatchFilter { name_contains: name_contains.clone(), status, workflow: None };
     assert_eq!(count(all.clone())?, HOSTILE.len());
-    let page = store.batches(
-        &all,
-        Page {
-            offset: 1,
-            limit: 2,
-        },
-    )?;
+    let page = store.batches(&all, Page { offset: 1, limit: 2 })?;
     let ids: Vec<_> = page.into_iter().map(|summary| summary.batch.id).collect();
     assert_eq!(ids, [batch_id(6), batch_id(5)]);
     let status = Some(BatchStatus::Failed);
-    assert_eq!(
-        count(BatchFilter {
-            name_contains,
-            status,
-            workflow: None
-        })?,
-        0
-    );
+    assert_eq!(count(BatchFilter { name_contains, status, workflow: None })?, 0);
     Ok(())
 }

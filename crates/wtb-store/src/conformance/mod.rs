@@ -73,12 +73,7 @@ pub fn run(fresh: &dyn Fn() -> Box<dyn Place>) {
             Some(format!("  {name}: {reason}"))
         })
         .collect();
-    assert!(
-        failures.is_empty(),
-        "{} checks failed:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} checks failed:\n{}", failures.len(), failures.join("\n"));
 }
 
 /// Returns why a unit was refused; a unit that was not fails the check.

@@ -14,10 +14,7 @@ checks!("scores":
 );
 
 fn put(batch: &Batch, index: usize, scores: Vec<ScoreRecord>) -> Change {
-    Change::PutScores {
-        execution: batch.executions[index].id.clone(),
-        scores,
-    }
+    Change::PutScores { execution: batch.executions[index].id.clone(), scores }
 }
 
 fn ended(index: usize, batch: &Batch) -> [Change; 2] {
@@ -48,7 +45,7 @@ fn scores_come_back_and_settle(place: &dyn Place) -> Result<(), StoreError> {
     assert!(!store.execution(id)?.settled);
     store.commit(unit([put(&batch, 0, written.clone())]))?;
     assert!(store.execution(id)?.settled);
-    written.sort_by(|a, b| (&a.source, &a.name).cmp(&(&b.source, &b.name)));
+    written.sort_by(|a, b| a.source.cmp(&b.source));
     assert_eq!(store.detail(id)?.scores, written);
     Ok(())
 }
@@ -57,21 +54,11 @@ fn scores_of_one_source_are_replaced(place: &dyn Place) -> Result<(), StoreError
     let store = place.open()?;
     let batch = Batch::new(1, &session_id(1), (1, 1, 1));
     store.commit(unit([batch.create()].into_iter().chain(ended(0, &batch))))?;
-    let first = vec![
-        score("a", "x", 1.0),
-        score("a", "y", 2.0),
-        score("b", "x", 3.0),
-    ];
+    let first = vec![score("a", "x", 1.0), score("a", "y", 2.0), score("b", "x", 3.0)];
     store.commit(unit([put(&batch, 0, first)]))?;
     store.commit(unit([put(&batch, 0, vec![score("a", "x", 9.0)])]))?;
     let found = store.detail(&batch.executions[0].id)?.scores;
-    assert_eq!(
-        found,
-        [
-            score("a", "x", 9.0),
-            score("b", "x", 3.0)
-        ]
-    );
+    assert_eq!(found, [score("a", "x", 9.0), score("b", "x", 3.0)]);
     Ok(())
 }
 
@@ -82,23 +69,16 @@ fn scores_of_a_batch_are_in_the_order_of_its_results(place: &dyn Place) -> Resul
     store.commit(unit([batch.create(), other.create()]))?;
     for index in [3, 0, 2] {
         let scores = vec![score("judge", "z", 0.5), score("judge", "a", 1.0)];
-        let changes = ended(index, &batch)
-            .into_iter()
-            .chain([put(&batch, index, scores)]);
+        let changes = ended(index, &batch).into_iter().chain([put(&batch, index, scores)]);
         store.commit(unit(changes))?;
     }
-    let changes = ended(0, &other)
-        .into_iter()
-        .chain([put(&other, 0, vec![score("j", "a", 0.0)])]);
+    let changes = ended(0, &other).into_iter().chain([put(&other, 0, vec![score("j", "a", 0.0)])]);
     store.commit(unit(changes))?;
     let id = |index: usize| batch.executions[index].id.clone();
     let expected: Vec<_> = [0, 2, 3]
         .into_iter()
         .flat_map(|index| {
-            [
-                (id(index), score("judge", "a", 1.0)),
-                (id(index), score("judge", "z", 0.5)),
-            ]
+            [(id(index), score("judge", "z", 0.5)), (id(index), score("judge", "a", 1.0))]
         })
         .collect();
     assert_eq!(store.scores(&batch.record.id)?, expected);

@@ -16,24 +16,14 @@ checks!("values":
 );
 
 fn bytes(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|index| index.to_le_bytes()[0] ^ length.to_le_bytes()[1])
-        .collect()
+    (0..length).map(|index| index.to_le_bytes()[0] ^ length.to_le_bytes()[1]).collect()
 }
 
 fn values_of_every_size_come_back(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
-    let lengths = [
-        0,
-        1,
-        INLINE_BYTES_MAX,
-        INLINE_BYTES_MAX + 1,
-        70_000,
-        3_000_000,
-    ];
-    for (kind, length) in ["null", "", "msgpack", "msgpack+aes", "e\u{301}", "json"]
-        .into_iter()
-        .zip(lengths)
+    let lengths = [0, 1, INLINE_BYTES_MAX, INLINE_BYTES_MAX + 1, 70_000, 3_000_000];
+    for (kind, length) in
+        ["null", "", "msgpack", "msgpack+aes", "e\u{301}", "json"].into_iter().zip(lengths)
     {
         let value = Value::new(kind, bytes(length));
         let stored = store.put_value(value.clone())?;
@@ -53,11 +43,7 @@ fn small_values_stay_inline_and_large_ones_are_shared(place: &dyn Place) -> Resu
     match (&first, &second) {
         (
             StoredValue::Object { hash, size, .. },
-            StoredValue::Object {
-                hash: again,
-                size: same,
-                ..
-            },
+            StoredValue::Object { hash: again, size: same, .. },
         ) => assert_eq!((hash, *size), (again, *same)),
         other => panic!("large values are objects, not {other:?}"),
     }
@@ -70,10 +56,7 @@ fn an_object_is_durable_with_the_unit_that_names_it(place: &dyn Place) -> Result
     let store = place.open()?;
     let single = execution(1);
     let id = &single.id;
-    store.commit(unit([
-        Change::CreateExecution(Box::new(single.clone())),
-        start(id, 1, 1),
-    ]))?;
+    store.commit(unit([Change::CreateExecution(Box::new(single.clone())), start(id, 1, 1)]))?;
     let [output, state, input] =
         [1_000, 2_000, 3_000].map(|length| Value::new("json", bytes(length)));
     let mut delivered = AttemptOutcome {
@@ -113,22 +96,12 @@ fn an_object_survives_a_refused_unit(place: &dyn Place) -> Result<(), StoreError
 
 fn an_object_that_is_not_there_is_refused(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
-    let missing = StoredValue::Object {
-        kind: "json".to_owned(),
-        hash: [7; 32],
-        size: 9,
-    };
-    assert!(matches!(
-        store.value(&missing),
-        Err(StoreError::NotFound { .. })
-    ));
+    let missing = StoredValue::Object { kind: "json".to_owned(), hash: [7; 32], size: 9 };
+    assert!(matches!(store.value(&missing), Err(StoreError::NotFound { .. })));
     let mut single = execution(1);
     single.input = Some(missing);
     let error = refusal(store.commit(unit([Change::CreateExecution(Box::new(single))])));
-    assert!(
-        matches!(error, StoreError::NotFound { what: "object", .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::NotFound { what: "object", .. }), "{error}");
     assert!(error.to_string().contains("0707070707"), "{error}");
     Ok(())
 }
@@ -137,15 +110,10 @@ fn damage_is_found(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
     let stored = store.put_value(Value::new("json", bytes(5_000)))?;
     store.flush()?;
-    let StoredValue::Object { hash, .. } = stored else {
-        panic!("a large value is an object")
-    };
+    let StoredValue::Object { hash, .. } = stored else { panic!("a large value is an object") };
     if place.damage_object(hash) {
         let error = store.value(&stored).err();
-        assert!(
-            matches!(error, Some(StoreError::Corrupt { .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Some(StoreError::Corrupt { .. })), "{error:?}");
     } else {
         assert!(store.value(&stored).is_ok());
     }

@@ -71,10 +71,7 @@ impl Address {
     /// Parses `sqlite:///relative`, `sqlite:////absolute` (either with a query), or a plain path,
     /// which is taken as it is. Percent signs have no special meaning.
     pub(super) fn parse(text: &str, mut options: SqliteOptions) -> Result<Self, StoreError> {
-        let refuse = |reason: String| StoreError::Open {
-            url: text.to_owned(),
-            reason,
-        };
+        let refuse = |reason: String| StoreError::Open { url: text.to_owned(), reason };
         let (path, query) = match text.strip_prefix(SCHEME) {
             Some(rest) => rest.split_once('?').unwrap_or((rest, "")),
             None if text.starts_with("sqlite:") || text.contains("://") => {
@@ -85,9 +82,7 @@ impl Address {
             None => (text, ""),
         };
         if path.is_empty() {
-            return Err(refuse(format!(
-                "it names no file; write for example `{SCHEME}wtb.db`"
-            )));
+            return Err(refuse(format!("it names no file; write for example `{SCHEME}wtb.db`")));
         }
         if path == ":memory:" {
             return Err(refuse(
@@ -101,11 +96,7 @@ impl Address {
         }
         let absolute = std::path::absolute(path)
             .map_err(|error| refuse(format!("the path cannot be made absolute: {error}")))?;
-        Ok(Self {
-            url: format!("{SCHEME}{path}"),
-            path: absolute,
-            options,
-        })
+        Ok(Self { url: format!("{SCHEME}{path}"), path: absolute, options })
     }
 }
 
@@ -128,9 +119,7 @@ fn set_option(options: &mut SqliteOptions, pair: &str) -> Result<(), String> {
                 .ok_or_else(|| bad("a number of seconds"))?;
         }
         "size_max_mb" => {
-            let megabytes: u32 = value
-                .parse()
-                .map_err(|_| bad("a whole number of megabytes"))?;
+            let megabytes: u32 = value.parse().map_err(|_| bad("a whole number of megabytes"))?;
             options.size_max_bytes = Some(u64::from(megabytes) << 20);
         }
         _ => return Err(unknown_key(key)),
@@ -177,14 +166,8 @@ mod tests {
     fn paths_are_relative_or_absolute() {
         let here = std::env::current_dir().unwrap();
         assert_eq!(parse("sqlite:///a/b.db").unwrap().path, here.join("a/b.db"));
-        assert_eq!(
-            parse("sqlite:////a/b.db").unwrap().path,
-            PathBuf::from("/a/b.db")
-        );
-        assert_eq!(
-            parse("/a/50%?.db").unwrap().path,
-            PathBuf::from("/a/50%?.db")
-        );
+        assert_eq!(parse("sqlite:////a/b.db").unwrap().path, PathBuf::from("/a/b.db"));
+        assert_eq!(parse("/a/50%?.db").unwrap().path, PathBuf::from("/a/50%?.db"));
         assert_eq!(parse("a.db").unwrap().url, "sqlite:///a.db");
     }
 
@@ -201,27 +184,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_remedy() {
         for (text, expected) in [
-            (
-                "sqlite:///a.db?synchronos=full",
-                "did you mean `synchronous`?",
-            ),
-            (
-                "sqlite:///a.db?colour=red",
-                "(known: `synchronous`, `busy_timeout`, `size_max_mb`)",
-            ),
-            (
-                "sqlite:///a.db?synchronous=off",
-                "must be `normal` or `full`",
-            ),
-            (
-                "sqlite:///a.db?busy_timeout=-1",
-                "must be a number of seconds",
-            ),
+            ("sqlite:///a.db?synchronos=full", "did you mean `synchronous`?"),
+            ("sqlite:///a.db?colour=red", "(known: `synchronous`, `busy_timeout`, `size_max_mb`)"),
+            ("sqlite:///a.db?synchronous=off", "must be `normal` or `full`"),
+            ("sqlite:///a.db?busy_timeout=-1", "must be a number of seconds"),
             ("sqlite:///a.db?size_max_mb=x", "must be a whole number"),
-            (
-                "sqlite://a.db",
-                "expected a path, or `sqlite:///relative/path`",
-            ),
+            ("sqlite://a.db", "expected a path, or `sqlite:///relative/path`"),
             ("postgresql://host/db", "expected a path"),
             ("sqlite:///", "it names no file"),
             ("", "it names no file"),

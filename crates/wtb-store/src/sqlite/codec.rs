@@ -60,34 +60,17 @@ fn low_bits(number: usize) -> u8 {
 pub(super) fn decode_value(blob: &[u8]) -> Result<StoredValue, String> {
     let (tag, rest) = blob.split_first().ok_or("the value is empty")?;
     let (length, rest) = decode_length(rest)?;
-    let (kind, rest) = rest
-        .split_at_checked(length)
-        .ok_or("the value's kind is cut off")?;
-    let kind = std::str::from_utf8(kind)
-        .map_err(|error| error.to_string())?
-        .to_owned();
+    let (kind, rest) = rest.split_at_checked(length).ok_or("the value's kind is cut off")?;
+    let kind = std::str::from_utf8(kind).map_err(|error| error.to_string())?.to_owned();
     match *tag {
-        INLINE => Ok(StoredValue::Inline {
-            kind,
-            bytes: rest.to_vec(),
-        }),
+        INLINE => Ok(StoredValue::Inline { kind, bytes: rest.to_vec() }),
         OBJECT => {
-            let (hash, size) = rest
-                .split_at_checked(HASH_BYTES)
-                .ok_or("the hash is cut off")?;
+            let (hash, size) = rest.split_at_checked(HASH_BYTES).ok_or("the hash is cut off")?;
             let hash = hash.try_into().map_err(|_| "the hash is cut off")?;
-            let size = size
-                .try_into()
-                .map_err(|_| "the object's size is not 8 bytes long")?;
-            Ok(StoredValue::Object {
-                kind,
-                hash,
-                size: u64::from_le_bytes(size),
-            })
+            let size = size.try_into().map_err(|_| "the object's size is not 8 bytes long")?;
+            Ok(StoredValue::Object { kind, hash, size: u64::from_le_bytes(size) })
         }
-        other => Err(format!(
-            "values of form {other} are not known to this program"
-        )),
+        other => Err(format!("values of form {other} are not known to this program")),
     }
 }
 
@@ -124,11 +107,7 @@ pub(super) fn encode_optional_json<T: Serialize>(
 
 /// Encodes a list as JSON text; an empty one, the usual case, without the detour.
 pub(super) fn encode_list(list: &[String]) -> Result<std::borrow::Cow<'static, str>, StoreError> {
-    if list.is_empty() {
-        Ok("[]".into())
-    } else {
-        encode_json(list).map(Into::into)
-    }
+    if list.is_empty() { Ok("[]".into()) } else { encode_json(list).map(Into::into) }
 }
 
 #[cfg(test)]
@@ -169,19 +148,10 @@ mod tests {
 
     #[test]
     fn the_form_on_disk_stays() {
-        let value = StoredValue::Inline {
-            kind: "json".to_owned(),
-            bytes: b"{}".to_vec(),
-        };
+        let value = StoredValue::Inline { kind: "json".to_owned(), bytes: b"{}".to_vec() };
         assert_eq!(encode_value(&value), b"\x01\x04json{}");
         let kind = "k".repeat(300);
-        let value = StoredValue::Inline {
-            kind: kind.clone(),
-            bytes: Vec::new(),
-        };
-        assert_eq!(
-            encode_value(&value),
-            [b"\x01\xac\x02", kind.as_bytes()].concat()
-        );
+        let value = StoredValue::Inline { kind: kind.clone(), bytes: Vec::new() };
+        assert_eq!(encode_value(&value), [b"\x01\xac\x02", kind.as_bytes()].concat());
     }
 }

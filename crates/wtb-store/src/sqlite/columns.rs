@@ -70,11 +70,7 @@ impl<'row> Columns<'row> {
     where
         T: FromStr<Err: std::fmt::Display>,
     {
-        if self.passes_null()? {
-            Ok(None)
-        } else {
-            self.id().map(Some)
-        }
+        if self.passes_null()? { Ok(None) } else { self.id().map(Some) }
     }
 
     /// Reads a JSON document.
@@ -86,11 +82,7 @@ impl<'row> Columns<'row> {
 
     /// Reads a JSON document or NULL.
     pub(super) fn optional_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
-        if self.passes_null()? {
-            Ok(None)
-        } else {
-            self.json().map(Some)
-        }
+        if self.passes_null()? { Ok(None) } else { self.json().map(Some) }
     }
 
     /// Reads a stored value.
@@ -102,11 +94,7 @@ impl<'row> Columns<'row> {
 
     /// Reads a stored value or NULL.
     pub(super) fn optional_value(&mut self) -> Result<Option<StoredValue>, StoreError> {
-        if self.passes_null()? {
-            Ok(None)
-        } else {
-            self.value().map(Some)
-        }
+        if self.passes_null()? { Ok(None) } else { self.value().map(Some) }
     }
 
     fn passes_null(&mut self) -> Result<bool, StoreError> {
@@ -119,11 +107,8 @@ impl<'row> Columns<'row> {
     }
 
     fn unreadable(&self, index: usize, reason: &dyn std::fmt::Display) -> StoreError {
-        let column = self
-            .row
-            .as_ref()
-            .column_name(index)
-            .map_or_else(|_| index.to_string(), str::to_owned);
+        let column =
+            self.row.as_ref().column_name(index).map_or_else(|_| index.to_string(), str::to_owned);
         StoreError::Unreadable {
             what: self.what.to_owned(),
             reason: format!("column `{column}`: {reason}"),

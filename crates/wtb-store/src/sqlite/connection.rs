@@ -23,12 +23,9 @@ const WRITER_CACHE_KIB: i32 = -32_768;
 pub(super) fn open_writer(address: &Address) -> Result<Connection, StoreError> {
     prepare_file(address)?;
     let named = |error: StoreError| name_store(error, &address.url);
-    let mut connection = connect(
-        &address.path,
-        &address.options,
-        OpenFlags::SQLITE_OPEN_READ_WRITE,
-    )
-    .map_err(named)?;
+    let mut connection =
+        connect(&address.path, &address.options, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .map_err(named)?;
     use_write_ahead_log(&connection, address.options.busy_timeout).map_err(named)?;
     migrate(&mut connection, &address.url, MIGRATIONS).map_err(named)?;
     set_writer_options(&connection, &address.options)
@@ -50,9 +47,7 @@ fn connect(
     // Each connection is used by one thread at a time: SQLite need not lock for itself.
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .while_("opening the database")?;
-    connection
-        .busy_timeout(options.busy_timeout)
-        .while_("setting the busy timeout")?;
+    connection.busy_timeout(options.busy_timeout).while_("setting the busy timeout")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     Ok(connection)
 }
@@ -104,10 +99,7 @@ fn use_write_ahead_log(connection: &Connection, patience: Duration) -> Result<()
 /// Makes sure that the file is there and can be written, or says why not, before SQLite says less.
 fn prepare_file(address: &Address) -> Result<(), StoreError> {
     let path = &address.path;
-    let refuse = |reason| StoreError::Open {
-        url: address.url.clone(),
-        reason,
-    };
+    let refuse = |reason| StoreError::Open { url: address.url.clone(), reason };
     if path.is_dir() {
         return Err(refuse(format!(
             "it is a directory; name a file in it, such as `{}`",
@@ -117,12 +109,7 @@ fn prepare_file(address: &Address) -> Result<(), StoreError> {
     if address.options.create {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory).map_err(|error| {
-                refuse(trouble(
-                    "the directory",
-                    directory,
-                    "cannot be created",
-                    &error,
-                ))
+                refuse(trouble("the directory", directory, "cannot be created", &error))
             })?;
         }
     } else if !path.exists() {
@@ -141,12 +128,7 @@ fn prepare_file(address: &Address) -> Result<(), StoreError> {
     }
     match open.open(path) {
         Ok(_) => Ok(()),
-        Err(error) => Err(refuse(trouble(
-            "the file",
-            path,
-            "cannot be written",
-            &error,
-        ))),
+        Err(error) => Err(refuse(trouble("the file", path, "cannot be written", &error))),
     }
 }
 
@@ -168,10 +150,9 @@ fn name_store(error: StoreError, url: &str) -> StoreError {
                  place for the store"
             ),
         },
-        StoreError::Unreadable { reason, .. } => StoreError::Unreadable {
-            what: format!("`{url}`"),
-            reason,
-        },
+        StoreError::Unreadable { reason, .. } => {
+            StoreError::Unreadable { what: format!("`{url}`"), reason }
+        }
         StoreError::Busy(reason) => StoreError::Busy(format!("`{url}`: {reason}")),
         StoreError::Full(reason) => StoreError::Full(format!("`{url}`: {reason}")),
         other => other,

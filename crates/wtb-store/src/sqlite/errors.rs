@@ -17,25 +17,17 @@ pub(super) fn database(doing: &str, error: &rusqlite::Error) -> StoreError {
                 StoreError::ReadOnly(told)
             }
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy(told),
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => StoreError::Unreadable {
-                what: "the database".to_owned(),
-                reason: told,
-            },
-            _ => StoreError::Backend {
-                doing: doing.to_owned(),
-                reason,
-            },
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+                StoreError::Unreadable { what: "the database".to_owned(), reason: told }
+            }
+            _ => StoreError::Backend { doing: doing.to_owned(), reason },
         },
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..) => StoreError::Unreadable {
-            what: format!("a row (while {doing})"),
-            reason,
-        },
-        _ => StoreError::Backend {
-            doing: doing.to_owned(),
-            reason,
-        },
+        | rusqlite::Error::InvalidColumnType(..) => {
+            StoreError::Unreadable { what: format!("a row (while {doing})"), reason }
+        }
+        _ => StoreError::Backend { doing: doing.to_owned(), reason },
     }
 }
 
@@ -53,10 +45,7 @@ impl<T> While<T> for Result<T, rusqlite::Error> {
 
 /// Whether an error concerns the whole database rather than the one unit that met it.
 pub(super) fn concerns_the_database(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Full(_) | StoreError::ReadOnly(_) | StoreError::Busy(_)
-    )
+    matches!(error, StoreError::Full(_) | StoreError::ReadOnly(_) | StoreError::Busy(_))
 }
 
 #[cfg(test)]
@@ -64,54 +53,25 @@ mod tests {
     use super::*;
 
     fn failure(code: i32) -> StoreError {
-        database(
-            "writing",
-            &rusqlite::Error::SqliteFailure(ffi::Error::new(code), None),
-        )
+        database("writing", &rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
     }
 
     #[test]
     fn each_trouble_of_the_database_has_its_own_kind() {
         assert!(matches!(failure(ffi::SQLITE_FULL), StoreError::Full(_)));
-        assert!(matches!(
-            failure(ffi::SQLITE_IOERR_SHMSIZE),
-            StoreError::Full(_)
-        ));
-        assert!(matches!(
-            failure(ffi::SQLITE_READONLY),
-            StoreError::ReadOnly(_)
-        ));
+        assert!(matches!(failure(ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full(_)));
+        assert!(matches!(failure(ffi::SQLITE_READONLY), StoreError::ReadOnly(_)));
         assert!(matches!(failure(ffi::SQLITE_PERM), StoreError::ReadOnly(_)));
         assert!(matches!(failure(ffi::SQLITE_BUSY), StoreError::Busy(_)));
-        assert!(matches!(
-            failure(ffi::SQLITE_BUSY_SNAPSHOT),
-            StoreError::Busy(_)
-        ));
-        assert!(matches!(
-            failure(ffi::SQLITE_NOTADB),
-            StoreError::Unreadable { .. }
-        ));
-        assert!(matches!(
-            failure(ffi::SQLITE_CORRUPT),
-            StoreError::Unreadable { .. }
-        ));
-        assert!(matches!(
-            failure(ffi::SQLITE_CONSTRAINT),
-            StoreError::Backend { .. }
-        ));
+        assert!(matches!(failure(ffi::SQLITE_BUSY_SNAPSHOT), StoreError::Busy(_)));
+        assert!(matches!(failure(ffi::SQLITE_NOTADB), StoreError::Unreadable { .. }));
+        assert!(matches!(failure(ffi::SQLITE_CORRUPT), StoreError::Unreadable { .. }));
+        assert!(matches!(failure(ffi::SQLITE_CONSTRAINT), StoreError::Backend { .. }));
     }
 
     #[test]
     fn the_message_says_what_was_being_done() {
-        assert!(
-            failure(ffi::SQLITE_FULL)
-                .to_string()
-                .contains("while writing")
-        );
-        assert!(
-            failure(ffi::SQLITE_IOERR)
-                .to_string()
-                .contains("while writing")
-        );
+        assert!(failure(ffi::SQLITE_FULL).to_string().contains("while writing"));
+        assert!(failure(ffi::SQLITE_IOERR).to_string().contains("while writing"));
     }
 }

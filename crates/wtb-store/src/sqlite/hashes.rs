@@ -57,10 +57,7 @@ mod tests {
         let mut hashes = Hashes::default();
         for number in 0..=2 * GENERATION_MAX {
             hashes.insert(hash(number));
-            assert!(
-                hashes.contains(&hash(0)),
-                "asked for all the time, after {number}"
-            );
+            assert!(hashes.contains(&hash(0)), "asked for all the time, after {number}");
         }
         assert!(!hashes.contains(&hash(1)), "asked for long ago");
         assert!(hashes.young.len() + hashes.old.len() <= 2 * GENERATION_MAX);

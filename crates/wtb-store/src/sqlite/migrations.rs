@@ -30,12 +30,8 @@ pub(super) fn migrate(
         if let Some((version, sql)) = pending(&transaction, url, migrations)? {
             let doing = format!("upgrading the store from version {version}");
             transaction.execute_batch(sql).while_(&doing)?;
-            transaction
-                .pragma_update(None, "application_id", APPLICATION_ID)
-                .while_(&doing)?;
-            transaction
-                .pragma_update(None, "user_version", version + 1)
-                .while_(&doing)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID).while_(&doing)?;
+            transaction.pragma_update(None, "user_version", version + 1).while_(&doing)?;
         }
         transaction.commit().while_("upgrading the store")?;
     }
@@ -51,11 +47,7 @@ fn pending<'sql>(
     let found: u32 = pragma(connection, "user_version")?;
     let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
     if found > known {
-        return Err(StoreError::Newer {
-            url: url.to_owned(),
-            found,
-            known,
-        });
+        return Err(StoreError::Newer { url: url.to_owned(), found, known });
     }
     Ok(migrations.get(found as usize).map(|sql| (found, *sql)))
 }
@@ -107,30 +99,17 @@ mod tests {
         migrate(&mut connection, "u", &[FIRST, SECOND]).unwrap();
         migrate(&mut connection, "u", &[FIRST, SECOND]).unwrap();
         assert_eq!(version(&connection), 2);
-        let x: i64 = connection
-            .query_row("SELECT x FROM two", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(
-            x, 2,
-            "each migration ran once, on the data of the one before"
-        );
+        let x: i64 = connection.query_row("SELECT x FROM two", [], |row| row.get(0)).unwrap();
+        assert_eq!(x, 2, "each migration ran once, on the data of the one before");
     }
 
     #[test]
     fn a_migration_that_fails_leaves_the_version_before_it() {
         let mut connection = Connection::open_in_memory().unwrap();
         let error = migrate(&mut connection, "u", &[FIRST, BROKEN]).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("upgrading the store from version 1"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("upgrading the store from version 1"), "{error}");
         assert_eq!(version(&connection), 1);
-        assert!(
-            connection.prepare("SELECT * FROM three").is_err(),
-            "half a migration is left"
-        );
+        assert!(connection.prepare("SELECT * FROM three").is_err(), "half a migration is left");
         migrate(&mut connection, "u", &[FIRST, SECOND]).unwrap();
         assert_eq!(version(&connection), 2);
     }
@@ -140,25 +119,13 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, "u", &[FIRST, SECOND]).unwrap();
         let error = migrate(&mut connection, "u", &[FIRST]).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                StoreError::Newer {
-                    found: 2,
-                    known: 1,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
     }
 
     #[test]
     fn the_database_of_another_program_is_left_alone() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection
-            .execute_batch("CREATE TABLE recipes (x INTEGER)")
-            .unwrap();
+        connection.execute_batch("CREATE TABLE recipes (x INTEGER)").unwrap();
         let error = migrate(&mut connection, "u", &[FIRST]).unwrap_err();
         assert!(error.to_string().contains("another program"), "{error}");
         assert!(connection.prepare("SELECT * FROM one").is_err());

@@ -195,17 +195,10 @@ impl Queue {
         while !state.closed && (state.jobs.len() >= self.capacity || state.bytes >= self.bytes_max)
         {
             state.waiting_for_room += 1;
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.waiting_for_room -= 1;
         }
-        if state.closed {
-            Err(StoreError::Closed)
-        } else {
-            Ok(state)
-        }
+        if state.closed { Err(StoreError::Closed) } else { Ok(state) }
     }
 
     fn push(&self, state: &mut State, job: Job) {

@@ -20,16 +20,9 @@ use crate::{
     Store, StoreError, Ticket, UnitOfWork, store_value,
 };
 
-const BATCHES: Findable = Findable {
-    table: "batches",
-    what: "batch",
-    prefix: BatchId::PREFIX,
-};
-const EXECUTIONS: Findable = Findable {
-    table: "executions",
-    what: "execution",
-    prefix: ExecutionId::PREFIX,
-};
+const BATCHES: Findable = Findable { table: "batches", what: "batch", prefix: BatchId::PREFIX };
+const EXECUTIONS: Findable =
+    Findable { table: "executions", what: "execution", prefix: ExecutionId::PREFIX };
 
 /// A store in one SQLite file.
 ///
@@ -68,12 +61,8 @@ impl SqliteStore {
         let Address { url, path, options } = address;
         let progress = Arc::new(Progress::new(last_sequence(&connection)?));
         let queue = Arc::new(Queue::new(options.queue_capacity, options.queue_bytes));
-        let writer = Writer::new(
-            connection,
-            Arc::clone(&queue),
-            Arc::clone(&progress),
-            options.group_max,
-        );
+        let writer =
+            Writer::new(connection, Arc::clone(&queue), Arc::clone(&progress), options.group_max);
         let thread = thread::Builder::new()
             .name("wtb-store-writer".to_owned())
             .spawn(move || writer.run())
@@ -82,13 +71,7 @@ impl SqliteStore {
                 reason: format!("its writer cannot be started: {error}"),
             })?;
         let readers = Readers::new(path, options);
-        Ok(Self {
-            url,
-            queue,
-            progress,
-            readers,
-            writer: Mutex::new(Some(thread)),
-        })
+        Ok(Self { url, queue, progress, readers, writer: Mutex::new(Some(thread)) })
     }
 }
 
@@ -196,8 +179,7 @@ impl Store for SqliteStore {
         after: u64,
         limit: u64,
     ) -> Result<Vec<JournalEntry>, StoreError> {
-        self.readers
-            .read(|query| query.journal(filter, after, limit))
+        self.readers.read(|query| query.journal(filter, after, limit))
     }
 
     fn last_sequence(&self) -> Result<u64, StoreError> {

@@ -32,10 +32,7 @@ impl Progress {
     /// Begins at a sequence number.
     pub(super) fn new(sequence: u64) -> Self {
         Self {
-            state: Mutex::new(ProgressState {
-                sequence,
-                ended: false,
-            }),
+            state: Mutex::new(ProgressState { sequence, ended: false }),
             changed: Condvar::new(),
         }
     }
@@ -51,11 +48,8 @@ impl Progress {
             if left.is_zero() {
                 break;
             }
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state =
+                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.sequence
     }
@@ -100,14 +94,7 @@ impl Writer {
         group_max: usize,
     ) -> Self {
         let stored = Hashes::default();
-        Self {
-            connection,
-            queue,
-            progress,
-            group_max,
-            stored,
-            lost_because: None,
-        }
+        Self { connection, queue, progress, group_max, stored, lost_because: None }
     }
 
     /// Writes until the queue is closed and empty.
@@ -147,13 +134,9 @@ impl Writer {
     }
 
     fn write_once(&mut self, group: &[Job], isolation: Isolation) -> Result<(Results, u64), Undo> {
-        self.connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .while_("beginning a transaction")?;
+        self.connection.execute_batch("BEGIN IMMEDIATE").while_("beginning a transaction")?;
         let written = self.write_jobs(group, isolation).and_then(|written| {
-            self.connection
-                .execute_batch("COMMIT")
-                .while_("committing")?;
+            self.connection.execute_batch("COMMIT").while_("committing")?;
             Ok(written)
         });
         if written.is_err() && !self.connection.is_autocommit() {

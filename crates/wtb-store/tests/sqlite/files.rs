@@ -39,18 +39,10 @@ fn a_new_store_is_made_with_its_directory_for_its_owner_alone() {
 #[test]
 fn a_store_that_must_exist_is_not_made() {
     let file = File::fresh();
-    let options = SqliteOptions {
-        create: false,
-        ..SqliteOptions::default()
-    };
+    let options = SqliteOptions { create: false, ..SqliteOptions::default() };
     let error = SqliteStore::open(file.address(), options.clone()).unwrap_err();
     assert!(matches!(error, StoreError::Open { .. }), "{error}");
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("no file `{}`", file.address())),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("no file `{}`", file.address())), "{error}");
     assert!(!file.path.exists());
     drop(file.store());
     SqliteStore::open(file.address(), options).unwrap();
@@ -69,10 +61,7 @@ fn a_place_that_cannot_be_written_is_named_with_a_remedy() {
 
     let directory = file.directory.path().to_str().unwrap();
     let message = open_error(directory).to_string();
-    assert!(
-        message.contains("it is a directory; name a file in it"),
-        "{message}"
-    );
+    assert!(message.contains("it is a directory; name a file in it"), "{message}");
 }
 
 #[test]
@@ -86,16 +75,9 @@ fn a_file_of_something_else_is_left_alone() {
     assert_eq!(fs::read_to_string(&file.path).unwrap(), text);
 
     fs::remove_file(&file.path).unwrap();
-    file.raw()
-        .execute_batch("CREATE TABLE recipes (name TEXT)")
-        .unwrap();
+    file.raw().execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
     let error = open_error(file.address());
-    assert!(
-        error
-            .to_string()
-            .contains("the SQLite database of another program"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the SQLite database of another program"), "{error}");
 }
 
 #[test]
@@ -104,19 +86,11 @@ fn a_newer_store_is_refused_and_not_touched() {
     drop(file.store());
     file.raw().pragma_update(None, "user_version", 99).unwrap();
     let error = open_error(file.address());
-    assert!(
-        matches!(error, StoreError::Newer { found: 99, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error}");
     let message = error.to_string();
-    assert!(
-        message.contains(file.address()) && message.contains("upgrade"),
-        "{message}"
-    );
-    let version: u32 = file
-        .raw()
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .unwrap();
+    assert!(message.contains(file.address()) && message.contains("upgrade"), "{message}");
+    let version: u32 =
+        file.raw().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 99);
 }
 
@@ -131,9 +105,7 @@ fn many_threads_open_a_new_store_at_once() {
                 scope.spawn(move || {
                     barrier.wait();
                     let store = file.store();
-                    store
-                        .commit(unit([Change::OpenSession(session(number))]))
-                        .unwrap();
+                    store.commit(unit([Change::OpenSession(session(number))])).unwrap();
                 });
             }
         });
@@ -146,22 +118,12 @@ fn many_threads_open_a_new_store_at_once() {
 fn a_damaged_row_is_named_and_hides_no_other() {
     let file = File::fresh();
     let store = file.store();
-    store
-        .commit(UnitOfWork::of_events(vec![note(1), note(2)]))
-        .unwrap();
-    file.raw()
-        .execute(
-            "UPDATE journal SET body = '{\"kind\": \"' WHERE sequence = 1",
-            [],
-        )
-        .unwrap();
+    store.commit(UnitOfWork::of_events(vec![note(1), note(2)])).unwrap();
+    file.raw().execute("UPDATE journal SET body = '{\"kind\": \"' WHERE sequence = 1", []).unwrap();
     let error = store.journal(&JournalFilter::default(), 0, 10).unwrap_err();
     assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
     assert!(error.to_string().contains("a journal entry"), "{error}");
-    assert_eq!(
-        store.journal(&JournalFilter::default(), 1, 10).unwrap()[0].event,
-        note(2)
-    );
+    assert_eq!(store.journal(&JournalFilter::default(), 1, 10).unwrap()[0].event, note(2));
 }
 
 #[test]
@@ -171,11 +133,5 @@ fn a_closed_store_can_still_be_read() {
     store.commit(UnitOfWork::of_events(vec![note(1)])).unwrap();
     store.close().unwrap();
     assert_eq!(store.last_sequence().unwrap(), 1);
-    assert_eq!(
-        store
-            .journal(&JournalFilter::default(), 0, 10)
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(store.journal(&JournalFilter::default(), 0, 10).unwrap().len(), 1);
 }

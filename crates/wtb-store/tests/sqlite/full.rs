@@ -12,21 +12,13 @@ use crate::File;
 const SIZE_MAX_BYTES: u64 = 1 << 20;
 
 fn small_store(file: &File) -> SqliteStore {
-    let options = SqliteOptions {
-        size_max_bytes: Some(SIZE_MAX_BYTES),
-        ..Default::default()
-    };
+    let options = SqliteOptions { size_max_bytes: Some(SIZE_MAX_BYTES), ..Default::default() };
     SqliteStore::open(file.address(), options).unwrap()
 }
 
 /// An object of the size, unlike every other one.
 fn object(number: u8, size: usize) -> Value {
-    Value::new(
-        "bytes",
-        (0..size)
-            .map(|i| i.to_le_bytes()[0] ^ number)
-            .collect::<Vec<_>>(),
-    )
+    Value::new("bytes", (0..size).map(|i| i.to_le_bytes()[0] ^ number).collect::<Vec<_>>())
 }
 
 /// Stores objects until there is no room for more, and returns the error that said so.
@@ -74,25 +66,17 @@ fn every_unit_of_the_failed_transaction_is_told_and_none_is_written() {
     let mut tickets: HashMap<_, _> = HashMap::new();
     for id in batch.ids() {
         store.put_value(object(200, 30_000)).unwrap();
-        tickets.insert(
-            id,
-            store.submit(unit([start(id, 1, 1), succeed(id)])).unwrap(),
-        );
+        tickets.insert(id, store.submit(unit([start(id, 1, 1), succeed(id)])).unwrap());
     }
-    let durable: HashMap<_, _> = tickets
-        .into_iter()
-        .map(|(id, ticket)| (id, ticket.wait().is_ok()))
-        .collect();
+    let durable: HashMap<_, _> =
+        tickets.into_iter().map(|(id, ticket)| (id, ticket.wait().is_ok())).collect();
     for id in batch.ids() {
         let detail = store.detail(id).unwrap();
         let written = (detail.attempts.len(), detail.nodes.len());
         assert_eq!(written, if durable[id] { (1, 3) } else { (0, 0) });
     }
     let counts = store.batch(&batch.record.id).unwrap().counts;
-    assert_eq!(
-        counts.succeeded,
-        durable.values().filter(|durable| **durable).count() as u64
-    );
+    assert_eq!(counts.succeeded, durable.values().filter(|durable| **durable).count() as u64);
     assert_eq!(counts.total(), 20);
 }
 
@@ -105,9 +89,7 @@ fn a_lost_object_is_not_named_by_a_later_unit() {
     single.input = Some(store.put_value(object(200, 60_000)).unwrap());
     let create = || Change::CreateExecution(Box::new(single.clone()));
     // The object fails with a unit that does not name it ...
-    let error = store
-        .commit(UnitOfWork::of_events(vec![note(1)]))
-        .unwrap_err();
+    let error = store.commit(UnitOfWork::of_events(vec![note(1)])).unwrap_err();
     assert!(matches!(error, StoreError::Full(_)), "{error}");
     make_room(&file);
     // ... and the one that does would otherwise point to nothing, although there is room now.
@@ -115,13 +97,7 @@ fn a_lost_object_is_not_named_by_a_later_unit() {
     assert!(matches!(error, StoreError::Full(_)), "{error}");
     assert!(store.execution(&single.id).is_err());
 
-    assert_eq!(
-        store.put_value(object(200, 60_000)).unwrap(),
-        single.input.clone().unwrap()
-    );
+    assert_eq!(store.put_value(object(200, 60_000)).unwrap(), single.input.clone().unwrap());
     store.commit(unit([create()])).unwrap();
-    assert_eq!(
-        store.value(&single.input.unwrap()).unwrap(),
-        object(200, 60_000)
-    );
+    assert_eq!(store.value(&single.input.unwrap()).unwrap(), object(200, 60_000));
 }

@@ -24,10 +24,7 @@ struct File {
 impl File {
     fn fresh() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self {
-            path: directory.path().join("store.db"),
-            directory,
-        }
+        Self { path: directory.path().join("store.db"), directory }
     }
 
     /// The path as text.
@@ -50,23 +47,14 @@ impl File {
         let sql = "PRAGMA integrity_check";
         let verdict: String = self.raw().query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(verdict, "ok");
-        let broken = self
-            .raw()
-            .prepare("PRAGMA foreign_key_check")
-            .unwrap()
-            .exists([])
-            .unwrap();
+        let broken = self.raw().prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap();
         assert!(!broken, "a row points nowhere");
     }
 }
 
 impl Place for File {
     fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        let options = SqliteOptions {
-            readers: 2,
-            group_max: 16,
-            ..SqliteOptions::default()
-        };
+        let options = SqliteOptions { readers: 2, group_max: 16, ..SqliteOptions::default() };
         Ok(Box::new(SqliteStore::open(self.address(), options)?))
     }
 

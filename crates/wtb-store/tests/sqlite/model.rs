@@ -8,40 +8,15 @@ pub(crate) const CELLS: usize = 3;
 /// One step, with everything that may be wrong about it drawn at random.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Start {
-        cell: usize,
-        attempt: u32,
-        token: u64,
-    },
-    Finish {
-        cell: usize,
-        lease: (u32, u64),
-        status: AttemptStatus,
-        next: ExecutionStatus,
-    },
-    Cancel {
-        cell: usize,
-    },
-    Requeue {
-        cell: usize,
-    },
-    Score {
-        cell: usize,
-    },
-    Claim {
-        session: u64,
-        from: Option<u64>,
-    },
-    Release {
-        session: u64,
-    },
-    SetStatus {
-        session: u64,
-        status: BatchStatus,
-    },
-    Close {
-        session: u64,
-    },
+    Start { cell: usize, attempt: u32, token: u64 },
+    Finish { cell: usize, lease: (u32, u64), status: AttemptStatus, next: ExecutionStatus },
+    Cancel { cell: usize },
+    Requeue { cell: usize },
+    Score { cell: usize },
+    Claim { session: u64, from: Option<u64> },
+    Release { session: u64 },
+    SetStatus { session: u64, status: BatchStatus },
+    Close { session: u64 },
 }
 
 /// What the rows must say.
@@ -80,17 +55,11 @@ impl World {
             scored: false,
         };
         let status = BatchStatus::Pending;
-        Self {
-            cells: [cell; CELLS],
-            owner: Some(0),
-            ended: [false; 2],
-            status,
-        }
+        Self { cells: [cell; CELLS], owner: Some(0), ended: [false; 2], status }
     }
 
     fn live_owner(&self) -> Option<u64> {
-        self.owner
-            .filter(|owner| !self.ended[usize::try_from(*owner).unwrap()])
+        self.owner.filter(|owner| !self.ended[usize::try_from(*owner).unwrap()])
     }
 
     /// Applies a unit as a whole, or says that it is refused.
@@ -105,17 +74,10 @@ impl World {
 
     fn step(&mut self, step: &Step) -> bool {
         match *step {
-            Step::Start {
-                cell,
-                attempt,
-                token,
-            } => self.cells[cell].start(attempt, token),
-            Step::Finish {
-                cell,
-                lease,
-                status,
-                next,
-            } => self.cells[cell].finish(lease, status, next),
+            Step::Start { cell, attempt, token } => self.cells[cell].start(attempt, token),
+            Step::Finish { cell, lease, status, next } => {
+                self.cells[cell].finish(lease, status, next)
+            }
             Step::Cancel { cell } => self.cells[cell].leave_idle(ExecutionStatus::Cancelled),
             Step::Requeue { cell } => self.cells[cell].leave_idle(ExecutionStatus::Queued),
             Step::Score { cell } => {
@@ -188,13 +150,7 @@ impl Cell {
             return false;
         }
         let dead_letter = next.is_error();
-        *self = Self {
-            status: next,
-            settled: false,
-            dead_letter,
-            live: None,
-            ..*self
-        };
+        *self = Self { status: next, settled: false, dead_letter, live: None, ..*self };
         true
     }
 

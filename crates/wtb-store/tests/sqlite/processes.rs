@@ -20,10 +20,7 @@ const CASES: u32 = 3_000;
 fn as_child() -> Option<(SqliteStore, u64)> {
     let address = env::var(STORE).ok()?;
     let number = env::var(NUMBER).unwrap().parse().unwrap();
-    Some((
-        SqliteStore::open(&address, SqliteOptions::default()).unwrap(),
-        number,
-    ))
+    Some((SqliteStore::open(&address, SqliteOptions::default()).unwrap(), number))
 }
 
 fn start_child(test: &str, file: &File, number: u64) -> Child {
@@ -39,41 +36,28 @@ fn start_child(test: &str, file: &File, number: u64) -> Child {
 /// The unit that takes one execution from its queue to its end, with two events.
 fn whole_life(batch: &Batch, index: usize) -> UnitOfWork {
     let id = &batch.executions[index].id;
-    let bodies = [
-        EventBody::ExecutionPaused { attempt: 1 },
-        EventBody::ExecutionInterrupted { attempt: 1 },
-    ];
+    let bodies =
+        [EventBody::ExecutionPaused { attempt: 1 }, EventBody::ExecutionInterrupted { attempt: 1 }];
     UnitOfWork {
         changes: vec![start(id, 1, 1), succeed(id)],
-        events: bodies
-            .map(|body| event(Some(&batch.record.id), Some(id), body))
-            .to_vec(),
+        events: bodies.map(|body| event(Some(&batch.record.id), Some(id), body)).to_vec(),
     }
 }
 
 /// Asserts that each unit is there as a whole or not at all, and returns how many are there.
 fn count_whole_units(store: &SqliteStore, batch: &Batch) -> usize {
     let summary = store.batch(&batch.record.id).unwrap();
-    let filter = ExecutionFilter {
-        batch: Some(batch.record.id.clone()),
-        ..ExecutionFilter::default()
-    };
+    let filter =
+        ExecutionFilter { batch: Some(batch.record.id.clone()), ..ExecutionFilter::default() };
     let executions = store.executions(&filter, Page::ALL).unwrap();
     assert_eq!(executions.len(), batch.executions.len());
     let mut whole = 0;
     for execution in executions {
         let detail = store.detail(&execution.id).unwrap();
-        let of_it = JournalFilter {
-            execution: Some(execution.id.clone()),
-            ..JournalFilter::default()
-        };
+        let of_it =
+            JournalFilter { execution: Some(execution.id.clone()), ..JournalFilter::default() };
         let events = store.journal(&of_it, 0, 10).unwrap().len();
-        let written = (
-            execution.status,
-            detail.attempts.len(),
-            detail.nodes.len(),
-            events,
-        );
+        let written = (execution.status, detail.attempts.len(), detail.nodes.len(), events);
         if execution.status == ExecutionStatus::Queued {
             assert_eq!(written, (ExecutionStatus::Queued, 0, 0, 0));
         } else {
@@ -91,12 +75,7 @@ fn processes_share_one_store() {
     const EACH: usize = 200;
     if let Some((store, number)) = as_child() {
         let batch = Batch::new(number, &session_id(number), (1, 200, 1));
-        store
-            .commit(UnitOfWork {
-                changes: vec![batch.create()],
-                events: Vec::new(),
-            })
-            .unwrap();
+        store.commit(UnitOfWork { changes: vec![batch.create()], events: Vec::new() }).unwrap();
         for index in 0..EACH {
             store.commit(whole_life(&batch, index)).unwrap();
         }
@@ -109,11 +88,7 @@ fn processes_share_one_store() {
         .collect();
     for child in children {
         let output = child.wait_with_output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
     let store = file.store();
     for number in 1..=3 {
@@ -140,19 +115,14 @@ fn a_killed_process_leaves_whole_units() {
     }
     for kill_after in [2, 57, 400] {
         let file = File::fresh();
-        let create = UnitOfWork {
-            changes: vec![batch.create()],
-            events: Vec::new(),
-        };
+        let create = UnitOfWork { changes: vec![batch.create()], events: Vec::new() };
         file.store().commit(create).unwrap();
         let mut child = start_child("processes::a_killed_process_leaves_whole_units", &file, 1);
         let mut durable = 0;
         let mut killed = false;
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
-            let number = line
-                .split_once("durable ")
-                .and_then(|(_, number)| number.parse().ok());
+            let number = line.split_once("durable ").and_then(|(_, number)| number.parse().ok());
             durable = number.unwrap_or(durable);
             if durable >= kill_after && !killed {
                 child.kill().unwrap();
@@ -164,13 +134,8 @@ fn a_killed_process_leaves_whole_units() {
 
         let store = file.store();
         let whole = count_whole_units(&store, &batch);
-        assert!(
-            whole >= durable,
-            "{durable} were reported as durable, {whole} are there"
-        );
-        store
-            .commit(whole_life(&batch, CASES as usize - 1))
-            .unwrap();
+        assert!(whole >= durable, "{durable} were reported as durable, {whole} are there");
+        store.commit(whole_life(&batch, CASES as usize - 1)).unwrap();
         drop(store);
         file.assert_sound();
     }

@@ -18,58 +18,26 @@ fn change(step: &Step, batch: &Batch) -> Change {
     let session = |number: u64| -> SessionId { session_id(number) };
     let at = moment(1);
     match *step {
-        Step::Start {
-            cell,
-            attempt,
-            token,
-        } => start(&id(cell), attempt, token),
-        Step::Finish {
-            cell,
-            lease,
-            status,
-            next,
-        } => finish(&id(cell), lease, (status, next), outcome(1)),
+        Step::Start { cell, attempt, token } => start(&id(cell), attempt, token),
+        Step::Finish { cell, lease, status, next } => {
+            finish(&id(cell), lease, (status, next), outcome(1))
+        }
         Step::Cancel { cell } => {
             let status = ExecutionStatus::Cancelled;
-            Change::FinishExecution {
-                execution: id(cell),
-                status,
-                at,
-            }
+            Change::FinishExecution { execution: id(cell), status, at }
         }
-        Step::Requeue { cell } => Change::RequeueExecution {
-            execution: id(cell),
-        },
-        Step::Score { cell } => Change::PutScores {
-            execution: id(cell),
-            scores: vec![score("judge", "quality", 1.0)],
-        },
-        Step::Claim {
-            session: claimer,
-            from,
-        } => Change::ClaimBatch {
-            batch,
-            session: session(claimer),
-            from: from.map(session),
-            at,
-        },
-        Step::Release { session: owner } => Change::ReleaseBatch {
-            batch,
-            session: session(owner),
-        },
-        Step::SetStatus {
-            session: owner,
-            status,
-        } => Change::SetBatchStatus {
-            batch,
-            session: session(owner),
-            status,
-            at,
-        },
-        Step::Close { session: closed } => Change::CloseSession {
-            session: session(closed),
-            at,
-        },
+        Step::Requeue { cell } => Change::RequeueExecution { execution: id(cell) },
+        Step::Score { cell } => {
+            Change::PutScores { execution: id(cell), scores: vec![score("judge", "quality", 1.0)] }
+        }
+        Step::Claim { session: claimer, from } => {
+            Change::ClaimBatch { batch, session: session(claimer), from: from.map(session), at }
+        }
+        Step::Release { session: owner } => Change::ReleaseBatch { batch, session: session(owner) },
+        Step::SetStatus { session: owner, status } => {
+            Change::SetBatchStatus { batch, session: session(owner), status, at }
+        }
+        Step::Close { session: closed } => Change::CloseSession { session: session(closed), at },
     }
 }
 
@@ -109,10 +77,7 @@ fn observe(store: &dyn Store, batch: &Batch) -> World {
         let execution = store.execution(&cell.id).unwrap();
         let detail = store.detail(&cell.id).unwrap();
         *counts.of(execution.status) += 1;
-        let mut running = detail
-            .attempts
-            .iter()
-            .filter(|one| one.status == AttemptStatus::Running);
+        let mut running = detail.attempts.iter().filter(|one| one.status == AttemptStatus::Running);
         Cell {
             status: execution.status,
             attempts: execution.attempts,
@@ -120,30 +85,15 @@ fn observe(store: &dyn Store, batch: &Batch) -> World {
             settled: execution.settled,
             dead_letter: execution.dead_letter,
             live: running.next_back().map(|attempt| attempt.number),
-            used: detail
-                .attempts
-                .iter()
-                .map(|attempt| 1 << attempt.number)
-                .sum(),
+            used: detail.attempts.iter().map(|attempt| 1 << attempt.number).sum(),
             scored: !detail.scores.is_empty(),
         }
     });
     let cells = cells.collect::<Vec<_>>().try_into().unwrap();
     assert_eq!(found.counts, counts, "the counts are those of the rows");
-    let ended = [0, 1].map(|number| {
-        store
-            .session(&session_id(number))
-            .unwrap()
-            .ended_at
-            .is_some()
-    });
+    let ended = [0, 1].map(|number| store.session(&session_id(number)).unwrap().ended_at.is_some());
     let owner = found.batch.session.map(|id| u64::from(id == session_id(1)));
-    World {
-        cells,
-        owner,
-        ended,
-        status: found.batch.status,
-    }
+    World { cells, owner, ended, status: found.batch.status }
 }
 
 proptest! {

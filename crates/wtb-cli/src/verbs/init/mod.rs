@@ -25,9 +25,7 @@ pub(crate) fn init(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
     if global.store.is_some() {
-        return Err(CliError::usage(
-            "`wtb init` opens no store: leave `--store` out",
-        ));
+        return Err(CliError::usage("`wtb init` opens no store: leave `--store` out"));
     }
     let directory = surroundings.directory.join(&args.directory);
     let shown = args.directory.display();
@@ -48,11 +46,8 @@ pub(crate) fn init(
     for (name, _) in FILES {
         terminal.talk(&format!("wrote {}\n", args.directory.join(name).display()));
     }
-    let enter = if args.directory == Path::new(".") {
-        String::new()
-    } else {
-        format!("cd {shown}; ")
-    };
+    let enter =
+        if args.directory == Path::new(".") { String::new() } else { format!("cd {shown}; ") };
     terminal.talk(&format!("\nhint: `{enter}wtb run` compares its variants\n"));
     Ok(())
 }

@@ -43,12 +43,7 @@ impl Batch {
         };
         let variants = (0..variants).map(variant).collect();
         let cases = (0..cases).map(case).collect();
-        let mut batch = Self {
-            record,
-            variants,
-            cases,
-            executions: Vec::new(),
-        };
+        let mut batch = Self { record, variants, cases, executions: Vec::new() };
         batch.add_cells(number * 1_000_000, repeats);
         batch
     }
@@ -59,18 +54,16 @@ impl Batch {
         for (variant_index, variant) in (0..).zip(&self.variants) {
             for (case_index, case) in (0..).zip(&self.cases) {
                 let cells =
-                    (0..repeats)
-                        .zip(&mut numbers)
-                        .map(|(repeat, number)| ExecutionRecord {
-                            batch: id.clone(),
-                            variant: variant.name.clone(),
-                            case_id: case.id.clone(),
-                            repeat,
-                            variant_index,
-                            case_index,
-                            input: None,
-                            ..execution(number)
-                        });
+                    (0..repeats).zip(&mut numbers).map(|(repeat, number)| ExecutionRecord {
+                        batch: id.clone(),
+                        variant: variant.name.clone(),
+                        case_id: case.id.clone(),
+                        repeat,
+                        variant_index,
+                        case_index,
+                        input: None,
+                        ..execution(number)
+                    });
                 self.executions.extend(cells);
             }
         }

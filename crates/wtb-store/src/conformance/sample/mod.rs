@@ -88,10 +88,7 @@ pub fn spec() -> BatchSpec {
 
 /// A small value that stays inline.
 pub fn value(text: &str) -> StoredValue {
-    StoredValue::Inline {
-        kind: "json".to_owned(),
-        bytes: text.as_bytes().to_vec(),
-    }
+    StoredValue::Inline { kind: "json".to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
 /// A queued execution of no batch.
@@ -151,20 +148,10 @@ pub fn event(batch: Option<&BatchId>, execution: Option<&ExecutionId>, body: Eve
 /// An event that a user published, told apart by its number.
 pub fn note(number: u64) -> Event {
     let data = serde_json::json!({"number": number});
-    event(
-        None,
-        None,
-        EventBody::Custom {
-            name: "custom.note".to_owned(),
-            data,
-        },
-    )
+    event(None, None, EventBody::Custom { name: "custom.note".to_owned(), data })
 }
 
 /// A unit of changes that nothing reports.
 pub fn unit(changes: impl IntoIterator<Item = Change>) -> UnitOfWork {
-    UnitOfWork {
-        changes: changes.into_iter().collect(),
-        events: Vec::new(),
-    }
+    UnitOfWork { changes: changes.into_iter().collect(), events: Vec::new() }
 }

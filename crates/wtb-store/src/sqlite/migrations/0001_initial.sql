@@ -147,6 +147,7 @@ CREATE TABLE scores (
     execution INTEGER NOT NULL REFERENCES executions (key),
     source    TEXT NOT NULL,
     name      TEXT NOT NULL,
+    position  INTEGER NOT NULL, -- its place in the order in which its source gave it
     value     REAL,
     direction TEXT NOT NULL,
     reason    TEXT,

@@ -25,10 +25,7 @@ impl Query {
             let name = columns.take()?;
             summary(name, columns)
         })?
-        .ok_or_else(|| StoreError::NotFound {
-            what: "batch",
-            id: id.to_string(),
-        })
+        .ok_or_else(|| StoreError::NotFound { what: "batch", id: id.to_string() })
     }
 
     pub(in crate::sqlite) fn batches(
@@ -45,14 +42,9 @@ impl Query {
         let decode = |columns: &mut Columns<'_>| {
             let name: Option<String> = columns.take()?;
             let fits = needle.as_ref().is_none_or(|needle| {
-                name.as_ref()
-                    .is_some_and(|name| name.to_lowercase().contains(needle))
+                name.as_ref().is_some_and(|name| name.to_lowercase().contains(needle))
             });
-            if fits {
-                summary(name, columns).map(Some)
-            } else {
-                Ok(None)
-            }
+            if fits { summary(name, columns).map(Some) } else { Ok(None) }
         };
         if needle.is_some() {
             return self.some(&query.sql, &query.parameters, "a batch", decode, page);
@@ -70,12 +62,7 @@ impl Query {
             "SELECT name, description FROM variants WHERE batch = ? ORDER BY position",
             &[Value::Integer(key)],
             "a variant",
-            |columns| {
-                Ok(VariantRecord {
-                    name: columns.take()?,
-                    description: columns.json()?,
-                })
-            },
+            |columns| Ok(VariantRecord { name: columns.take()?, description: columns.json()? }),
         )
     }
 
@@ -101,10 +88,7 @@ impl Query {
     pub(in crate::sqlite) fn session(&self, id: &SessionId) -> Result<SessionRecord, StoreError> {
         let sql = format!("{SESSIONS} WHERE id = ?");
         self.first(&sql, &[id.as_str().to_owned().into()], "a session", session)?
-            .ok_or_else(|| StoreError::NotFound {
-                what: "session",
-                id: id.to_string(),
-            })
+            .ok_or_else(|| StoreError::NotFound { what: "session", id: id.to_string() })
     }
 
     pub(in crate::sqlite) fn open_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {

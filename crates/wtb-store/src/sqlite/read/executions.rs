@@ -22,16 +22,8 @@ impl Query {
         id: &ExecutionId,
     ) -> Result<ExecutionRecord, StoreError> {
         let sql = format!("{EXECUTIONS} WHERE e.id = ?");
-        self.first(
-            &sql,
-            &[id.as_str().to_owned().into()],
-            "an execution",
-            execution,
-        )?
-        .ok_or_else(|| StoreError::NotFound {
-            what: "execution",
-            id: id.to_string(),
-        })
+        self.first(&sql, &[id.as_str().to_owned().into()], "an execution", execution)?
+            .ok_or_else(|| StoreError::NotFound { what: "execution", id: id.to_string() })
     }
 
     pub(in crate::sqlite) fn executions(
@@ -56,10 +48,7 @@ impl Query {
             query.and("e.dead_letter = 1", []);
         }
         if filter.unsettled {
-            query.and(
-                "e.settled = 0 AND e.status NOT IN ('queued', 'running')",
-                [],
-            );
+            query.and("e.settled = 0 AND e.status NOT IN ('queued', 'running')", []);
         }
         // What is rare is looked up in its index and sorted; the plus keeps SQLite from walking all
         // executions instead because they have the right order already.
@@ -76,11 +65,7 @@ impl Query {
         &self,
         id: &ExecutionId,
     ) -> Result<ExecutionDetail, StoreError> {
-        let key = [Value::Integer(self.key(
-            "executions",
-            "execution",
-            id.as_str(),
-        )?)];
+        let key = [Value::Integer(self.key("executions", "execution", id.as_str())?)];
         let attempts = self.all(
             "SELECT number, token, worker, status, started_at, finished_at, error FROM attempts \
              WHERE execution = ? ORDER BY number",
@@ -99,16 +84,12 @@ impl Query {
         )?;
         let scores = self.all(
             "SELECT name, value, direction, source, reason, error FROM scores \
-             WHERE execution = ? ORDER BY source, name",
+             WHERE execution = ? ORDER BY source, position",
             &key,
             "a score",
             score,
         )?;
-        Ok(ExecutionDetail {
-            attempts,
-            nodes,
-            scores,
-        })
+        Ok(ExecutionDetail { attempts, nodes, scores })
     }
 
     pub(in crate::sqlite) fn scores(
@@ -119,7 +100,7 @@ impl Query {
         self.all(
             "SELECT e.id, s.name, s.value, s.direction, s.source, s.reason, s.error \
              FROM executions e JOIN scores s ON s.execution = e.key WHERE e.batch = ? \
-             ORDER BY e.variant_index, e.case_index, e.repeat, s.source, s.name",
+             ORDER BY e.variant_index, e.case_index, e.repeat, s.source, s.position",
             &[Value::Integer(key)],
             "a score",
             |columns| Ok((columns.id()?, score(columns)?)),
@@ -142,9 +123,7 @@ fn restrict_statuses(query: &mut Filter, statuses: &[ExecutionStatus]) {
         query.and("e.status NOT IN ('queued', 'running', 'succeeded')", []);
     }
     let places = vec!["?"; statuses.len()].join(", ");
-    let names = statuses
-        .iter()
-        .map(|status| Value::Text(status.as_str().to_owned()));
+    let names = statuses.iter().map(|status| Value::Text(status.as_str().to_owned()));
     query.and(&format!("e.status IN ({places})"), names);
 }
 

@@ -31,15 +31,8 @@ impl Query {
         kind: Findable,
         text: &str,
     ) -> Result<T, StoreError> {
-        let Findable {
-            table,
-            what,
-            prefix,
-        } = kind;
-        let missing = || StoreError::NotFound {
-            what,
-            id: text.to_owned(),
-        };
+        let Findable { table, what, prefix } = kind;
+        let missing = || StoreError::NotFound { what, id: text.to_owned() };
         if text == "latest" {
             let sql = format!("SELECT id FROM {table} ORDER BY key DESC LIMIT 1");
             let latest: Option<String> = self.first(&sql, &[], what, only)?;
@@ -58,11 +51,7 @@ impl Query {
         match candidates.as_slice() {
             [] => Err(missing()),
             [id] => parse(what, id),
-            _ => Err(StoreError::Ambiguous {
-                what,
-                prefix: text.to_owned(),
-                candidates,
-            }),
+            _ => Err(StoreError::Ambiguous { what, prefix: text.to_owned(), candidates }),
         }
     }
 }

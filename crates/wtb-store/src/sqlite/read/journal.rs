@@ -24,18 +24,11 @@ impl Query {
         let mut query = Filter::new(ENTRIES);
         query.and("sequence > ?", [integer(after)]);
         query.and_text("batch = ?", filter.batch.as_ref().map(BatchId::as_str));
-        query.and_text(
-            "execution = ?",
-            filter.execution.as_ref().map(ExecutionId::as_str),
-        );
+        query.and_text("execution = ?", filter.execution.as_ref().map(ExecutionId::as_str));
         // Where to begin, the indexes of time and kind tell. Whoever reads on walks the journal from
         // there: to sort all that fits again for each piece would take ever longer. (A plus hides
         // a column from its index.)
-        let (at, kind) = if after == 0 {
-            ("at", "kind")
-        } else {
-            ("+at", "+kind")
-        };
+        let (at, kind) = if after == 0 { ("at", "kind") } else { ("+at", "+kind") };
         if let Some(since) = filter.since {
             query.and(&format!("{at} >= ?"), [Value::Integer(since.as_micros())]);
         }

@@ -41,12 +41,7 @@ struct Pool {
 impl Readers {
     /// Makes an empty pool for a store that has been opened for writing before.
     pub(super) fn new(path: PathBuf, options: SqliteOptions) -> Self {
-        Self {
-            path,
-            options,
-            pool: Mutex::default(),
-            returned: Condvar::new(),
-        }
+        Self { path, options, pool: Mutex::default(), returned: Condvar::new() }
     }
 
     /// Runs queries on one view of the store.
@@ -56,10 +51,7 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let reader = self.reader()?;
         let query = reader.query.as_ref().ok_or(StoreError::Closed)?;
-        let _view = query
-            .connection
-            .unchecked_transaction()
-            .while_("beginning to read")?;
+        let _view = query.connection.unchecked_transaction().while_("beginning to read")?;
         queries(query)
     }
 
@@ -72,16 +64,10 @@ impl Readers {
     fn reader(&self) -> Result<Reader<'_>, StoreError> {
         let mut pool = self.lock();
         while pool.idle.is_empty() && pool.busy >= self.options.readers.max(1) {
-            pool = self
-                .returned
-                .wait(pool)
-                .unwrap_or_else(PoisonError::into_inner);
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
         }
         pool.busy += 1;
-        let mut reader = Reader {
-            readers: self,
-            query: pool.idle.pop(),
-        };
+        let mut reader = Reader { readers: self, query: pool.idle.pop() };
         drop(pool);
         if reader.query.is_none() {
             let connection = open_reader(&self.path, &self.options)?;
@@ -126,13 +112,7 @@ impl Query {
         what: &'static str,
         mut decode: impl FnMut(&mut Columns<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.some(
-            sql,
-            parameters,
-            what,
-            |columns| decode(columns).map(Some),
-            Page::ALL,
-        )
+        self.some(sql, parameters, what, |columns| decode(columns).map(Some), Page::ALL)
     }
 
     /// Like [`Self::all`], without the rows that `decode` leaves out, and of those only a page.
@@ -146,9 +126,7 @@ impl Query {
     ) -> Result<Vec<T>, StoreError> {
         let doing = || format!("reading {what}");
         let mut statement = self.connection.prepare_cached(sql).while_(&doing())?;
-        let mut rows = statement
-            .query(params_from_iter(parameters))
-            .while_(&doing())?;
+        let mut rows = statement.query(params_from_iter(parameters)).while_(&doing())?;
         let (mut found, mut passed) = (Vec::new(), 0);
         while (found.len() as u64) < page.limit {
             let Some(row) = rows.next().while_(&doing())? else {
@@ -182,10 +160,7 @@ impl Query {
     fn key(&self, table: &str, what: &'static str, id: &str) -> Result<i64, StoreError> {
         let sql = format!("SELECT key FROM {table} WHERE id = ?");
         self.first(&sql, &[id.to_owned().into()], what, only)?
-            .ok_or_else(|| StoreError::NotFound {
-                what,
-                id: id.to_owned(),
-            })
+            .ok_or_else(|| StoreError::NotFound { what, id: id.to_owned() })
     }
 }
 
@@ -199,10 +174,7 @@ struct Filter {
 impl Filter {
     /// Begins with everything up to and without `WHERE`.
     fn new(select: &str) -> Self {
-        Self {
-            sql: format!("{select} WHERE true"),
-            parameters: Vec::new(),
-        }
+        Self { sql: format!("{select} WHERE true"), parameters: Vec::new() }
     }
 
     /// Adds a condition with its parameters.
@@ -228,8 +200,7 @@ impl Filter {
     /// Ends with a page.
     fn page(&mut self, page: Page) {
         self.sql.push_str(" LIMIT ? OFFSET ?");
-        self.parameters
-            .extend([integer(page.limit), integer(page.offset)]);
+        self.parameters.extend([integer(page.limit), integer(page.offset)]);
     }
 }
 

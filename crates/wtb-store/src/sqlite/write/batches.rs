@@ -38,11 +38,7 @@ impl Transaction<'_> {
             "writing a batch",
         )?;
         let key = self.connection.last_insert_rowid();
-        self.change(
-            "INSERT INTO batch_counts (batch) VALUES (?1)",
-            [key],
-            "writing a batch",
-        )?;
+        self.change("INSERT INTO batch_counts (batch) VALUES (?1)", [key], "writing a batch")?;
         self.append(&batch.id, key, variants, cases, executions)
     }
 
@@ -70,10 +66,7 @@ impl Transaction<'_> {
             "writing what is asked of a batch",
         )?;
         match changed {
-            0 => Err(StoreError::NotFound {
-                what: "batch",
-                id: batch.to_string(),
-            }),
+            0 => Err(StoreError::NotFound { what: "batch", id: batch.to_string() }),
             _ => Ok(()),
         }
     }
@@ -202,9 +195,7 @@ impl Transaction<'_> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let owned = self.owned_batch(batch)?;
-        owned.check_owner(Some(session), || {
-            format!("setting batch {batch} to `{status}`")
-        })?;
+        owned.check_owner(Some(session), || format!("setting batch {batch} to `{status}`"))?;
         owned.status.check(status, format_args!("batch {batch}"))?;
         self.change(
             "UPDATE batches SET status = ?2, \

@@ -12,13 +12,7 @@ use crate::sqlite::codec::{encode_optional, encode_optional_json};
 impl Transaction<'_> {
     /// Refuses an outcome that names objects which are not there.
     pub(super) fn check_outcome(&mut self, outcome: &AttemptOutcome) -> Result<(), StoreError> {
-        let AttemptOutcome {
-            output,
-            state,
-            interrupts,
-            nodes,
-            ..
-        } = outcome;
+        let AttemptOutcome { output, state, interrupts, nodes, .. } = outcome;
         self.check_objects([output, state, interrupts].map(Option::as_ref))?;
         nodes
             .iter()
@@ -33,19 +27,13 @@ impl Transaction<'_> {
         attempt: i64,
         outcome: &AttemptOutcome,
     ) -> Result<(), StoreError> {
-        outcome
-            .nodes
-            .iter()
-            .try_for_each(|node| self.write_node(attempt, node))?;
+        outcome.nodes.iter().try_for_each(|node| self.write_node(attempt, node))?;
         self.change(
             "DELETE FROM scores WHERE execution = ?1 AND source = ?2",
             params![execution, ScoreRecord::WORKFLOW],
             "replacing metrics",
         )?;
-        outcome
-            .metrics
-            .iter()
-            .try_for_each(|score| self.write_score(execution, score))
+        self.write_scores(execution, &outcome.metrics)
     }
 
     fn write_node(&self, attempt: i64, node: &NodeRecord) -> Result<(), StoreError> {
@@ -83,12 +71,22 @@ impl Transaction<'_> {
             let sql = "DELETE FROM scores WHERE execution = ?1 AND source = ?2";
             self.change(sql, params![key, source], "replacing scores")?;
         }
-        scores.iter().try_for_each(|score| self.write_score(key, score))?;
+        self.write_scores(key, scores)?;
         let sql = "UPDATE executions SET settled = 1 WHERE key = ?1 AND settled = 0";
         self.change(sql, [key], "settling an execution").map(drop)
     }
 
-    fn write_score(&self, execution: i64, score: &ScoreRecord) -> Result<(), StoreError> {
+    fn write_scores(&self, execution: i64, scores: &[ScoreRecord]) -> Result<(), StoreError> {
+        let mut places = (0_i64..).zip(scores);
+        places.try_for_each(|(position, score)| self.write_score(execution, position, score))
+    }
+
+    fn write_score(
+        &self,
+        execution: i64,
+        position: i64,
+        score: &ScoreRecord,
+    ) -> Result<(), StoreError> {
         // SQLite would turn NaN into NULL, which means something else.
         if let Some(value) = score.value.filter(|value| !value.is_finite()) {
             return Err(StoreError::Backend {
@@ -98,12 +96,13 @@ impl Transaction<'_> {
         }
         self.change(
             "INSERT OR REPLACE INTO scores \
-             (execution, source, name, value, direction, reason, error) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             (execution, source, name, position, value, direction, reason, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 execution,
                 score.source,
                 score.name,
+                position,
                 score.value,
                 score.direction.as_str(),
                 score.reason,

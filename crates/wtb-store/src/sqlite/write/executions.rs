@@ -35,9 +35,7 @@ impl Live {
                 allowed: format!("`{next}` only with the end of its attempt"),
             });
         }
-        self.status
-            .check(next, format_args!("execution {execution}"))
-            .map(drop)
+        self.status.check(next, format_args!("execution {execution}")).map(drop)
     }
 }
 
@@ -101,29 +99,18 @@ impl Transaction<'_> {
 
     pub(super) fn start_attempt(&mut self, start: &AttemptStart) -> Result<(), StoreError> {
         let live = self.live(&start.execution)?;
-        live.status.check(
-            ExecutionStatus::Running,
-            format_args!("execution {}", start.execution),
-        )?;
+        live.status
+            .check(ExecutionStatus::Running, format_args!("execution {}", start.execution))?;
         if start.token <= live.token {
             return Err(StoreError::Fenced {
-                what: format!(
-                    "the start of attempt {} of {}",
-                    start.attempt, start.execution
-                ),
+                what: format!("the start of attempt {} of {}", start.attempt, start.execution),
                 token: start.token,
             });
         }
         self.change(
             "INSERT INTO attempts (execution, number, token, worker, status, started_at) \
              VALUES (?1, ?2, ?3, ?4, 'running', ?5)",
-            params![
-                live.key,
-                start.attempt,
-                start.token,
-                start.worker,
-                start.at.as_micros()
-            ],
+            params![live.key, start.attempt, start.token, start.worker, start.at.as_micros()],
             "starting an attempt",
         )?;
         self.change(
@@ -160,15 +147,10 @@ impl Transaction<'_> {
         if live.status != ExecutionStatus::Running || live.token != *token {
             return Err(fenced());
         }
-        live.status
-            .check(*next, format_args!("execution {execution}"))?;
-        AttemptStatus::Running.check(
-            *status,
-            format_args!("attempt {attempt} of execution {execution}"),
-        )?;
-        let key = self
-            .attempt_key(live.key, *attempt, *token)?
-            .ok_or_else(fenced)?;
+        live.status.check(*next, format_args!("execution {execution}"))?;
+        AttemptStatus::Running
+            .check(*status, format_args!("attempt {attempt} of execution {execution}"))?;
+        let key = self.attempt_key(live.key, *attempt, *token)?.ok_or_else(fenced)?;
         self.check_outcome(outcome)?;
         self.change(
             "UPDATE attempts SET status = ?2, finished_at = ?3, error = ?4 WHERE key = ?1",
@@ -231,11 +213,7 @@ impl Transaction<'_> {
             [live.key],
             "requeueing an execution",
         )?;
-        self.change(
-            "DELETE FROM scores WHERE execution = ?1",
-            [live.key],
-            "dropping scores",
-        )?;
+        self.change("DELETE FROM scores WHERE execution = ?1", [live.key], "dropping scores")?;
         self.count_step(&live, ExecutionStatus::Queued);
         Ok(())
     }
@@ -250,9 +228,7 @@ impl Transaction<'_> {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
-                statement
-                    .query_row(params![execution, number, token], |row| row.get(0))
-                    .optional()
+                statement.query_row(params![execution, number, token], |row| row.get(0)).optional()
             })
             .while_("reading an attempt")
     }
@@ -272,20 +248,12 @@ impl Transaction<'_> {
             })
             .while_("reading an execution")?;
         match found {
-            Some((key, batch, Some(status), token)) => Ok(Live {
-                key,
-                batch,
-                status,
-                token,
-            }),
+            Some((key, batch, Some(status), token)) => Ok(Live { key, batch, status, token }),
             Some(_) => Err(StoreError::Unreadable {
                 what: format!("execution {execution}"),
                 reason: "its status is not known to this program".to_owned(),
             }),
-            None => Err(StoreError::NotFound {
-                what: "execution",
-                id: execution.to_string(),
-            }),
+            None => Err(StoreError::NotFound { what: "execution", id: execution.to_string() }),
         }
     }
 

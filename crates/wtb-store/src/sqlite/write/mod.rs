@@ -95,9 +95,7 @@ impl<'writer> Transaction<'writer> {
             Ok(()) => {
                 self.in_savepoints("RELEASE unit")?;
                 self.counts.keep_unit();
-                Ok(Ok(Receipt {
-                    sequence: self.sequence,
-                }))
+                Ok(Ok(Receipt { sequence: self.sequence }))
             }
             Err(error) if concerns_the_database(&error) || self.connection.is_autocommit() => {
                 Err(Undo::Failed(error))
@@ -126,9 +124,7 @@ impl<'writer> Transaction<'writer> {
         for change in &unit.changes {
             self.apply_change(change)?;
         }
-        unit.events
-            .iter()
-            .try_for_each(|event| self.write_event(event))
+        unit.events.iter().try_for_each(|event| self.write_event(event))
     }
 
     fn apply_change(&mut self, change: &Change) -> Result<(), StoreError> {
@@ -136,40 +132,25 @@ impl<'writer> Transaction<'writer> {
             Change::OpenSession(session) => self.open_session(session),
             Change::Heartbeat { session, at } => self.heartbeat(session, *at),
             Change::CloseSession { session, at } => self.close_session(session, *at),
-            Change::CreateBatch {
-                batch,
-                variants,
-                cases,
-                executions,
-            } => self.create_batch(batch, variants, cases, executions),
-            Change::ExtendBatch {
-                batch,
-                spec,
-                variants,
-                cases,
-                executions,
-            } => self.extend_batch(batch, spec, variants, cases, executions),
+            Change::CreateBatch { batch, variants, cases, executions } => {
+                self.create_batch(batch, variants, cases, executions)
+            }
+            Change::ExtendBatch { batch, spec, variants, cases, executions } => {
+                self.extend_batch(batch, spec, variants, cases, executions)
+            }
             Change::CreateExecution(execution) => self.create_execution(execution),
-            Change::ClaimBatch {
-                batch,
-                session,
-                from,
-                at,
-            } => self.claim_batch(batch, session, from.as_ref(), *at),
+            Change::ClaimBatch { batch, session, from, at } => {
+                self.claim_batch(batch, session, from.as_ref(), *at)
+            }
             Change::ReleaseBatch { batch, session } => self.release_batch(batch, session),
-            Change::SetBatchStatus {
-                batch,
-                session,
-                status,
-                at,
-            } => self.set_batch_status(batch, session, *status, *at),
+            Change::SetBatchStatus { batch, session, status, at } => {
+                self.set_batch_status(batch, session, *status, *at)
+            }
             Change::StartAttempt(start) => self.start_attempt(start),
             Change::FinishAttempt { .. } => self.finish_attempt(change),
-            Change::FinishExecution {
-                execution,
-                status,
-                at,
-            } => self.finish_execution(execution, *status, *at),
+            Change::FinishExecution { execution, status, at } => {
+                self.finish_execution(execution, *status, *at)
+            }
             Change::RequeueExecution { execution } => self.requeue_execution(execution),
             Change::PutScores { execution, scores } => self.put_scores(execution, scores),
             Change::SetBatchSpec { batch, spec } => self.set_batch_spec(batch, spec),
@@ -212,10 +193,7 @@ impl<'writer> Transaction<'writer> {
             .prepare_cached(sql)
             .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
             .while_("looking an id up")?
-            .ok_or_else(|| StoreError::NotFound {
-                what,
-                id: id.to_owned(),
-            })
+            .ok_or_else(|| StoreError::NotFound { what, id: id.to_owned() })
     }
 }
 

@@ -54,12 +54,9 @@ impl Transaction<'_> {
             return Ok(());
         }
         self.missing.push(hash);
-        Err(self
-            .lost_because
-            .cloned()
-            .unwrap_or_else(|| StoreError::NotFound {
-                what: "object",
-                id: blake3::Hash::from_bytes(hash).to_hex().to_string(),
-            }))
+        Err(self.lost_because.cloned().unwrap_or_else(|| StoreError::NotFound {
+            what: "object",
+            id: blake3::Hash::from_bytes(hash).to_hex().to_string(),
+        }))
     }
 }

@@ -69,10 +69,7 @@ impl Transaction<'_> {
         doing: &str,
     ) -> Result<(), StoreError> {
         match self.change(sql, params![session.as_str(), at.as_micros()], doing)? {
-            0 => Err(StoreError::NotFound {
-                what: "session",
-                id: session.to_string(),
-            }),
+            0 => Err(StoreError::NotFound { what: "session", id: session.to_string() }),
             _ => Ok(()),
         }
     }
@@ -93,10 +90,8 @@ impl Transaction<'_> {
                     .optional()
             })
             .while_("reading a batch's owner")?;
-        let (key, status, owner) = found.ok_or_else(|| StoreError::NotFound {
-            what: "batch",
-            id: batch.to_string(),
-        })?;
+        let (key, status, owner) =
+            found.ok_or_else(|| StoreError::NotFound { what: "batch", id: batch.to_string() })?;
         let status = BatchStatus::parse(&status).ok_or_else(|| StoreError::Unreadable {
             what: format!("batch {batch}"),
             reason: format!("status `{status}` is not known to this program"),
@@ -115,13 +110,7 @@ impl OwnedBatch {
         if self.owner.as_deref() == session.map(SessionId::as_str) {
             return Ok(());
         }
-        let owner = self
-            .owner
-            .clone()
-            .unwrap_or_else(|| "none at present".to_owned());
-        Err(StoreError::NotOwner {
-            what: what(),
-            owner,
-        })
+        let owner = self.owner.clone().unwrap_or_else(|| "none at present".to_owned());
+        Err(StoreError::NotOwner { what: what(), owner })
     }
 }
