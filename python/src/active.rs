@@ -20,14 +20,7 @@ pub(crate) type Payload = (String, PyBackedBytes);
 /// `(type, message, traceback, node)`.
 type ErrorTuple = (String, String, Option<String>, Option<String>);
 /// `(name, value, direction, source, reason, error)`.
-pub(crate) type ScoreTuple = (
-    String,
-    Option<f64>,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-);
+pub(crate) type ScoreTuple = (String, Option<f64>, String, String, Option<String>, Option<String>);
 
 /// An attempt to make.
 #[pyclass(frozen, module = "wtb._native")]
@@ -140,11 +133,7 @@ impl ActiveBatchRef {
     }
 
     fn executions(&self) -> Vec<String> {
-        self.active
-            .executions()
-            .into_iter()
-            .map(String::from)
-            .collect()
+        self.active.executions().into_iter().map(String::from).collect()
     }
 
     fn pool_created(&self, py: Python<'_>, runner: &str, workers: u32) -> Result<()> {
@@ -199,11 +188,7 @@ impl ActiveBatchRef {
 
     fn stuck(&self, grace_s: f64) -> Vec<u64> {
         let grace = Duration::from_secs_f64(grace_s.max(0.0));
-        self.active
-            .stuck(grace)
-            .into_iter()
-            .map(|worker| worker.0)
-            .collect()
+        self.active.stuck(grace).into_iter().map(|worker| worker.0).collect()
     }
 
     /// Returns an execution to score, `None` when there is none yet, or `False` when nothing more
@@ -224,10 +209,7 @@ impl ActiveBatchRef {
         task: &ScoringTaskRef,
         scores: Vec<ScoreTuple>,
     ) -> Result<()> {
-        let scores = scores
-            .into_iter()
-            .map(score_record)
-            .collect::<Result<Vec<_>>>()?;
+        let scores = scores.into_iter().map(score_record).collect::<Result<Vec<_>>>()?;
         Ok(py.detach(|| self.active.complete_scoring(&task.0, scores))?)
     }
 
@@ -252,11 +234,8 @@ impl ActiveBatchRef {
     }
 
     fn cancel_execution(&self, py: Python<'_>, execution: &str) -> Result<()> {
-        let execution = execution
-            .parse()
-            .map_err(|error| invalid(format!("{error}")))?;
-        py.detach(|| self.active.cancel_execution(&execution))
-            .map_err(request)
+        let execution = execution.parse().map_err(|error| invalid(format!("{error}")))?;
+        py.detach(|| self.active.cancel_execution(&execution)).map_err(request)
     }
 
     fn is_under_way(&self, py: Python<'_>) -> bool {
@@ -293,35 +272,23 @@ fn stored(store: &dyn Store, payload: Option<Payload>) -> Result<Option<StoredVa
 fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delivery> {
     let end = match item.status.as_str() {
         "succeeded" => AttemptEnd::Succeeded,
-        "failed" => AttemptEnd::Failed {
-            retryable: item.retryable,
-            retry_after: None,
-        },
+        "failed" => AttemptEnd::Failed { retryable: item.retryable, retry_after: None },
         "interrupted" => AttemptEnd::Interrupted,
         "paused" => AttemptEnd::Paused,
         "cancelled" => AttemptEnd::Cancelled,
         "timed_out" => AttemptEnd::TimedOut,
         other => {
-            return Err(invalid(format!(
-                "`{other}` is no way for an attempt to end"
-            )));
+            return Err(invalid(format!("`{other}` is no way for an attempt to end")));
         }
     };
-    let nodes = item
-        .nodes
-        .into_iter()
-        .map(|node| node_record(store, attempt, node));
+    let nodes = item.nodes.into_iter().map(|node| node_record(store, attempt, node));
     let outcome = AttemptOutcome {
         output: stored(store, item.output)?,
         state: stored(store, item.state)?,
         interrupts: stored(store, item.interrupts)?,
         error: item.error.map(error_info),
         nodes: nodes.collect::<Result<_>>()?,
-        metrics: item
-            .metrics
-            .into_iter()
-            .map(score_record)
-            .collect::<Result<_>>()?,
+        metrics: item.metrics.into_iter().map(score_record).collect::<Result<_>>()?,
         usage: item.usage.map(parse).transpose()?,
         warnings: item.warnings,
         duration_us: micros(item.duration_s),
@@ -349,12 +316,7 @@ fn node_record(store: &dyn Store, attempt: u32, item: NodeItem) -> Result<NodeRe
 }
 
 fn error_info((kind, message, traceback, node): ErrorTuple) -> ErrorInfo {
-    ErrorInfo {
-        kind,
-        message,
-        traceback,
-        node,
-    }
+    ErrorInfo { kind, message, traceback, node }
 }
 
 pub(crate) fn score_record(tuple: ScoreTuple) -> Result<ScoreRecord> {
@@ -362,28 +324,16 @@ pub(crate) fn score_record(tuple: ScoreTuple) -> Result<ScoreRecord> {
     let direction = Direction::parse(&direction)
         .ok_or_else(|| invalid(format!("`{direction}` is no direction: use `max` or `min`")))?;
     if value.is_some_and(|value| !value.is_finite()) {
-        return Err(invalid(format!(
-            "the score `{name}` is not a finite number"
-        )));
+        return Err(invalid(format!("the score `{name}` is not a finite number")));
     }
-    Ok(ScoreRecord {
-        name,
-        value,
-        direction,
-        source,
-        reason,
-        error,
-    })
+    Ok(ScoreRecord { name, value, direction, source, reason, error })
 }
 
 fn parse(text: String) -> Result<serde_json::Value> {
     serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "microseconds of any real date fit"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "microseconds of any real date fit")]
 fn timestamp(seconds: f64) -> Timestamp {
     Timestamp::from_micros((seconds * 1e6).round() as i64)
 }

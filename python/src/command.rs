@@ -39,13 +39,7 @@ impl RequestRef {
         let store = engine.engine().store();
         Ok(py.detach(|| {
             on_terminal(|terminal, surroundings| {
-                wtb_cli::conclude(
-                    terminal,
-                    surroundings,
-                    store.as_ref(),
-                    &batch,
-                    self.output(),
-                )
+                wtb_cli::conclude(terminal, surroundings, store.as_ref(), &batch, self.output())
             })
         }))
     }
@@ -109,8 +103,5 @@ pub(crate) fn start(
 
 fn on_terminal<T>(act: impl FnOnce(&mut Terminal<'_>, &Surroundings<'_>) -> T) -> T {
     let environment = |name: &str| std::env::var(name).ok();
-    act(
-        &mut Terminal::system(&environment),
-        &Surroundings::system(&environment),
-    )
+    act(&mut Terminal::system(&environment), &Surroundings::system(&environment))
 }

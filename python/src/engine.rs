@@ -22,31 +22,14 @@ use crate::errors::{Result, invalid};
 use crate::rows::{self, ValueRef, value_ref};
 
 /// `(id, group, tags, input, expected)`.
-type CaseTuple = (
-    String,
-    Option<String>,
-    Vec<String>,
-    Payload,
-    Option<Payload>,
-);
+type CaseTuple = (String, Option<String>, Vec<String>, Payload, Option<Payload>);
 /// `(json, input, output, state, interrupts)`.
-type ExecutionRow = (
-    String,
-    Option<ValueRef>,
-    Option<ValueRef>,
-    Option<ValueRef>,
-    Option<ValueRef>,
-);
+type ExecutionRow =
+    (String, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>);
 /// `(json, input, output)`.
 type NodeRow = (String, Option<ValueRef>, Option<ValueRef>);
 /// `(id, group, tags, input, expected)`.
-type CaseRow = (
-    String,
-    Option<String>,
-    Vec<String>,
-    ValueRef,
-    Option<ValueRef>,
-);
+type CaseRow = (String, Option<String>, Vec<String>, ValueRef, Option<ValueRef>);
 
 /// An open store and the session that works with it.
 #[pyclass(frozen, module = "wtb._native")]
@@ -77,11 +60,7 @@ impl EngineRef {
     }
 
     fn summary(&self, summary: &BatchSummary) -> Result<Json> {
-        let owner = summary
-            .batch
-            .session
-            .as_ref()
-            .filter(|_| !summary.batch.status.is_final());
+        let owner = summary.batch.session.as_ref().filter(|_| !summary.batch.status.is_final());
         let alive = match owner {
             Some(owner) => session::is_alive(&self.store()?.session(owner)?, now()),
             None => false,
@@ -142,13 +121,7 @@ impl EngineRef {
         seed: u64,
         timeout_ms: Option<u64>,
     ) -> Result<ActiveBatchRef> {
-        let plan = SinglePlan {
-            workflow,
-            variant,
-            input: value(&input),
-            seed,
-            timeout_ms,
-        };
+        let plan = SinglePlan { workflow, variant, input: value(&input), seed, timeout_ms };
         let active = py.detach(|| self.0.submit_single(plan))?;
         Ok(self.handle(active))
     }
@@ -166,10 +139,8 @@ impl EngineRef {
         executions: Vec<String>,
     ) -> Result<ActiveBatchRef> {
         let batch = batch_id(batch)?;
-        let executions = executions
-            .iter()
-            .map(|id| execution_id(id))
-            .collect::<Result<Vec<_>>>()?;
+        let executions =
+            executions.iter().map(|id| execution_id(id)).collect::<Result<Vec<_>>>()?;
         let active = py.detach(|| self.0.retry(&batch, &executions))?;
         Ok(self.handle(active))
     }
@@ -195,38 +166,25 @@ impl EngineRef {
     ) -> Result<ActiveBatchRef> {
         let batch = batch_id(batch)?;
         let (variants, cases) = (variant_records(variants)?, case_plans(cases));
-        let extension = Extension {
-            variants,
-            cases,
-            repeats,
-        };
+        let extension = Extension { variants, cases, repeats };
         let active = py.detach(|| self.0.extend(&batch, extension))?;
         Ok(self.handle(active))
     }
 
     /// Returns the handle on a batch that this session drives.
     fn active(&self, batch: &str) -> Result<Option<ActiveBatchRef>> {
-        Ok(self
-            .0
-            .active(&batch_id(batch)?)
-            .map(|active| self.handle(active)))
+        Ok(self.0.active(&batch_id(batch)?).map(|active| self.handle(active)))
     }
 
     fn put_scores(&self, py: Python<'_>, execution: &str, scores: Vec<ScoreTuple>) -> Result<()> {
         let execution = execution_id(execution)?;
-        let scores = scores
-            .into_iter()
-            .map(score_record)
-            .collect::<Result<Vec<_>>>()?;
+        let scores = scores.into_iter().map(score_record).collect::<Result<Vec<_>>>()?;
         Ok(py.detach(|| self.0.put_scores(&execution, scores))?)
     }
 
     fn set_spec(&self, py: Python<'_>, batch: &str, spec: &str) -> Result<()> {
         let spec = Box::new(serde_json::from_str(spec).map_err(unreadable)?);
-        let change = Change::SetBatchSpec {
-            batch: batch_id(batch)?,
-            spec,
-        };
+        let change = Change::SetBatchSpec { batch: batch_id(batch)?, spec };
         self.with_store(py, |store| store.commit(UnitOfWork::silent(change)))?;
         Ok(())
     }
@@ -245,9 +203,7 @@ impl EngineRef {
         execution: Option<&str>,
     ) -> Result<u64> {
         if !kind.starts_with(CUSTOM_PREFIX) {
-            return Err(invalid(format!(
-                "`{kind}`: kinds of your own begin with `custom.`"
-            )));
+            return Err(invalid(format!("`{kind}`: kinds of your own begin with `custom.`")));
         }
         let data = serde_json::from_str(data).map_err(unreadable)?;
         let batch = batch.map(batch_id).transpose()?;
@@ -263,20 +219,13 @@ impl EngineRef {
         sequence: u64,
         error: String,
     ) -> Result<()> {
-        let body = EventBody::SubscriberFailed {
-            subscriber,
-            sequence,
-            error,
-        };
+        let body = EventBody::SubscriberFailed { subscriber, sequence, error };
         py.detach(|| self.0.publish(None, None, body))?;
         Ok(())
     }
 
     /// Returns journal entries as one JSON array.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one argument for each way to filter"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "one argument for each way to filter")]
     fn journal(
         &self,
         py: Python<'_>,
@@ -334,11 +283,7 @@ impl EngineRef {
         limit: Option<u64>,
     ) -> Result<String> {
         let status = parse_status(status, "batch", BatchStatus::parse)?;
-        let filter = BatchFilter {
-            workflow,
-            status,
-            name_contains,
-        };
+        let filter = BatchFilter { workflow, status, name_contains };
         py.detach(|| {
             let page = limit.map_or(Page::ALL, Page::first);
             let summaries = self.store()?.batches(&filter, page)?;
@@ -352,37 +297,24 @@ impl EngineRef {
         let batch = batch_id(batch)?;
         let variants = self.with_store(py, |store| store.variants(&batch))?;
         let pairs = variants.into_iter();
-        Ok(pairs
-            .map(|variant| (variant.name, variant.description.to_string()))
-            .collect())
+        Ok(pairs.map(|variant| (variant.name, variant.description.to_string())).collect())
     }
 
     fn cases(&self, py: Python<'_>, batch: &str) -> Result<Vec<CaseRow>> {
         let batch = batch_id(batch)?;
         let cases = self.with_store(py, |store| store.cases(&batch))?;
         let row = |case: wtb_model::CaseRecord| {
-            (
-                case.id,
-                case.group,
-                case.tags,
-                ValueRef(case.input),
-                value_ref(case.expected),
-            )
+            (case.id, case.group, case.tags, ValueRef(case.input), value_ref(case.expected))
         };
         Ok(cases.into_iter().map(row).collect())
     }
 
     fn execution(&self, py: Python<'_>, id: &str) -> Result<ExecutionRow> {
         let id = execution_id(id)?;
-        Ok(execution_row(
-            self.with_store(py, |store| store.execution(&id))?,
-        ))
+        Ok(execution_row(self.with_store(py, |store| store.execution(&id))?))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one argument for each way to filter"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "one argument for each way to filter")]
     fn executions(
         &self,
         py: Python<'_>,
@@ -421,17 +353,9 @@ impl EngineRef {
         let attempts: Vec<_> = detail.attempts.iter().map(rows::attempt).collect();
         let scores: Vec<_> = detail.scores.iter().map(rows::score).collect();
         let nodes = detail.nodes.into_iter().map(|node| {
-            (
-                rows::node(&node).to_string(),
-                value_ref(node.input),
-                value_ref(node.output),
-            )
+            (rows::node(&node).to_string(), value_ref(node.input), value_ref(node.output))
         });
-        Ok((
-            Json::from(attempts).to_string(),
-            Json::from(scores).to_string(),
-            nodes.collect(),
-        ))
+        Ok((Json::from(attempts).to_string(), Json::from(scores).to_string(), nodes.collect()))
     }
 
     /// Returns all scores of a batch as a JSON object from execution id to its scores.
@@ -440,9 +364,7 @@ impl EngineRef {
         py.detach(|| {
             let mut by_execution = serde_json::Map::new();
             for (execution, score) in self.store()?.scores(&batch)? {
-                let own = by_execution
-                    .entry(String::from(execution))
-                    .or_insert_with(|| json!([]));
+                let own = by_execution.entry(String::from(execution)).or_insert_with(|| json!([]));
                 if let Some(own) = own.as_array_mut() {
                     own.push(rows::score(&score));
                 }
@@ -469,18 +391,12 @@ impl EngineRef {
         metric: Option<String>,
         baseline: Option<String>,
     ) -> Result<(String, String)> {
-        let batches = batches
-            .iter()
-            .map(|id| batch_id(id))
-            .collect::<Result<Vec<_>>>()?;
+        let batches = batches.iter().map(|id| batch_id(id)).collect::<Result<Vec<_>>>()?;
         let request = CompareRequest { metric, baseline };
         let store = self.store()?;
         let comparison = py.detach(|| compare_batches(store.as_ref(), &batches, &request))?;
         let text = wtb_cli::render_comparison(&comparison);
-        Ok((
-            serde_json::to_string(&comparison).map_err(unreadable)?,
-            text,
-        ))
+        Ok((serde_json::to_string(&comparison).map_err(unreadable)?, text))
     }
 }
 
@@ -542,10 +458,7 @@ pub(crate) fn execution_id(text: &str) -> Result<ExecutionId> {
     text.parse().map_err(|error| invalid(format!("{error}")))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "microseconds of any real date fit"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "microseconds of any real date fit")]
 fn timestamp(seconds: f64) -> Timestamp {
     Timestamp::from_micros((seconds * 1e6).round() as i64)
 }

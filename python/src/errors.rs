@@ -70,9 +70,7 @@ fn class_of(error: &EngineError) -> &'static str {
 
 fn raise(class: &str, message: &str) -> PyErr {
     Python::attach(|py| {
-        let found = py
-            .import("wtb.errors")
-            .and_then(|module| module.getattr(class));
+        let found = py.import("wtb.errors").and_then(|module| module.getattr(class));
         match found.and_then(|found| found.cast_into::<PyType>().map_err(PyErr::from)) {
             Ok(class) => PyErr::from_type(class, (message.to_owned(),)),
             Err(error) => error,

@@ -36,18 +36,12 @@ pub(crate) fn value_ref(value: Option<StoredValue>) -> Option<ValueRef> {
 
 fn seconds(at: Option<Timestamp>) -> Json {
     // Microseconds of today have 51 bits: a double holds them exactly.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds since 1970 are below 2^53"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 are below 2^53")]
     at.map_or(Json::Null, |at| json!(at.as_micros() as f64 / 1e6))
 }
 
 fn duration(micros: Option<u64>) -> Json {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "durations are far below 2^53 microseconds"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53 microseconds")]
     micros.map_or(Json::Null, |micros| json!(micros as f64 / 1e6))
 }
 

@@ -25,28 +25,19 @@ impl DisplayRef {
     fn update(&self, py: Python<'_>, active: &ActiveBatchRef) {
         py.detach(|| {
             let progress = active.active().progress();
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .update(&progress);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).update(&progress);
         });
     }
 
     fn note(&self, py: Python<'_>, text: &str) {
         py.detach(|| {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .note(text);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).note(text);
         });
     }
 
     fn finish(&self, py: Python<'_>) {
         py.detach(|| {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .finish();
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).finish();
         });
     }
 }

@@ -2,17 +2,21 @@
 
 import json
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Required, TypedDict
+from weakref import WeakValueDictionary
 
 from wtb import _plan, _restore, _values
 from wtb._drive import Drive, ProgressLike
+from wtb._evaluator import check_timeout
 from wtb._job import Job
 from wtb._native import EngineRef
+from wtb._scoring import ScoringPool
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
-from wtb.evaluators import Evaluator, resolve_evaluators, restore_evaluators
-from wtb.execution import Execution
+from wtb.evaluators import Evaluator, resolve_evaluators
+from wtb.execution import CaseRows, Execution
 from wtb.registry import Registry, registered
 from wtb.runners import BatchTestRunner, resolve_runner
 from wtb.variants import Variant, VariantLike, normalise_variants
@@ -21,7 +25,10 @@ from wtb.workflow import as_workflow
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
 
-__all__ = ["BatchArguments", "Core"]
+__all__ = ["Again", "BatchArguments", "Core", "Plan", "ResumeArguments", "SingleArguments"]
+
+JOBS_MAX = 64
+"""Of so many batches and single executions a bench remembers workflow and variants as objects."""
 
 
 class BatchArguments(TypedDict, total=False):
@@ -61,6 +68,40 @@ class SingleArguments(TypedDict):
     checkpoints: str
 
 
+class ResumeArguments(TypedDict, total=False):
+    """How a batch is taken up; `TestBench.resume_batch` says what each means."""
+
+    workflow: object
+    variants: Sequence[VariantLike] | None
+    evaluators: Sequence[Any] | None
+    config: Mapping[str, Any] | None
+    context: Any
+    runner: str | BatchTestRunner | None
+    max_workers: int | None
+    progress: ProgressLike
+
+
+class Again(NamedTuple):
+    """What a program passes again of a stored batch; None leaves it to the store."""
+
+    workflow: object = None
+    variants: Sequence[VariantLike] | None = None
+    evaluators: Sequence[Any] | None = None
+    config: Mapping[str, Any] | None = None
+    context: Any = None
+
+
+class Plan(NamedTuple):
+    """What workers and evaluators of a batch need, and how it is driven."""
+
+    job: Job
+    evaluators: Sequence[Evaluator]
+    place: BatchTestRunner
+    workers: int
+    evaluator_timeout: float
+    progress: ProgressLike
+
+
 class Core:
     """An open engine, the workflows known by name, and what this program drives.
 
@@ -71,8 +112,9 @@ class Core:
     def __init__(self, url: str) -> None:
         self.engine = EngineRef(url)
         self.registry = Registry(registered)
-        self._jobs: dict[str, tuple[Job, Sequence[Evaluator]]] = {}
-        self._drives: dict[str, Drive] = {}
+        # What drives a batch is kept by its thread while it runs, then by its `Batch` objects.
+        self._drives: WeakValueDictionary[str, Drive] = WeakValueDictionary()
+        self._jobs: OrderedDict[str, tuple[Job, Sequence[Evaluator]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def single(
@@ -81,8 +123,8 @@ class Core:
         initial_state: object,
         runner: str | BatchTestRunner,
         arguments: SingleArguments,
-    ) -> "tuple[ActiveBatchRef, Drive]":
-        """Create a single execution, ready to be driven."""
+    ) -> tuple[str, Drive]:
+        """Create a single execution, ready to be driven; returns its id and its drive."""
         self.engine.check_process()
         _plan.check_checkpoints(arguments["checkpoints"])
         place = resolve_runner(runner)
@@ -94,13 +136,15 @@ class Core:
         job = Job(owner, variants, [case], arguments["config"], arguments["context"])
         job.check()
         active = self.engine.submit_single(
-            owner.name,
+            _plan.storable(owner.name, "the workflow's name"),
             _plan.name_of(variants[0]),
             _values.dump(initial_state, "the initial state", []),
             _plan.checked_seed(arguments["seed"]),
             _plan.milliseconds(arguments["timeout"], "timeout"),
         )
-        return active, Drive(active, job, place, 1)
+        execution = active.executions()[0]
+        self.remember(execution, job, ())
+        return execution, Drive(active, job, place, 1)
 
     def create(
         self,
@@ -123,124 +167,123 @@ class Core:
         """Create a batch, ready to be driven."""
         self.engine.check_process()
         _plan.check_checkpoints(checkpoints)
+        _plan.check_progress(progress)
         place = resolve_runner(runner)
         _plan.warn_of_inline_timeout(place, settings.get("timeout"))
         workers = _plan.worker_count(place, max_workers)
+        patience = check_timeout(evaluator_timeout, "the evaluators")
         owner = as_workflow(workflow)
         cases = _plan.limited(normalise_cases(test_cases), limit)
         resolved = resolve_evaluators(evaluators)
         job = Job(owner, normalise_variants(owner, variants), cases, config, context)
         job.check()
         front = _restore.describe_settings(config, context)
-        spec = _plan.batch_spec(
-            place.kind, workers, resolved, evaluator_timeout, front=front, **settings
-        )
+        spec = _plan.batch_spec(place.kind, workers, resolved, patience, front=front, **settings)
         active = self.engine.submit(
-            name,
-            owner.name,
+            _plan.text_or_none(name, "name"),
+            _plan.storable(owner.name, "the workflow's name"),
             _plan.reference_of(workflow, owner),
             json.dumps(spec),
             [(_plan.name_of(one), _restore.describe_variant(one)) for one in job.variants],
             _plan.case_rows(cases),
         )
-        return self._driven(active, job, resolved, place, workers, progress, evaluator_timeout)
+        return self._driven(active, Plan(job, resolved, place, workers, patience, progress))
 
-    def _driven(
-        self,
-        active: "ActiveBatchRef",
-        job: Job,
-        evaluators: Sequence[Evaluator],
-        place: BatchTestRunner,
-        workers: int,
-        progress: ProgressLike,
-        evaluator_timeout: float,
-    ) -> tuple[Batch, Drive]:
-        from wtb._scoring import ScoringPool
-
-        cases = {one.id: one for one in job.cases}
-
-        def load(execution: str) -> tuple[Execution, Case]:
-            found = Execution(self.engine, self.engine.execution(execution))
-            return found, cases[found.case_id]
-
-        scoring = (
-            ScoringPool(active, evaluators, load, timeout=evaluator_timeout) if evaluators else None
-        )
-        drive = Drive(active, job, place, workers, scoring, progress)
-        found = active.id or ""
-        with self._lock:
-            self._jobs[found] = (job, evaluators)
-            self._drives[found] = drive
-        return Batch(self.engine, found, drive), drive
-
-    def take_up(
-        self,
-        data: Mapping[str, Any],
-        job: Job,
-        evaluators: Sequence[Evaluator],
-        begin: "Callable[[], ActiveBatchRef]",
-        runner: str | BatchTestRunner | None,
-        max_workers: int | None,
-        progress: ProgressLike,
-    ) -> Batch:
-        """Drive a stored batch that `begin` takes up; see `TestBench.resume_batch`."""
+    def take_up(self, plan: Plan, begin: "Callable[[], ActiveBatchRef]") -> tuple[Batch, Drive]:
+        """Return a stored batch that `begin` takes up, ready to be driven."""
         self.engine.check_process()
-        spec = data["spec"]
-        place = resolve_runner(runner or spec["runner"])
-        workers = _plan.worker_count(place, max_workers or spec["max_workers"])
-        timeout = spec["front"].get("evaluator_timeout", 60.0)
-        batch, drive = self._driven(begin(), job, evaluators, place, workers, progress, timeout)
-        drive.run()
-        return batch
+        return self._driven(begin(), plan)
 
-    def job(
+    def plan(
         self,
         data: Mapping[str, Any],
-        workflow: object,
-        evaluators: Sequence[Any] | None,
-        **settings: Any,
-    ) -> tuple[Job, Sequence[Evaluator]]:
-        """Return what workers and evaluators of a stored batch need, known or found again."""
-        known = self._jobs.get(data["id"])
-        given_again = [workflow, evaluators, *settings.values()]
-        if known is not None and all(one is None for one in given_again):
-            return known
-        owner = _restore.restore_workflow(data, workflow, self.registry)
-        job = Job(
-            owner,
-            _restore.restore_variants(self.engine, data["id"], owner),
-            _restore.restore_cases(self.engine, data["id"]),
-            *_restore.restore_settings(data, settings),
+        again: Again,
+        runner: str | BatchTestRunner | None = None,
+        max_workers: int | None = None,
+        progress: ProgressLike = None,
+    ) -> Plan:
+        """Return what is needed to take up a stored batch, known or found again."""
+        _plan.check_progress(progress)
+        spec = data["spec"]
+        place = resolve_runner(spec["runner"] if runner is None else runner)
+        asked = spec["max_workers"] if max_workers is None else max_workers
+        workers = _plan.worker_count(place, asked)
+        known = self.remembered(data["id"])
+        anew = known is None or any(one is not None for one in again._replace(evaluators=None))
+        job = self._job_again(data, again) if known is None or anew else known[0]
+        evaluators = _restore.restore_batch_evaluators(
+            data, again.evaluators, () if known is None else known[1]
         )
-        job.check()
-        if evaluators is not None:
-            return job, resolve_evaluators(evaluators)
-        return job, restore_evaluators(data["spec"]["evaluators"])
+        patience = spec["front"]["evaluator_timeout"]
+        return Plan(job, evaluators, place, workers, patience, progress)
+
+    def remembered(self, id: str) -> tuple[Job, Sequence[Evaluator]] | None:  # noqa: A002
+        """Return what this bench ran a batch or single execution with, if it still knows."""
+        with self._lock:
+            return self._jobs.get(id)
+
+    def remember(self, id: str, job: Job, evaluators: Sequence[Evaluator]) -> None:  # noqa: A002
+        """Keep what a batch or single execution is run with, for when it is taken up again."""
+        with self._lock:
+            self._jobs[id] = (job, evaluators)
+            self._jobs.move_to_end(id)
+            while len(self._jobs) > JOBS_MAX:
+                self._jobs.popitem(last=False)
 
     def stored(self, batch: Batch | str) -> dict[str, Any]:
         """Return what the store says of a batch."""
-        found = batch.id if isinstance(batch, Batch) else self.engine.find_batch(batch)
-        data: dict[str, Any] = json.loads(self.engine.batch(found))
+        data: dict[str, Any] = json.loads(self.engine.batch(self.batch_id(batch)))
         return data
 
-    def batch_id(self, batch: Batch | str | None) -> str | None:
-        """Return the id of a batch that is given as itself, an id, a prefix, or not at all."""
-        if batch is None or isinstance(batch, Batch):
-            return None if batch is None else batch.id
-        return self.engine.find_batch(batch)
+    def batch_id(self, batch: Batch | str) -> str:
+        """Return the id of a batch that is given as itself, an id, a prefix, or "latest"."""
+        return batch.id if isinstance(batch, Batch) else self.engine.find_batch(batch)
+
+    def execution_id(self, execution: Execution | str) -> str:
+        """Return the id of an execution that is given as itself, an id, a prefix, or "latest"."""
+        if isinstance(execution, Execution):
+            return execution.id
+        return self.engine.find_execution(execution)
 
     def batch(self, id: str) -> Batch:  # noqa: A002
         """Return a batch by its whole id."""
-        return Batch(self.engine, id, self._drives.get(id))
+        return Batch(self.engine, id, self._drives)
 
     def execution(self, id: str) -> Execution:  # noqa: A002
-        """Return an execution by id, unique prefix, or "latest"."""
-        return Execution(self.engine, self.engine.execution(self.engine.find_execution(id)))
+        """Return an execution by its whole id."""
+        return Execution(self.engine, self.engine.execution(id))
 
     def close_batches(self) -> None:
         """Leave batches under way to a later session."""
+        for drive in list(self._drives.values()):
+            drive.close()
         with self._lock:
-            drives, self._drives = list(self._drives.values()), {}
-        for drive in drives:
-            if drive.active.is_under_way():
-                drive.active.abandon()
+            self._jobs.clear()
+
+    def _driven(self, active: "ActiveBatchRef", plan: Plan) -> tuple[Batch, Drive]:
+        cases = {one.id: one for one in plan.job.cases}
+        rows = CaseRows(self.engine)
+
+        def load(execution: str) -> tuple[Execution, Case]:
+            found = Execution(self.engine, self.engine.execution(execution), rows)
+            return found, cases[found.case_id]
+
+        scoring = None
+        if plan.evaluators:
+            scoring = ScoringPool(active, plan.evaluators, load, timeout=plan.evaluator_timeout)
+        drive = Drive(active, plan.job, plan.place, plan.workers, scoring, plan.progress)
+        found = active.id or ""
+        self._drives[found] = drive
+        self.remember(found, plan.job, plan.evaluators)
+        return self.batch(found), drive
+
+    def _job_again(self, data: Mapping[str, Any], again: Again) -> Job:
+        owner = _restore.restore_workflow(data, again.workflow, self.registry)
+        job = Job(
+            owner,
+            _restore.restore_variants(self.engine, data["id"], owner, again.variants),
+            _restore.restore_cases(self.engine, data["id"]),
+            *_restore.restore_settings(data, {"config": again.config, "context": again.context}),
+        )
+        job.check()
+        return job

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtb import _native
 from wtb._job import aattempted
-from wtb.batch import Progress, poll_until
+from wtb._progress import Progress, poll_until
 from wtb.errors import WtbError
 
 if TYPE_CHECKING:

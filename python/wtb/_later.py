@@ -1,12 +1,17 @@
 """What is done to a stored batch or execution: extend, retry, cancel, score."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from wtb import _plan, _restore
+from wtb import _plan, _restore, _values
+from wtb._core import Again, Core
 from wtb._drive import Drive, ProgressLike
 from wtb._job import Job
+from wtb._progress import poll_until
+from wtb._scoring import score_executions
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
 from wtb.errors import ConfigurationError, InvalidTransitionError
@@ -17,25 +22,29 @@ from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import as_workflow
 
 if TYPE_CHECKING:
-    from wtb._core import Core
+    from wtb._native import ActiveBatchRef
 
 __all__ = ["cancel", "extend", "retry_in_batch", "retry_single", "score"]
 
+SCORING_WORKERS = 4
+
 
 def extend(
-    core: "Core",
+    core: Core,
     batch: Batch | str,
     variants: Sequence[VariantLike],
     test_cases: Sequence[Case | Mapping[str, Any]],
     repeats: int,
-    workflow: object,
+    again: Again,
     progress: ProgressLike,
-) -> Batch:
-    """Add to a batch and run what is new; see `TestBench.extend`."""
+) -> tuple[Batch, Drive]:
+    """Add to a batch; what is new is ready to be driven. See `TestBench.extend`."""
+    more = _plan.count(repeats, "repeats", 0)
     data = core.stored(batch)
-    job, known = core.job(data, workflow, None)
-    added = normalise_variants(job.workflow, variants) if variants else []
-    cases = normalise_cases(test_cases) if test_cases else []
+    plan = core.plan(data, again, progress=progress)
+    job = plan.job
+    added = normalise_variants(job.workflow, variants) if variants != () else []
+    cases = normalise_cases(test_cases) if test_cases != () else []
     _plan.check_new_names(job, added, cases)
     whole = Job(
         job.workflow, [*job.variants, *added], [*job.cases, *cases], job.config, job.context
@@ -44,56 +53,62 @@ def extend(
     described = [(_plan.name_of(one), _restore.describe_variant(one)) for one in added]
     rows = _plan.case_rows(cases)
     return core.take_up(
-        data,
-        whole,
-        known,
-        lambda: core.engine.extend(data["id"], described, rows, repeats),
-        None,
-        None,
-        progress,
+        plan._replace(job=whole), lambda: core.engine.extend(data["id"], described, rows, more)
     )
 
 
 def retry_in_batch(
-    core: "Core",
+    core: Core,
     batch: str,
     executions: Sequence[Execution],
     errors_only: bool,
-    workflow: object,
+    again: Again,
     progress: ProgressLike,
 ) -> Batch:
     """Run executions of a batch again; see `TestBench.retry`."""
     chosen = [one.id for one in executions if _plan.is_retried(one, errors_only)]
     if not chosen:
         return core.batch(batch)
-    data = core.stored(batch)
-    job, known = core.job(data, workflow, None)
-    return core.take_up(
-        data, job, known, lambda: core.engine.retry(batch, chosen), None, None, progress
-    )
+    plan = core.plan(core.stored(batch), again, progress=progress)
+    found, drive = core.take_up(plan, lambda: core.engine.retry(batch, chosen))
+    drive.run()
+    return found
 
 
 def retry_single(
-    core: "Core", execution: Execution, errors_only: bool, workflow: object
+    core: Core, execution: Execution, errors_only: bool, workflow: object
 ) -> Execution:
     """Run a single execution again; see `TestBench.retry`."""
     if not _plan.is_retried(execution, errors_only):
         return execution
-    if execution.variant != "baseline":
-        raise ConfigurationError(
-            f"execution {execution.id} ran variant {execution.variant!r}, which a single "
-            "execution does not keep: call run() again with that variant"
-        )
-    given = workflow if workflow is not None else core.registry.get(execution.workflow)
-    owner = as_workflow(given)
-    job = Job(owner, normalise_variants(owner, [Variant()]), [Case(execution.input, id="input")])
-    job.check()
+    known = core.remembered(execution.id)
+    if known is not None and workflow is None:
+        job = known[0]
+    else:
+        job = _job_of_single(core, execution, workflow)
     active = core.engine.retry_single(execution.id, None)
     Drive(active, job, resolve_runner("inline"), 1).run()
     return core.execution(execution.id)
 
 
-def cancel(core: "Core", target: Batch | Execution) -> None:
+def _job_of_single(core: Core, execution: Execution, workflow: object) -> Job:
+    if execution.variant != "baseline":
+        raise ConfigurationError(
+            f"execution {execution.id} ran variant {execution.variant!r}, which a single "
+            "execution does not keep: call run() again with that variant"
+        )
+    if not _values.is_whole(execution.input):
+        raise ConfigurationError(
+            f"the input of execution {execution.id} could not be stored: call run() again"
+        )
+    given = workflow if workflow is not None else core.registry.get(execution.workflow)
+    owner = as_workflow(given)
+    job = Job(owner, normalise_variants(owner, [Variant()]), [Case(execution.input, id="input")])
+    job.check()
+    return job
+
+
+def cancel(core: Core, target: Batch | Execution) -> None:
     """Cancel a batch or one of its executions; see `TestBench.cancel`."""
     if isinstance(target, Execution):
         active = core.engine.active(target.batch_id) if target.batch_id else None
@@ -102,37 +117,51 @@ def cancel(core: "Core", target: Batch | Execution) -> None:
                 f"execution {target.id} is not under way in this program (status {target.status!r})"
             )
         active.cancel_execution(target.id)
-        return
-    active = core.engine.active(target.id)
-    if active is None:
-        if not target.is_unfinished:
-            raise InvalidTransitionError(
-                f"batch {target.id} has ended (status {target.status!r}); nothing to cancel"
-            )
-        active = core.engine.resume(target.id)
-    active.cancel()
+    else:
+        active = core.engine.active(target.id) or _taken(core, target)
+        active.cancel()
+        poll_until(lambda rest: active.wait(rest) is not None, None)
+    core.engine.flush()
+
+
+def _taken(core: Core, batch: Batch) -> "ActiveBatchRef":
+    if not batch.is_unfinished:
+        raise InvalidTransitionError(
+            f"batch {batch.id} has ended (status {batch.status!r}); nothing to cancel"
+        )
+    return core.engine.resume(batch.id)
 
 
 def score(
-    core: "Core", batch: Batch | str, evaluators: Sequence[Any], evaluator_timeout: float
+    core: Core,
+    batch: Batch | str,
+    evaluators: Sequence[Any],
+    evaluator_timeout: float,
+    stopped: threading.Event,
 ) -> Batch:
-    """Score a batch's finished executions; see `TestBench.score`."""
-    from wtb._scoring import score_executions
-
+    """Score a batch's finished executions until `stopped` is set; see `TestBench.score`."""
+    core.engine.check_process()
     data = core.stored(batch)
     resolved = resolve_evaluators(evaluators)
+    if not resolved:
+        raise ConfigurationError("there is nothing to score with: name at least one evaluator")
     cases = {one.id: one for one in _restore.restore_cases(core.engine, data["id"])}
-    done = [one for one in core.batch(data["id"]).results if one.succeeded]
+    found = core.batch(data["id"])
+    pairs = ((one, cases[one.case_id]) for one in found.results if one.succeeded)
     score_executions(
-        [(one, cases[one.case_id]) for one in done],
+        takewhile(lambda _: not stopped.is_set(), pairs),
         resolved,
         core.engine.put_scores,
-        workers=4,
+        workers=SCORING_WORKERS,
         timeout=evaluator_timeout,
     )
-    core.engine.flush()
     described = {one["name"]: one for one in data["spec"]["evaluators"]}
     described.update({one.name: one.describe() for one in resolved})
     spec = {**data["spec"], "evaluators": [*described.values()]}
     core.engine.set_spec(data["id"], json.dumps(spec))
-    return core.batch(data["id"])
+    core.engine.flush()
+    known = core.remembered(data["id"])
+    if known is not None:
+        own = {one.name: one for one in (*known[1], *resolved)}
+        core.remember(data["id"], known[0], list(own.values()))
+    return found

@@ -119,7 +119,18 @@ def text_or_none(value: Any, what: str) -> str | None:
         return None
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{what} is a text, not {value!r}")
-    return _values.printable(value)
+    return storable(value, what)
+
+
+def storable(text: str, what: str) -> str:
+    """Return a text that can be stored as UTF-8.
+
+    Raises:
+        ConfigurationError: It holds lone surrogates.
+    """
+    if _values.printable(text) != text:
+        raise ConfigurationError(f"{what}, {text!r}, holds characters that cannot be stored")
+    return text
 
 
 def worker_count(runner: "BatchTestRunner", asked: int | None) -> int:
@@ -200,6 +211,8 @@ def case_rows(cases: "Sequence[Case]") -> "list[CaseTuple]":
     """
     rows: list[CaseTuple] = []
     for case in cases:
+        for text in (case.id, case.group or "", *case.tags):
+            storable(text, f"what names case {case.id!r}")
         refused: list[str] = []
         given = _values.dump(case.input, f"the input of case {case.id!r}", refused)
         expected = (
@@ -221,7 +234,7 @@ def reference_of(given: object, workflow: Workflow) -> str | None:
 
 def name_of(variant: Variant) -> str:
     """Return a normalised variant's name."""
-    return variant.name or "baseline"
+    return storable(variant.name or "baseline", "a variant's name")
 
 
 def check_new_names(job: "Job", variants: Sequence[Variant], cases: "Sequence[Case]") -> None:

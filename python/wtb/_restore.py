@@ -1,15 +1,23 @@
 """Finds again, in a later session, what a stored batch was made of."""
 
 import json
+import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtb import _values
 from wtb.cases import Case
-from wtb.errors import UnknownVariantError, WorkflowImportError, WorkflowNotBoundError
-from wtb.variants import Variant, normalise_variants
+from wtb.errors import (
+    ConfigurationError,
+    UnknownVariantError,
+    WorkflowImportError,
+    WorkflowNotBoundError,
+    did_you_mean,
+)
+from wtb.evaluators import Evaluator, resolve_evaluators, restore_evaluators
+from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import Workflow, as_workflow, import_reference
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "describe_settings",
     "describe_variant",
+    "restore_batch_evaluators",
     "restore_cases",
     "restore_settings",
     "restore_variants",
@@ -29,7 +38,7 @@ __all__ = [
 def describe_variant(variant: Variant) -> str:
     """Return a variant as the store keeps it: JSON, with what cannot be found again by name."""
     described = variant.describe()
-    described["by_value"] = _by_value(variant, described)
+    described["by_value"] = _by_value(variant)
     return json.dumps(described)
 
 
@@ -40,7 +49,7 @@ def describe_settings(config: Mapping[str, Any] | None, context: Any) -> dict[st
     is started elsewhere (`wtb resume`) looks there, too.
     """
     given = {"config": config, "context": context}
-    kept = {name: value for name, value in given.items() if _is_json(value, value)}
+    kept = {name: value for name, value in given.items() if _is_json(value)}
     return {
         **kept,
         "by_value": [name for name in given if name not in kept],
@@ -94,20 +103,42 @@ def restore_workflow(data: Mapping[str, Any], given: object, registry: "Registry
     return target if isinstance(target, Workflow) else Workflow(data["workflow"], reference)
 
 
-def restore_variants(engine: "EngineRef", batch: str, workflow: Workflow) -> list[Variant]:
+def restore_variants(
+    engine: "EngineRef", batch: str, workflow: Workflow, given: "Sequence[VariantLike] | None"
+) -> list[Variant]:
     """Return the variants of a stored batch, in its order.
 
+    Args:
+        engine: Where the batch is stored.
+        batch: Its id.
+        workflow: Its workflow.
+        given: Variants that the caller passes again, which are found by their names.
+
     Raises:
+        UnknownVariantError: One that is passed again is none of the batch.
         WorkflowNotBoundError: One holds something that only the program that made it had.
     """
     variants = []
-    for name, text in engine.variants(batch):
+    stored = engine.variants(batch)
+    again = {one.name: one for one in (normalise_variants(workflow, given) if given else ())}
+    names = [name for name, _ in stored]
+    for name in again:
+        if name not in names:
+            raise UnknownVariantError(
+                f"batch {batch} has no variant {name!r}. "
+                f"{did_you_mean(str(name), names, listed_as='its variants')}"
+            )
+    for name, text in stored:
         described = json.loads(text)
+        if name in again:
+            variants.append(again[name])
+            continue
         if described["by_value"]:
             raise WorkflowNotBoundError(
                 f"variant {name!r} of batch {batch} was given {', '.join(described['by_value'])} "
-                "as an object that cannot be found again by name. Register implementations with "
-                "@workflow.variant(node, name), or pass 'module:function' references"
+                "as an object that cannot be found again by name: pass it again with variants=. "
+                "Implementations that are registered with @workflow.variant(node, name), or given "
+                "as 'module:function' references, are found by themselves"
             )
         parts = {part: described[part] for part in ("nodes", "config", "context", "params")}
         variants.append(Variant(name, graph=described["graph"], **parts))
@@ -117,6 +148,30 @@ def restore_variants(engine: "EngineRef", batch: str, workflow: Workflow) -> lis
         raise WorkflowNotBoundError(
             f"batch {batch} cannot be taken up with workflow {workflow.name!r}: {error}"
         ) from error
+
+
+def restore_batch_evaluators(
+    data: Mapping[str, Any], given: "Sequence[Any] | None", known: "Sequence[Evaluator]"
+) -> "list[Evaluator]":
+    """Return a stored batch's evaluators: those given, those still known, or found by name.
+
+    Raises:
+        ConfigurationError: One that is given is none of the batch's, or one cannot be found.
+    """
+    described = data["spec"]["evaluators"]
+    names = [one["name"] for one in described]
+    found = {one.name: one for one in known}
+    for one in resolve_evaluators(given or ()):
+        if one.name not in names:
+            raise ConfigurationError(
+                f"batch {data['id']} was not made with evaluator {one.name!r}. "
+                f"{did_you_mean(one.name, names, listed_as='its evaluators')} "
+                "bench.score(batch, evaluators) adds others"
+            )
+        found[one.name] = one
+    lost = restore_evaluators([one for one in described if one["name"] not in found])
+    found.update((one.name, one) for one in lost)
+    return [found[name] for name in names]
 
 
 def restore_cases(engine: "EngineRef", batch: str) -> list[Case]:
@@ -133,15 +188,15 @@ def restore_cases(engine: "EngineRef", batch: str) -> list[Case]:
     ]
 
 
-def _by_value(variant: Variant, described: Mapping[str, Any]) -> list[str]:
+def _by_value(variant: Variant) -> list[str]:
     parts = [f"node {node!r}" for node, chosen in variant.nodes.items() if not _named(chosen)]
     if variant.graph is not None and not _named(variant.graph):
         parts.append("its graph")
-    for part in ("config", "context", "params"):
-        given = getattr(variant, part)
-        if given is not None and not _is_json(given, described[part]):
-            parts.append(f"its {part}")
-    return parts
+    return parts + [
+        f"its {part}"
+        for part in ("config", "context", "params")
+        if not _is_json(getattr(variant, part))
+    ]
 
 
 def _named(chosen: object) -> bool:
@@ -158,11 +213,18 @@ def _named(chosen: object) -> bool:
         return False
 
 
-def _is_json(given: object, described: object) -> bool:
-    # What became another value on its way to JSON (an object its repr) is not what was given.
-    if isinstance(given, Mapping) and not isinstance(given, dict):
-        given = dict(given)
-    try:
-        return bool(json.loads(json.dumps(given)) == described == given)
-    except (TypeError, ValueError):
-        return False
+def _is_json(given: object) -> bool:
+    """Whether JSON gives back the very same value: no tuples, no objects, no huge integers."""
+    if isinstance(given, dict):
+        return all(isinstance(key, str) and _is_json(key) for key in given) and all(
+            _is_json(value) for value in given.values()
+        )
+    if isinstance(given, list):
+        return all(_is_json(value) for value in given)
+    if isinstance(given, float):
+        return type(given) is float and math.isfinite(given)
+    if isinstance(given, int):
+        return type(given) in (int, bool) and -(2**63) <= given < 2**63
+    if isinstance(given, str):
+        return type(given) is str and _values.printable(given) == given
+    return given is None

@@ -1,21 +1,18 @@
 """The bench: run a workflow once or as a batch, come back to it, score it, compare it."""
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self, Unpack
 
 from wtb import _later, _plan
-from wtb._core import BatchArguments, Core, SingleArguments
-from wtb._drive import ProgressLike
+from wtb._core import Again, BatchArguments, Core, ResumeArguments, SingleArguments
+from wtb._drive import Drive, ProgressLike
+from wtb._reader import BenchReader
 from wtb.batch import Batch
 from wtb.cases import Case
-from wtb.comparison import Comparison
-from wtb.errors import ConfigurationError
-from wtb.events import AuditTrail, Event, EventBus, Subscription
 from wtb.execution import Execution
 from wtb.runners import BatchTestRunner
 from wtb.variants import VariantLike
@@ -27,11 +24,12 @@ Target = Batch | Execution | str
 """A batch or an execution: itself, its id, a unique prefix of it, or "latest" (the batch)."""
 
 
-class TestBench:
+class TestBench(BenchReader):
     """An open store, and everything that can be done with it.
 
     Use it as a context manager, or call `close()`. It may be used by several threads. It does not
-    survive a fork: a child process opens its own.
+    survive a fork: a child process opens its own. Batches and executions read from the store as
+    long as it is open.
 
     Args:
         store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` URL; by default
@@ -46,14 +44,7 @@ class TestBench:
     __test__: ClassVar[bool] = False  # pytest would collect the class for its name.
 
     def __init__(self, store: str | Path | None = None) -> None:
-        self._core = Core(_plan.store_url(store))
-        self.events = EventBus(self._core.engine)
-        self.audit = AuditTrail(self._core.engine)
-
-    @property
-    def url(self) -> str:
-        """The store's address."""
-        return self._core.engine.url
+        super().__init__(Core(_plan.store_url(store)))
 
     def run(
         self,
@@ -92,9 +83,9 @@ class TestBench:
             seed=seed,
             checkpoints=checkpoints,
         )
-        active, drive = self._core.single(workflow, initial_state, runner, arguments)
+        execution, drive = self._core.single(workflow, initial_state, runner, arguments)
         drive.run()
-        return self.execution(active.executions()[0])
+        return self._core.execution(execution)
 
     async def arun(
         self,
@@ -108,7 +99,10 @@ class TestBench:
         seed: int = 0,
         checkpoints: Literal["off"] = "off",
     ) -> Execution:
-        """Run a workflow once on the caller's event loop; see `run`."""
+        """Run a workflow once on the caller's event loop; see `run`.
+
+        Cancelling the caller's task cancels the execution.
+        """
         arguments = SingleArguments(
             variant=variant,
             config=config,
@@ -117,9 +111,9 @@ class TestBench:
             seed=seed,
             checkpoints=checkpoints,
         )
-        active, drive = self._core.single(workflow, initial_state, "inline", arguments)
+        execution, drive = self._core.single(workflow, initial_state, "inline", arguments)
         await drive.arun()
-        return self.execution(active.executions()[0])
+        return self._core.execution(execution)
 
     def run_batch(
         self,
@@ -160,7 +154,8 @@ class TestBench:
             metric: The primary metric; by default the first evaluator's, else the first logged.
             repeats: How often each variant runs each case.
             runner: "thread", "inline" or a runner.
-            max_workers: How many attempts run at once; by default 8 threads.
+            max_workers: How many attempts run at once; by default 8. A runner's own number counts
+                more.
             timeout: Seconds that one attempt may take.
             retries: How many further attempts a failed or timed-out one gets.
             backoff: Seconds before the first retry; doubles with each further one, up to 60.
@@ -221,15 +216,18 @@ class TestBench:
         return batch
 
     async def arun_batch(self, workflow: object, **arguments: Unpack[BatchArguments]) -> Batch:
-        """Run a batch without blocking the event loop; takes what `run_batch` takes."""
-        batch = await asyncio.to_thread(self.start_batch, workflow, **arguments)
-        return await self._await(batch)
+        """Run a batch without blocking the event loop; takes what `run_batch` takes.
+
+        Cancelling the caller's task stops the batch and leaves it to `resume_batch`.
+        """
+        return await _driven(lambda: self._core.create(workflow, **arguments))
 
     def resume_batch(
         self,
         batch: Batch | str,
         *,
         workflow: object = None,
+        variants: Sequence[VariantLike] | None = None,
         evaluators: Sequence[Any] | None = None,
         config: Mapping[str, Any] | None = None,
         context: Any = None,
@@ -242,6 +240,7 @@ class TestBench:
         Args:
             batch: The batch, its id, a unique prefix of it, or "latest".
             workflow: The workflow again, where the store has no reference to it.
+            variants: Variants again, where they hold objects that cannot be found by name.
             evaluators: The evaluators again, where they cannot be found by name.
             config: LangGraph's config again, where it is no JSON (callbacks).
             context: LangGraph's runtime context again, where it is no JSON.
@@ -253,17 +252,28 @@ class TestBench:
             BatchBusyError: A live session is running it.
             WorkflowNotBoundError: The workflow or a variant cannot be found again.
         """
-        data = self._core.stored(batch)
-        job, known = self._core.job(data, workflow, evaluators, config=config, context=context)
-        return self._core.take_up(
-            data,
-            job,
-            known,
-            lambda: self._core.engine.resume(data["id"]),
-            runner,
-            max_workers,
-            progress,
+        found, drive = self._taken_up(
+            batch,
+            workflow=workflow,
+            variants=variants,
+            evaluators=evaluators,
+            config=config,
+            context=context,
+            runner=runner,
+            max_workers=max_workers,
+            progress=progress,
         )
+        drive.run()
+        return found
+
+    async def aresume_batch(
+        self, batch: Batch | str, **arguments: Unpack[ResumeArguments]
+    ) -> Batch:
+        """Take up a batch without blocking the event loop; takes what `resume_batch` takes.
+
+        Cancelling the caller's task stops the batch and leaves it to a later `resume_batch`.
+        """
+        return await _driven(lambda: self._taken_up(batch, **arguments))
 
     def extend(
         self,
@@ -281,7 +291,11 @@ class TestBench:
             ConfigurationError: There is nothing to add, or a name is taken.
             BatchBusyError: The batch is running.
         """
-        return _later.extend(self._core, batch, variants, test_cases, repeats, workflow, progress)
+        found, drive = _later.extend(
+            self._core, batch, variants, test_cases, repeats, Again(workflow), progress
+        )
+        drive.run()
+        return found
 
     def retry(
         self,
@@ -292,6 +306,9 @@ class TestBench:
         progress: ProgressLike = None,
     ) -> Batch | Execution:
         """Run executions again that ended without success; takes them off the dead-letter list.
+
+        A single execution (of `run`) is run inline; where this bench does not remember it any more,
+        as the baseline and without config and context.
 
         Args:
             target: A batch or an execution.
@@ -306,11 +323,13 @@ class TestBench:
         found = self._target(target)
         if isinstance(found, Batch):
             return _later.retry_in_batch(
-                self._core, found.id, found.results, errors_only, workflow, progress
+                self._core, found.id, found.results, errors_only, Again(workflow), progress
             )
         if found.batch_id is None:
             return _later.retry_single(self._core, found, errors_only, workflow)
-        _later.retry_in_batch(self._core, found.batch_id, [found], errors_only, workflow, progress)
+        _later.retry_in_batch(
+            self._core, found.batch_id, [found], errors_only, Again(workflow), progress
+        )
         return self.execution(found.id)
 
     def cancel(self, target: Target) -> None:
@@ -333,116 +352,30 @@ class TestBench:
 
         Scores of the same evaluator and name are replaced; others stay.
         """
-        return _later.score(self._core, batch, evaluators, evaluator_timeout)
+        return _later.score(self._core, batch, evaluators, evaluator_timeout, threading.Event())
 
-    async def ascore(self, batch: Batch | str, evaluators: Sequence[Any]) -> Batch:
-        """Score a batch without blocking the event loop; see `score`."""
-        return await asyncio.to_thread(self.score, batch, evaluators)
+    async def ascore(
+        self,
+        batch: Batch | str,
+        evaluators: Sequence[Any],
+        *,
+        evaluator_timeout: float = 60.0,
+    ) -> Batch:
+        """Score a batch without blocking the event loop; see `score`.
 
-    async def aresume_batch(self, batch: Batch | str, **arguments: Any) -> Batch:
-        """Take up a batch without blocking the event loop; see `resume_batch`."""
-        return await asyncio.to_thread(self.resume_batch, batch, **arguments)
-
-    def compare(
-        self, *batches: Batch | str, baseline: str | None = None, metric: str | None = None
-    ) -> Comparison:
-        """Compare the variants of one batch or of several."""
-        if not batches:
-            raise ConfigurationError("compare needs at least one batch")
-        ids = [
-            one.id if isinstance(one, Batch) else self._core.engine.find_batch(one)
-            for one in batches
-        ]
-        comparison = Comparison.parse(*self._core.engine.compare(ids, metric, baseline))
-        if baseline is not None and comparison.baseline is None:
-            names = [line["name"] for line in comparison.variants]
-            raise ConfigurationError(f"no variant is called {baseline!r}; there are {names}")
-        return comparison
+        Cancelling the caller's task ends it after the executions that are being scored.
+        """
+        stopped = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                _later.score, self._core, batch, evaluators, evaluator_timeout, stopped
+            )
+        finally:
+            stopped.set()
 
     def register(self, workflow: object) -> Workflow:
         """Make a workflow known by its name, so that stored batches find it after a restart."""
         return self._core.registry.register(workflow)
-
-    def execution(self, id: str) -> Execution:  # noqa: A002
-        """Return an execution by id, unique prefix, or "latest".
-
-        Raises:
-            NotFoundError: There is none.
-            AmbiguousIdError: The prefix fits several.
-        """
-        return self._core.execution(id)
-
-    def executions(
-        self,
-        *,
-        batch: Batch | str | None = None,
-        status: str | Sequence[str] | None = None,
-        variant: str | None = None,
-        case_id: str | None = None,
-        workflow: str | None = None,
-        limit: int | None = None,
-    ) -> Sequence[Execution]:
-        """Return executions: those of a batch by variant, case and repeat, others newest first."""
-        statuses = [status] if isinstance(status, str) else list(status or ())
-        found = self._core.batch_id(batch)
-        rows = self._core.engine.executions(
-            found, False, statuses, variant, case_id, workflow, False, limit
-        )
-        return [Execution(self._core.engine, row) for row in rows]
-
-    def batch(self, id: str) -> Batch:  # noqa: A002
-        """Return a batch by id, unique prefix, or "latest".
-
-        Raises:
-            NotFoundError: There is none.
-            AmbiguousIdError: The prefix fits several.
-        """
-        return self._core.batch(self._core.engine.find_batch(id))
-
-    def batches(
-        self,
-        *,
-        workflow: str | None = None,
-        status: str | None = None,
-        name: str | None = None,
-        limit: int | None = None,
-    ) -> Sequence[Batch]:
-        """Return batches, newest first; `name` has to be contained in theirs."""
-        found = json.loads(self._core.engine.batches(workflow, status, name, limit))
-        return [self._core.batch(one["id"]) for one in found]
-
-    def dead_letters(self, batch: Batch | str | None = None) -> Sequence[Execution]:
-        """Return executions that spent their retries; `retry` takes them off this list."""
-        found = self._core.batch_id(batch)
-        rows = self._core.engine.executions(found, False, [], None, None, None, True, None)
-        return [Execution(self._core.engine, row) for row in rows]
-
-    def subscribe(
-        self, handler: Callable[[Event], Any], *, kinds: Sequence[str] | None = None
-    ) -> Subscription:
-        """Call `handler` for every event from now on; see `EventBus.subscribe`."""
-        return self.events.subscribe(handler, kinds=kinds)
-
-    def journal(
-        self,
-        *,
-        batch: Batch | str | None = None,
-        execution: Execution | str | None = None,
-        kinds: Sequence[str] | None = None,
-        since: datetime | float | None = None,
-        until: datetime | float | None = None,
-        after: int = 0,
-    ) -> Iterator[Event]:
-        """Return the journal's events, oldest first."""
-        one = execution.id if isinstance(execution, Execution) else execution
-        return self.audit.query(
-            batch=self._core.batch_id(batch),
-            execution=None if one is None else self._core.engine.find_execution(one),
-            kinds=kinds,
-            since=since,
-            until=until,
-            after=after,
-        )
 
     def close(self) -> None:
         """Close the store. Batches under way are stopped and can be resumed later."""
@@ -472,9 +405,6 @@ class TestBench:
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    def __repr__(self) -> str:
-        return f"<TestBench on {self.url}>"
-
     def _target(self, target: Target) -> Batch | Execution:
         """Return the batch or execution that is meant, as the store has it now."""
         if isinstance(target, str):
@@ -483,10 +413,45 @@ class TestBench:
             return self.execution(target.id)
         return self.batch(target.id)
 
-    async def _await(self, batch: Batch) -> Batch:
-        try:
-            return await asyncio.to_thread(batch.wait)
-        except asyncio.CancelledError:
-            if batch.is_under_way:
-                batch.stop()
-            raise
+    def _taken_up(
+        self,
+        batch: Batch | str,
+        *,
+        workflow: object = None,
+        variants: Sequence[VariantLike] | None = None,
+        evaluators: Sequence[Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        context: Any = None,
+        runner: str | BatchTestRunner | None = None,
+        max_workers: int | None = None,
+        progress: ProgressLike = None,
+    ) -> tuple[Batch, Drive]:
+        data = self._core.stored(batch)
+        again = Again(workflow, variants, evaluators, config, context)
+        plan = self._core.plan(data, again, runner, max_workers, progress)
+        return self._core.take_up(plan, lambda: self._core.engine.resume(data["id"]))
+
+
+async def _driven(begin: Callable[[], tuple[Batch, Drive]]) -> Batch:
+    """Begin a batch and wait for its end, both off the event loop; stop it when cancelled."""
+
+    def start() -> Batch:
+        batch, drive = begin()
+        drive.start()
+        return batch
+
+    starting = asyncio.ensure_future(asyncio.to_thread(start))
+    try:
+        batch = await asyncio.shield(starting)
+        return await asyncio.to_thread(batch.wait)
+    except asyncio.CancelledError:
+        if starting.done():
+            _stop(starting)
+        else:  # It is still being created.
+            starting.add_done_callback(_stop)
+        raise
+
+
+def _stop(starting: "asyncio.Future[Batch]") -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        starting.result().stop()

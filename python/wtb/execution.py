@@ -3,118 +3,26 @@
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from wtb import _values
+from wtb._records import (
+    Attempt,
+    ExecutionError,
+    Interrupt,
+    NodeRecord,
+    read_error,
+    surely_when,
+    when,
+)
 from wtb.errors import ExecutionFailedError
 
 if TYPE_CHECKING:
     from wtb._native import CaseRow, EngineRef, ExecutionRow, NodeRow
 
 __all__ = ["Attempt", "CaseRows", "Execution", "ExecutionError", "Interrupt", "NodeRecord"]
-
-
-@dataclass(frozen=True)
-class ExecutionError:
-    """Why an execution or a node failed.
-
-    Attributes:
-        type: The exception's type, for example `"ValueError"`.
-        message: What it says.
-        traceback: Where it was raised.
-        node: The node that failed, `"agent/tools"` inside a subgraph.
-    """
-
-    type: str
-    message: str
-    traceback: str | None = None
-    node: str | None = None
-
-    def __str__(self) -> str:
-        where = f"node {self.node!r}: " if self.node else ""
-        return f"{where}{self.type}: {self.message}"
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One try of an execution.
-
-    Attributes:
-        number: From 1.
-        worker: Who made it.
-        status: How it ended.
-        started_at: When its lease was given.
-        finished_at: When its end was accepted.
-        error: Why it failed.
-    """
-
-    number: int
-    worker: str
-    status: str
-    started_at: datetime
-    finished_at: datetime | None
-    error: ExecutionError | None
-
-
-@dataclass(frozen=True)
-class Interrupt:
-    """A question that a node asked by `interrupt(value)`.
-
-    Attributes:
-        value: What the node passed.
-        id: LangGraph's id of the question.
-    """
-
-    value: Any
-    id: str
-
-
-class NodeRecord:
-    """One node's work in one attempt.
-
-    Attributes:
-        node: The node, `"agent/tools"` inside a subgraph.
-        attempt: The attempt that it belongs to, from 1.
-        order: Its place in the order of starts, from 0.
-        step: LangGraph's step.
-        status: "succeeded", "failed", "cached", "cancelled" or "interrupted".
-        calls: How often it was called; more than once when its retry policy retried it.
-        started_at: When it was first called.
-        duration_s: All calls together, in seconds.
-        error: Why it failed.
-        usage: Tokens by model.
-    """
-
-    def __init__(self, engine: "EngineRef", row: "NodeRow") -> None:
-        text, self._input, self._output = row
-        self._engine = engine
-        data = json.loads(text)
-        self.node: str = data["node"]
-        self.attempt: int = data["attempt"]
-        self.order: int = data["order"]
-        self.step: int = data["step"]
-        self.status: str = data["status"]
-        self.calls: int = data["calls"]
-        self.started_at: datetime = _required_time(data["started_at"])
-        self.duration_s: float = data["duration_s"]
-        self.error: ExecutionError | None = _error(data["error"])
-        self.usage: Mapping[str, Any] = data["usage"] or {}
-
-    @cached_property
-    def input(self) -> Any:
-        """What the node was given."""
-        return _values.load(self._engine, self._input)
-
-    @cached_property
-    def output(self) -> Any:
-        """What the node returned; None when it did not."""
-        return _values.load(self._engine, self._output)
-
-    def __repr__(self) -> str:
-        return f"NodeRecord({self.node!r}, {self.status}, {self.duration_s:.3f} s)"
 
 
 class CaseRows:
@@ -159,10 +67,12 @@ class Execution:
         warnings: What could not be recorded, and the like.
     """
 
-    def __init__(self, engine: "EngineRef", row: "ExecutionRow", cases: "CaseRows") -> None:
+    def __init__(
+        self, engine: "EngineRef", row: "ExecutionRow", cases: CaseRows | None = None
+    ) -> None:
         text, self._input, self._output, self._state, self._interrupts = row
         self._engine = engine
-        self._cases = cases
+        self._cases = cases or CaseRows(engine)
         data = json.loads(text)
         self._data = data
         self.id: str = data["id"]
@@ -173,12 +83,12 @@ class Execution:
         self.repeat: int = data["repeat"]
         self.seed: int = data["seed"]
         self.status: str = data["status"]
-        self.error: ExecutionError | None = _error(data["error"])
+        self.error: ExecutionError | None = read_error(data["error"])
         self.attempts_made: int = data["attempts"]
         self.dead_letter: bool = data["dead_letter"]
-        self.created_at: datetime = _required_time(data["created_at"])
-        self.started_at: datetime | None = _time(data["started_at"])
-        self.finished_at: datetime | None = _time(data["finished_at"])
+        self.created_at: datetime = surely_when(data["created_at"])
+        self.started_at: datetime | None = when(data["started_at"])
+        self.finished_at: datetime | None = when(data["finished_at"])
         self.duration_s: float | None = data["duration_s"]
         self.usage: Mapping[str, Any] = data["usage"] or {}
         self.warnings: Sequence[str] = data["warnings"]
@@ -230,9 +140,9 @@ class Execution:
                 number=one["number"],
                 worker=one["worker"],
                 status=one["status"],
-                started_at=_required_time(one["started_at"]),
-                finished_at=_time(one["finished_at"]),
-                error=_error(one["error"]),
+                started_at=surely_when(one["started_at"]),
+                finished_at=when(one["finished_at"]),
+                error=read_error(one["error"]),
             )
             for one in json.loads(self._detail[0])
         ]
@@ -303,17 +213,3 @@ class Execution:
             for score in self.score_records
             if score["value"] is not None and wanted(score["source"])
         }
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _required_time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _error(data: Mapping[str, Any] | None) -> ExecutionError | None:
-    if data is None:
-        return None
-    return ExecutionError(data["type"], data["message"], data["traceback"], data["node"])

@@ -61,7 +61,13 @@ class StandaloneRunner:
         with self._lock:
             self._batches[batch_test.id] = batch
         batch_test.begin(batch)
-        batch.wait()
+        try:
+            batch.wait()
+        except BaseException:
+            # Ctrl-C: nobody would wait for it any more.
+            if batch.is_under_way:
+                batch.stop()
+            raise
         batch_test.finish(batch)
         return batch_test
 
@@ -84,7 +90,10 @@ class StandaloneRunner:
         return True
 
     def shutdown(self) -> None:
-        """Close the bench that this runner opened; unfinished batches can be resumed later."""
+        """Close the bench that this runner opened; unfinished batches can be resumed later.
+
+        What results hold in the store (outputs, nodes) is read before.
+        """
         with self._lock:
             bench, self._bench = self._bench, None
         if bench is not None:

@@ -1,0 +1,140 @@
+"""Parts of an execution as they stand in the store: its attempts, nodes, errors, questions."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from wtb import _values
+
+if TYPE_CHECKING:
+    from wtb._native import EngineRef, NodeRow
+
+__all__ = [
+    "Attempt",
+    "ExecutionError",
+    "Interrupt",
+    "NodeRecord",
+    "read_error",
+    "surely_when",
+    "when",
+]
+
+
+@dataclass(frozen=True)
+class ExecutionError:
+    """Why an execution or a node failed.
+
+    Attributes:
+        type: The exception's type, for example `"ValueError"`.
+        message: What it says.
+        traceback: Where it was raised.
+        node: The node that failed, `"agent/tools"` inside a subgraph.
+    """
+
+    type: str
+    message: str
+    traceback: str | None = None
+    node: str | None = None
+
+    def __str__(self) -> str:
+        where = f"node {self.node!r}: " if self.node else ""
+        return f"{where}{self.type}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try of an execution.
+
+    Attributes:
+        number: From 1.
+        worker: Who made it.
+        status: How it ended.
+        started_at: When its lease was given.
+        finished_at: When its end was accepted.
+        error: Why it failed.
+    """
+
+    number: int
+    worker: str
+    status: str
+    started_at: datetime
+    finished_at: datetime | None
+    error: ExecutionError | None
+
+
+@dataclass(frozen=True)
+class Interrupt:
+    """A question that a node asked by `interrupt(value)`.
+
+    Attributes:
+        value: What the node passed.
+        id: LangGraph's id of the question.
+    """
+
+    value: Any
+    id: str
+
+
+class NodeRecord:
+    """One node's work in one attempt.
+
+    Attributes:
+        node: The node, `"agent/tools"` inside a subgraph.
+        attempt: The attempt that it belongs to, from 1.
+        order: Its place in the order of starts, from 0.
+        step: LangGraph's step.
+        status: "succeeded", "failed", "cached", "cancelled" or "interrupted".
+        calls: How often it was called; more than once when its retry policy retried it.
+        started_at: When it was first called.
+        duration_s: All calls together, in seconds.
+        error: Why it failed.
+        usage: Tokens by model.
+    """
+
+    def __init__(self, engine: "EngineRef", row: "NodeRow") -> None:
+        text, self._input, self._output = row
+        self._engine = engine
+        data = json.loads(text)
+        self.node: str = data["node"]
+        self.attempt: int = data["attempt"]
+        self.order: int = data["order"]
+        self.step: int = data["step"]
+        self.status: str = data["status"]
+        self.calls: int = data["calls"]
+        self.started_at: datetime = surely_when(data["started_at"])
+        self.duration_s: float = data["duration_s"]
+        self.error: ExecutionError | None = read_error(data["error"])
+        self.usage: Mapping[str, Any] = data["usage"] or {}
+
+    @cached_property
+    def input(self) -> Any:
+        """What the node was given."""
+        return _values.load(self._engine, self._input)
+
+    @cached_property
+    def output(self) -> Any:
+        """What the node returned; None when it did not."""
+        return _values.load(self._engine, self._output)
+
+    def __repr__(self) -> str:
+        return f"NodeRecord({self.node!r}, {self.status}, {self.duration_s:.3f} s)"
+
+
+def when(seconds: float | None) -> datetime | None:
+    """Return a stored time, if there is one."""
+    return None if seconds is None else surely_when(seconds)
+
+
+def surely_when(seconds: float) -> datetime:
+    """Return a stored time."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def read_error(data: Mapping[str, Any] | None) -> ExecutionError | None:
+    """Return a stored error, if there is one."""
+    if data is None:
+        return None
+    return ExecutionError(data["type"], data["message"], data["traceback"], data["node"])

@@ -1,0 +1,42 @@
+"""Fixtures of the end-to-end tests: the command, in projects of their own."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import console as consoles
+import pytest
+from console import Console
+from gate import Gate
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def wtb(tmp_path: Path) -> Iterator[Console]:
+    """The command in an empty directory."""
+    with consoles.console(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def greeter(wtb: Console) -> Console:
+    """The command in the project that `wtb init` writes."""
+    wtb("init")
+    return wtb
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """The project that `wtb init` writes, with one batch in its store, for tests that only read."""
+    with consoles.console(tmp_path_factory.mktemp("finished")) as opened:
+        opened("init")
+        opened("run")
+        yield opened
+
+
+@pytest.fixture
+def gate(wtb: Console) -> Gate:
+    """A project whose executions wait to be let through; see `gated/gated.py`."""
+    shutil.copytree(HERE / "gated", wtb.directory, dirs_exist_ok=True)
+    return Gate(wtb.directory)
