@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
+import wtb
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.runtime import Runtime
 from pydantic import SecretStr
-
-import wtb
 
 # The corpus and the search belong to the retrieval example next door.
 sys.path.append(str(Path(__file__).resolve().parent.parent / "retrieval"))

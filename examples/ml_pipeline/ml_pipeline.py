@@ -11,6 +11,7 @@ import time
 from typing import Any, TypedDict
 
 import numpy as np
+import wtb
 from langgraph.graph import END, START, StateGraph
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
@@ -20,8 +21,6 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-import wtb
 
 DATASETS = {"breast_cancer": load_breast_cancer, "digits": load_digits, "wine": load_wine}
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from ml_pipeline import workflow
-
 import wtb
+from ml_pipeline import workflow
 
 
 def main() -> None:

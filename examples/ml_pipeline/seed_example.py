@@ -1,8 +1,7 @@
 """The same workflow through the runner classes: a batch test built by hand, on a thread pool."""
 
-from ml_pipeline import workflow
-
 import wtb
+from ml_pipeline import workflow
 
 
 def main() -> None:

@@ -7,13 +7,12 @@ everything runs offline. Three retrievers are compared; the rest of the graph st
 
 from typing import Annotated, Any, Literal, TypedDict
 
+import wtb
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from retrievers import bm25, fuse, tfidf
 from stdlib_docs import Entry, corpus, stems, words
-
-import wtb
 
 MAX_ROUNDS = 2
 CONFIDENT = 0.4

@@ -374,7 +374,7 @@ def test_executions_that_cannot_be_loaded_do_not_hold_up_the_batch(begun):
             assert found.scores == {"exact_match": 1.0, "contains": 1.0}
 
 
-def test_a_store_that_is_closed_meanwhile_ends_the_pool_and_is_its_error(begun):
+def test_a_store_that_is_closed_meanwhile_ends_the_pool(begun):
     engine, active, job, _ = begun
     called, released = threading.Event(), threading.Event()
 
@@ -400,7 +400,8 @@ def test_a_store_that_is_closed_meanwhile_ends_the_pool_and_is_its_error(begun):
     engine.close()
     released.set()
     assert pool.join(60)
-    assert isinstance(pool.error, StoreError)
+    # What is not scored is left to whoever takes the batch up again: no error of the pool.
+    assert pool.error is None
     worker.join(60)
 
 

@@ -127,7 +127,7 @@ class Evaluator:
 
     def declined(self) -> ScoreTuple:
         """Return what stands for "no score" of this evaluator."""
-        return (self.name, None, self.direction, self.name, None, None)
+        return ScoreTuple(self.name, None, self.direction, self.name, None, None)
 
     def failed(self, error: str) -> ScoreTuple:
         """Return the score that says why there is none."""

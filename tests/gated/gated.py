@@ -1,5 +1,6 @@
 """A workflow whose one node leaves marks in `log.txt` and waits to be let through."""
 
+import threading
 import time
 from pathlib import Path
 from typing import TypedDict
@@ -8,6 +9,7 @@ import wtb
 from langgraph.graph import END, START, StateGraph
 
 LOG, PERMITS = Path("log.txt"), Path("permits.txt")
+TURNSTILE = threading.Lock()
 
 
 class State(TypedDict, total=False):
@@ -24,12 +26,21 @@ def mark(step: str) -> None:
         log.write(f"{step} {run.variant} {run.case_id}\n")
 
 
+def may_pass() -> bool:
+    """Pass if fewer executions have passed than may."""
+    with TURNSTILE:
+        passed = LOG.read_text(encoding="utf-8").count("end ")
+        if passed >= int(PERMITS.read_text(encoding="utf-8")):
+            return False
+        mark("end")
+        return True
+
+
 def answer(state: State) -> State:
-    """Wait until fewer executions have passed than may, then pass."""
+    """Wait to be let through."""
     mark("begin")
-    while LOG.read_text(encoding="utf-8").count("end ") >= int(PERMITS.read_text(encoding="utf-8")):
+    while not may_pass():
         time.sleep(0.01)
-    mark("end")
     return {"answer": state["number"]}
 
 

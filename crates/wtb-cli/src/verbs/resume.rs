@@ -1,6 +1,6 @@
 //! `wtb resume`: finds the batch; taking it up is Python's business.
 
-use wtb_model::{BatchId, BatchStatus};
+use wtb_model::{BatchId, BatchStatus, SessionId};
 use wtb_store::{BatchFilter, Page, Store};
 
 use super::{LATEST, find_batch};
@@ -17,13 +17,20 @@ pub(crate) fn find(viewer: &Viewer<'_>, text: &str) -> Result<BatchId, CliError>
     let id = find_batch(viewer.store, text)?;
     let batch = viewer.store.batch(&id)?.batch;
     if !batch.status.is_final() && !viewer.is_stopped(&batch) {
-        let message = format!("batch {id} is being driven by another program right now");
+        let driver = driver_of(viewer.store, batch.session.as_ref())?;
+        let message = format!("batch {id} is being driven by another program right now ({driver})");
         return Err(CliError::usage(message).hint(format!(
             "`wtb show {}` shows how far it is; stop that program to resume the batch here",
             short_batch(viewer.store, &id)
         )));
     }
     Ok(id)
+}
+
+fn driver_of(store: &dyn Store, session: Option<&SessionId>) -> Result<String, CliError> {
+    let Some(session) = session else { return Ok("unknown".to_owned()) };
+    let record = store.session(session)?;
+    Ok(format!("process {} on {}", record.process, record.host))
 }
 
 /// Whether resuming would run anything.
