@@ -20,7 +20,7 @@ build: $(STAMP)/base  ## Build the engine and the package (release) into .venv
 	cd python && VIRTUAL_ENV=$(CURDIR)/$(VENV) ../$(BIN)/maturin develop --release --quiet
 
 demo: build $(STAMP)/examples  ## Run the main example: compare trainers of an ML pipeline
-	cd examples/ml_pipeline && ../../$(BIN)/wtb run bench.toml --store ../../.wtb
+	$(BIN)/wtb run examples/ml_pipeline/bench.toml
 	@echo
 	@echo "The store is .wtb: try  $(BIN)/wtb list  and  $(BIN)/wtb show latest"
 

@@ -27,6 +27,7 @@ pub fn conclude(
     output: &OutputOptions,
 ) -> i32 {
     terminal.configure(output.color, output.no_color, output.quiet);
+    terminal.remember_store(output.store_flag.as_deref());
     match try_conclude(terminal, surroundings, store, batch, output) {
         Ok(code) => code,
         Err(error) => terminal.fail(&error),
@@ -70,13 +71,16 @@ fn try_conclude(
     let batch = short_batch(store, id);
     terminal.talk(&format!("{}\n\n", style.paint(verdict.tone(), &sentence)));
     if matches!(verdict, Verdict::Interrupted { .. }) {
-        terminal.talk(&format!("hint: `wtb resume {batch}` runs what is left\n"));
+        let resume = terminal.advise(&format!("resume {batch}"));
+        terminal.talk(&format!("hint: {resume} runs what is left\n"));
     }
     if let Some(first) = failures.first() {
         let first = short_execution(store, &first.id);
-        terminal.talk(&format!("hint: `wtb show {first}` shows the first failure in full\n"));
+        let show = terminal.advise(&format!("show {first}"));
+        terminal.talk(&format!("hint: {show} shows the first failure in full\n"));
     }
-    terminal.talk(&format!("hint: `wtb show {batch}` shows this batch again\n"));
+    let show = terminal.advise(&format!("show {batch}"));
+    terminal.talk(&format!("hint: {show} shows this batch again\n"));
     Ok(verdict.exit_code())
 }
 

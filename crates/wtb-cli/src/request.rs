@@ -40,6 +40,8 @@ pub enum Request {
 pub struct OutputOptions {
     /// Whether stdout gets one JSON document in the place of a table.
     pub json: bool,
+    /// The store as the command line named it; `None` where it was found without that.
+    pub store_flag: Option<String>,
     /// How progress is shown.
     pub progress: ProgressMode,
     /// When to use colour.

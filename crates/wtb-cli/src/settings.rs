@@ -100,6 +100,7 @@ pub(crate) fn reading(
     surroundings: &Surroundings<'_>,
 ) -> Result<OutputOptions, CliError> {
     Ok(OutputOptions {
+        store_flag: global.store.clone(),
         json: global.json,
         progress: ProgressMode::None,
         color: color(global, surroundings)?,

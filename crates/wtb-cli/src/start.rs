@@ -70,6 +70,7 @@ fn perform(
 ) -> Result<Step, CliError> {
     let CommandLine { verb, global } = line;
     terminal.configure(settings::color(&global, surroundings)?, no_color, global.quiet);
+    terminal.remember_store(global.store.as_deref());
     let address = || store_url::locate(global.store.as_deref(), None, surroundings);
     match verb {
         Verb::Run(args) => {
@@ -161,6 +162,7 @@ pub fn render_execution(
     output: &OutputOptions,
 ) -> i32 {
     terminal.configure(output.color, output.no_color, output.quiet);
+    terminal.remember_store(output.store_flag.as_deref());
     match show::execution(store, execution, decoded, output, surroundings, terminal) {
         Ok(()) => exit::DONE,
         Err(error) => terminal.fail(&error),

@@ -48,6 +48,7 @@ pub struct Terminal<'a> {
     quiet: bool,
     style: Style,
     talk_style: Style,
+    store_flag: Option<String>,
 }
 
 impl<'a> Terminal<'a> {
@@ -68,6 +69,7 @@ impl<'a> Terminal<'a> {
             quiet: false,
             style: Style::plain(),
             talk_style: Style::plain(),
+            store_flag: None,
         }
     }
 
@@ -91,6 +93,19 @@ impl<'a> Terminal<'a> {
         self.style = color.decide(self.data_is_interactive, no_color);
         self.talk_style = color.decide(self.talk_is_interactive, no_color);
         self.quiet = quiet;
+    }
+
+    /// Remembers the store that the command line names, so that what is advised finds it again.
+    pub(crate) fn remember_store(&mut self, flag: Option<&str>) {
+        self.store_flag = flag.map(str::to_owned);
+    }
+
+    /// Returns a command to advise, such as `resume b_1`, as it has to be typed here.
+    pub(crate) fn advise(&self, words: &str) -> String {
+        match &self.store_flag {
+            Some(store) => format!("`wtb {words} --store {store}`"),
+            None => format!("`wtb {words}`"),
+        }
     }
 
     /// How many columns there are.

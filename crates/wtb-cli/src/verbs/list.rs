@@ -59,7 +59,8 @@ fn batches(
     terminal.data(&viewer.table(&found).render(width, style))?;
     if let Some(stopped) = found.iter().find(|summary| viewer.is_stopped(&summary.batch)) {
         let id = crate::view::short_batch(store, &stopped.batch.id);
-        terminal.talk(&format!("\nhint: `wtb resume {id}` takes a stopped batch up again\n"));
+        let resume = terminal.advise(&format!("resume {id}"));
+        terminal.talk(&format!("\nhint: {resume} takes a stopped batch up again\n"));
     }
     note_limit(found.len(), args, terminal);
     Ok(())

@@ -90,16 +90,19 @@ pub(crate) fn batch(
     let short = short_batch(store, id);
     let mut hints = String::from("\n");
     if viewer.is_stopped(&summary.batch) {
-        hints.push_str(&format!("hint: `wtb resume {short}` takes the batch up again\n"));
+        let resume = terminal.advise(&format!("resume {short}"));
+        hints.push_str(&format!("hint: {resume} takes the batch up again\n"));
     }
     match failures.first() {
         Some(first) => {
             let first = short_execution(store, &first.id);
-            hints.push_str(&format!("hint: `wtb show {first}` shows a failure in full\n"));
+            let show = terminal.advise(&format!("show {first}"));
+            hints.push_str(&format!("hint: {show} shows a failure in full\n"));
         }
-        None => hints.push_str(&format!(
-            "hint: `wtb list executions --filter batch={short}` lists its executions\n"
-        )),
+        None => {
+            let list = terminal.advise(&format!("list executions --filter batch={short}"));
+            hints.push_str(&format!("hint: {list} lists its executions\n"));
+        }
     }
     terminal.talk(&hints);
     Ok(())

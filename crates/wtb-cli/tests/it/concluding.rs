@@ -12,6 +12,7 @@ use crate::records::batch_id;
 fn options() -> OutputOptions {
     OutputOptions {
         json: false,
+        store_flag: None,
         progress: ProgressMode::None,
         color: wtb_cli::ColorChoice::Auto,
         no_color: false,

@@ -61,7 +61,7 @@ fn run_settles_everything_that_python_needs() {
             "window": null,
             "select": { "variants": ["rf"], "cases": [], "limit": 5 },
             "output": {
-                "json": true, "progress": "auto", "color": "auto", "no_color": false,
+                "json": true, "store_flag": null, "progress": "auto", "color": "auto", "no_color": false,
                 "quiet": false, "verbose": false, "max_failures": 0, "metric": null,
             },
         })
