@@ -190,7 +190,7 @@ impl EngineRef {
     }
 
     fn flush(&self, py: Python<'_>) -> Result<()> {
-        Ok(self.with_store(py, |store| store.flush())?)
+        self.with_store(py, |store| store.flush())
     }
 
     /// Writes an event of the user's own into the journal; returns its sequence number.
@@ -252,7 +252,7 @@ impl EngineRef {
     }
 
     fn last_sequence(&self, py: Python<'_>) -> Result<u64> {
-        Ok(self.with_store(py, |store| store.last_sequence())?)
+        self.with_store(py, |store| store.last_sequence())
     }
 
     /// Waits until something was journaled after `after`, or the timeout is over.

@@ -254,11 +254,14 @@ class Core:
         return Execution(self.engine, self.engine.execution(id))
 
     def close_batches(self) -> None:
-        """Leave batches under way to a later session."""
+        """Leave batches under way to a later session.
+
+        Raises:
+            ForkedProcessError: They are under way in the process that this one was forked from.
+        """
+        self.engine.check_process()
         for drive in list(self._drives.values()):
             drive.close()
-        with self._lock:
-            self._jobs.clear()
 
     def _driven(self, active: "ActiveBatchRef", plan: Plan) -> tuple[Batch, Drive]:
         cases = {one.id: one for one in plan.job.cases}

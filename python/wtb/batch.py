@@ -213,6 +213,7 @@ class Batch:
     @property
     def _drive(self) -> "Drive | None":
         """What this program does for the batch, or did last."""
+        self._engine.check_process()
         self._last_drive = self._drives.get(self.id, self._last_drive)
         return self._last_drive
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, Self, Unpack
@@ -13,6 +14,7 @@ from wtb._drive import Drive, ProgressLike
 from wtb._reader import BenchReader
 from wtb.batch import Batch
 from wtb.cases import Case
+from wtb.errors import ForkedProcessError
 from wtb.execution import Execution
 from wtb.runners import BatchTestRunner
 from wtb.variants import VariantLike
@@ -28,8 +30,8 @@ class TestBench(BenchReader):
     """An open store, and everything that can be done with it.
 
     Use it as a context manager, or call `close()`. It may be used by several threads. It does not
-    survive a fork: a child process opens its own. Batches and executions read from the store as
-    long as it is open.
+    survive a fork: a child process opens its own. After it is closed nothing can be run, and
+    batches and executions can still be read.
 
     Args:
         store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` URL; by default
@@ -379,7 +381,9 @@ class TestBench(BenchReader):
 
     def close(self) -> None:
         """Close the store. Batches under way are stopped and can be resumed later."""
-        self._core.close_batches()
+        # In a forked process there is nothing to leave: the threads are its parent's.
+        with suppress(ForkedProcessError):
+            self._core.close_batches()
         self.events.close()
         self._core.engine.close()
 

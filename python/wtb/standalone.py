@@ -90,10 +90,7 @@ class StandaloneRunner:
         return True
 
     def shutdown(self) -> None:
-        """Close the bench that this runner opened; unfinished batches can be resumed later.
-
-        What results hold in the store (outputs, nodes) is read before.
-        """
+        """Close the bench that this runner opened; unfinished batches can be resumed later."""
         with self._lock:
             bench, self._bench = self._bench, None
         if bench is not None:

@@ -1,5 +1,6 @@
 """Graphs that the tests of the bench run; importable, so that other processes find them, too."""
 
+import itertools
 import time
 from typing import Any, TypedDict
 
@@ -19,7 +20,7 @@ def chain(**nodes) -> StateGraph:
     names = [START, *nodes, END]
     for name, function in nodes.items():
         graph.add_node(name, function)
-    for one, other in zip(names, names[1:], strict=False):
+    for one, other in itertools.pairwise(names):
         graph.add_edge(one, other)
     return graph
 

@@ -67,9 +67,7 @@ def test_spent_retries_make_a_dead_letter_and_retry_takes_it_off(bench):
             raise ValueError("broken")
         return {"y": 1}
 
-    batch = bench.run_batch(
-        chain(node=node), variants=[{}], test_cases=CASES, retries=1, backoff=0
-    )
+    batch = bench.run_batch(chain(node=node), variants=[{}], test_cases=CASES, retries=1, backoff=0)
     assert batch.status == "completed_with_errors"
     (dead,) = bench.dead_letters()
     assert (dead.case_id, dead.attempts_made) == (batch.results[1].case_id, 2)
@@ -86,9 +84,7 @@ def test_spent_retries_make_a_dead_letter_and_retry_takes_it_off(bench):
 
 
 def test_one_execution_of_a_batch_is_retried(bench):
-    batch = bench.run_batch(
-        workflow, variants=[{"answer": "failing"}], test_cases=CASES, repeats=2
-    )
+    batch = bench.run_batch(workflow, variants=[{"answer": "failing"}], test_cases=CASES, repeats=2)
     failed = [one for one in batch.results if one.status == "failed"]
     assert len(failed) == 2
     again = bench.retry(failed[0])

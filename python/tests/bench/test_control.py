@@ -260,8 +260,9 @@ def test_a_fork_cannot_use_the_bench_and_does_not_hurt_it(bench, gated, released
     assert bench.run(build(), {"x": 1}).succeeded
 
 
-def test_a_closed_bench_says_so(bench, gated, until, released):
+def test_a_closed_bench_runs_nothing_and_can_be_read(bench, gated, until, released):
     graph, began = gated
+    done = bench.run_batch(build(), variants=[{}], test_cases=CASES)
     batch = bench.start_batch(graph, variants=[{}], test_cases=CASES, max_workers=2)
     until(lambda: len(began) == 2)
     bench.close()
@@ -269,10 +270,15 @@ def test_a_closed_bench_says_so(bench, gated, until, released):
     for use in (
         lambda: bench.run(build(), {"x": 1}),
         lambda: bench.run_batch(build(), variants=[{}], test_cases=CASES),
-        lambda: bench.batches(),
-        lambda: batch.status,
+        lambda: bench.resume_batch(batch),
+        lambda: bench.score(done, [is_positive]),
     ):
         with pytest.raises(StoreError, match="closed"):
             use()
     released.set()
     until(lambda: not [one for one in threading.enumerate() if one.name.startswith("wtb-thread")])
+    assert batch.is_resumable
+    assert {one.status for one in batch.results} == {"queued"}
+    assert [one.output["y"] for one in done.results] == [10, 20, 30, 40]
+    assert done.results[0].nodes[0].output == {"x": 1}
+    assert done.status == "completed"

@@ -55,9 +55,9 @@ def test_what_is_not_there_is_said(bench, batches):
         bench.execution("e_nothing")
     with pytest.raises(ConfigurationError, match="done"):
         bench.executions(status="done")
-    with pytest.raises(ConfigurationError, match="no variant is called 'basline'. Did you mean"):
+    with pytest.raises(ConfigurationError, match=r"no variant is called 'basline'\. Did you mean"):
         bench.compare(batches[0], baseline="basline")
-    with pytest.raises(ConfigurationError, match="score 'is_postive'. Did you mean 'is_positive'"):
+    with pytest.raises(ConfigurationError, match=r"'is_postive'\. Did you mean 'is_positive'"):
         bench.compare(batches[0], metric="is_postive")
     with pytest.raises(ConfigurationError, match="at least one batch"):
         bench.compare()

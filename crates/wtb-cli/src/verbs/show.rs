@@ -93,16 +93,13 @@ pub(crate) fn batch(
         let resume = terminal.advise(&format!("resume {short}"));
         hints.push_str(&format!("hint: {resume} takes the batch up again\n"));
     }
-    match failures.first() {
-        Some(first) => {
-            let first = short_execution(store, &first.id);
-            let show = terminal.advise(&format!("show {first}"));
-            hints.push_str(&format!("hint: {show} shows a failure in full\n"));
-        }
-        None => {
-            let list = terminal.advise(&format!("list executions --filter batch={short}"));
-            hints.push_str(&format!("hint: {list} lists its executions\n"));
-        }
+    if let Some(first) = failures.first() {
+        let first = short_execution(store, &first.id);
+        let show = terminal.advise(&format!("show {first}"));
+        hints.push_str(&format!("hint: {show} shows a failure in full\n"));
+    } else {
+        let list = terminal.advise(&format!("list executions --filter batch={short}"));
+        hints.push_str(&format!("hint: {list} lists its executions\n"));
     }
     terminal.talk(&hints);
     Ok(())
