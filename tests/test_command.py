@@ -289,7 +289,8 @@ def test_a_bar_at_80_columns_and_tables_that_fit(finished: Console, tmp_path: Pa
     assert "] 12/12" in bar
     lines = re.sub(r"\x1b\[[0-9;]*m", "", after).splitlines()
     assert any("polite-german" in line for line in lines)
-    assert max(len(line) for line in lines) <= 80
+    # A command to type is not broken: it may name a long path.
+    assert max(len(line) for line in lines if not line.startswith("hint:")) <= 80
 
 
 def test_help_and_version(wtb: Console) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -15,10 +14,9 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from wtb import _native
+from wtb import _interrupt, _native
 from wtb.errors import ConfigurationError, StoreError, WtbError
 
 if TYPE_CHECKING:
@@ -188,14 +186,10 @@ def _until_ctrl_c(
     bench: "TestBench", batch: str, display: "_native.DisplayRef", run: Callable[[], Any]
 ) -> None:
     """Run a batch; Ctrl-C once lets attempts under way end, twice stops them."""
-    presses = 0
 
-    def press(number: int, frame: FrameType | None) -> None:
-        nonlocal presses
-        del number, frame
-        presses += 1
+    def press(count: int) -> None:
         active = bench._core.engine.active(batch)
-        if presses == 1 and active is not None and active.is_under_way():
+        if count == 1 and active is not None and active.is_under_way():
             display.note("Stopping: what is under way is finished first. Ctrl-C again stops it now")
             active.drain()
             return
@@ -203,12 +197,8 @@ def _until_ctrl_c(
             active.abandon()
         raise KeyboardInterrupt
 
-    former = signal.signal(signal.SIGINT, press)
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            run()
-    finally:
-        signal.signal(signal.SIGINT, former)
+    with _interrupt.watched(press, always=True), contextlib.suppress(KeyboardInterrupt):
+        run()
 
 
 def _has_left_threads_behind() -> bool:

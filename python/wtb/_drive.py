@@ -1,18 +1,16 @@
 """Drives a batch in this session: workers, evaluators, progress, Ctrl-C, and waiting."""
 
 import asyncio
-import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from types import FrameType
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-from wtb import _native
+from wtb import _interrupt, _native
 from wtb._job import aattempted
 from wtb._progress import Progress, poll_until
-from wtb.errors import WtbError
+from wtb.errors import StoreError, WtbError
 
 if TYPE_CHECKING:
     from wtb._job import Job
@@ -83,7 +81,7 @@ class Drive:
         with _ctrl_c(self.active) as pressed:
             self._work()
             self.wait(None)
-        if pressed():
+        if pressed.count:
             raise KeyboardInterrupt("stopped; bench.resume_batch takes the batch up again")
 
     async def arun(self) -> None:
@@ -112,13 +110,26 @@ class Drive:
 
     def wait(self, timeout: float | None) -> None:
         """Wait until the batch has ended and is durable; see `Batch.wait`."""
-        ended = poll_until(lambda rest: self.active.wait(rest) is not None, timeout)
+        try:
+            ended = poll_until(lambda rest: self.active.wait(rest) is not None, timeout)
+        except StoreError as error:
+            raise self._explained(error) from None
         if not ended:
             raise TimeoutError(f"the batch has not ended within {timeout} s; it goes on")
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+        if isinstance(self._failure, StoreError):
+            raise self._explained(self._failure) from None
         if self._failure is not None:
             raise self._failure
+
+    def _explained(self, error: StoreError) -> StoreError:
+        if self.active.id is None:
+            return error
+        return type(error)(
+            f"{error}. What had ended before is stored; once the store can be written again, "
+            f"bench.resume_batch({self.active.id!r}) goes on"
+        )
 
     def close(self) -> None:
         """Stop, leave what is unfinished to a later session, and let own threads end."""
@@ -213,20 +224,11 @@ def _ticking(active: "ActiveBatchRef", show: Callable[[Progress], None]) -> Iter
         show(Progress.parse(active.progress()))
 
 
-@contextmanager
-def _ctrl_c(active: "ActiveBatchRef") -> Iterator[Callable[[], int]]:
-    """Make the first Ctrl-C drain the batch and the second one stop it.
+def _ctrl_c(active: "ActiveBatchRef") -> AbstractContextManager[_interrupt.Presses]:
+    """Make the first Ctrl-C drain the batch and the second one stop it."""
 
-    Only where Python's own handler is in place and on the main thread, which alone can set one;
-    a program that handles Ctrl-C itself keeps its way.
-    """
-    presses = 0
-
-    def press(number: int, frame: FrameType | None) -> None:
-        nonlocal presses
-        del number, frame
-        presses += 1
-        if presses == 1 and active.is_under_way():
+    def press(count: int) -> None:
+        if count == 1 and active.is_under_way():
             # It may have ended in between, or is drained already.
             with suppress(WtbError):
                 active.drain()
@@ -235,12 +237,4 @@ def _ctrl_c(active: "ActiveBatchRef") -> Iterator[Callable[[], int]]:
             active.abandon()
         raise KeyboardInterrupt
 
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield lambda: presses
-        return
-    signal.signal(signal.SIGINT, press)
-    try:
-        yield lambda: presses
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    return _interrupt.watched(press)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtb import _values
+from wtb import _interrupt, _values
 from wtb.context import RunContext, activate
 from wtb.seeding import seed_everything
 
@@ -199,7 +199,7 @@ def attempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem
         return job.attempt(adapter, task)
     except BaseException as error:
         on_main = threading.current_thread() is threading.main_thread()
-        if isinstance(error, KeyboardInterrupt) and on_main:
+        if isinstance(error, KeyboardInterrupt) and on_main and _interrupt.is_genuine():
             raise
         return broken(error, perf_counter() - started)
 
@@ -222,7 +222,8 @@ def broken(error: BaseException, duration_s: float) -> OutcomeItem:
     """Return the outcome of an attempt that failed outside of the graph."""
     from wtb.langgraph.trace import error_info
 
-    info = error_info(error, None)
+    # A factory's own error, which may pass, and not that it was a factory's.
+    info = error_info(error.__cause__ or error, None)
     return OutcomeItem(
         status="failed",
         retryable=info.retryable,

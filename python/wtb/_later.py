@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from wtb import _plan, _restore, _values
+from wtb import _plan, _restore
 from wtb._core import Again, Core
 from wtb._drive import Drive, ProgressLike
 from wtb._job import Job
@@ -14,11 +14,11 @@ from wtb._progress import poll_until
 from wtb._scoring import score_executions
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
-from wtb.errors import ConfigurationError, InvalidTransitionError
+from wtb.errors import ConfigurationError, InvalidTransitionError, WorkflowNotBoundError
 from wtb.evaluators import resolve_evaluators
 from wtb.execution import Execution
 from wtb.runners import resolve_runner
-from wtb.variants import Variant, VariantLike, normalise_variants
+from wtb.variants import VariantLike, normalise_variants
 from wtb.workflow import as_workflow
 
 if TYPE_CHECKING:
@@ -82,30 +82,24 @@ def retry_single(
     if not _plan.is_retried(execution, errors_only):
         return execution
     known = core.remembered(execution.id)
-    if known is not None and workflow is None:
-        job = known[0]
-    else:
-        job = _job_of_single(core, execution, workflow)
+    if known is None:
+        raise WorkflowNotBoundError(
+            f"execution {execution.id} was run by another session, and a single execution keeps no "
+            "variant, config or context: call run() again with its `input`"
+        )
+    job = known[0] if workflow is None else _rebound(known[0], workflow)
     active = core.engine.retry_single(execution.id, None)
     Drive(active, job, resolve_runner("inline"), 1).run()
     return core.execution(execution.id)
 
 
-def _job_of_single(core: Core, execution: Execution, workflow: object) -> Job:
-    if execution.variant != "baseline":
-        raise ConfigurationError(
-            f"execution {execution.id} ran variant {execution.variant!r}, which a single "
-            "execution does not keep: call run() again with that variant"
-        )
-    if not _values.is_whole(execution.input):
-        raise ConfigurationError(
-            f"the input of execution {execution.id} could not be stored: call run() again"
-        )
-    given = workflow if workflow is not None else core.registry.get(execution.workflow)
-    owner = as_workflow(given)
-    job = Job(owner, normalise_variants(owner, [Variant()]), [Case(execution.input, id="input")])
-    job.check()
-    return job
+def _rebound(job: Job, workflow: object) -> Job:
+    """Return what was run, with another workflow."""
+    owner = as_workflow(workflow)
+    variants = normalise_variants(owner, job.variants)
+    rebound = Job(owner, variants, job.cases, job.config, job.context)
+    rebound.check()
+    return rebound
 
 
 def cancel(core: Core, target: Batch | Execution) -> None:

@@ -137,6 +137,12 @@ def worker_count(runner: "BatchTestRunner", asked: int | None) -> int:
     """Return how many attempts run at once: the runner's own number comes first."""
     asked = count_or_none(asked, "max_workers")
     own = count_or_none(runner.max_workers, "the runner's max_workers")
+    if own and asked and own < asked:
+        warnings.warn(
+            f"max_workers={asked} is more than the {runner.kind} runner has: {own} is used",
+            RuntimeWarning,
+            stacklevel=4,
+        )
     return own or asked or DEFAULT_WORKERS
 
 

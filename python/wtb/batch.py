@@ -58,6 +58,10 @@ class Batch:
 
         A batch whose session is gone shows the status it had then; `is_resumable` tells.
         """
+        drive = self._drive
+        if drive is not None and drive.active.is_under_way():
+            # The store is told of changes a moment later.
+            return Progress.parse(drive.active.progress()).status
         status: str = self._read()["status"]
         return status
 

@@ -309,8 +309,8 @@ class TestBench(BenchReader):
     ) -> Batch | Execution:
         """Run executions again that ended without success; takes them off the dead-letter list.
 
-        A single execution (of `run`) is run inline; where this bench does not remember it any more,
-        as the baseline and without config and context.
+        A single execution (of `run`) is run inline; one of an earlier session is refused, since the
+        store keeps neither its variant nor its config and context.
 
         Args:
             target: A batch or an execution.
@@ -438,24 +438,21 @@ class TestBench(BenchReader):
 
 async def _driven(begin: Callable[[], tuple[Batch, Drive]]) -> Batch:
     """Begin a batch and wait for its end, both off the event loop; stop it when cancelled."""
+    begun: list[Batch] = []
+    cancelled = threading.Event()
 
-    def start() -> Batch:
+    def run() -> Batch:
         batch, drive = begin()
         drive.start()
-        return batch
+        begun.append(batch)
+        if cancelled.is_set():  # While it was still being created.
+            batch.stop()
+        return batch.wait()
 
-    starting = asyncio.ensure_future(asyncio.to_thread(start))
     try:
-        batch = await asyncio.shield(starting)
-        return await asyncio.to_thread(batch.wait)
+        return await asyncio.to_thread(run)
     except asyncio.CancelledError:
-        if starting.done():
-            _stop(starting)
-        else:  # It is still being created.
-            starting.add_done_callback(_stop)
+        cancelled.set()
+        for batch in begun:
+            batch.stop()
         raise
-
-
-def _stop(starting: "asyncio.Future[Batch]") -> None:
-    if not starting.cancelled() and starting.exception() is None:
-        starting.result().stop()

@@ -1,5 +1,7 @@
 """Workflows by name, for programs that speak of them by id as the seeds' `BatchTest` does."""
 
+import warnings
+
 from wtb.errors import UnknownWorkflowError, did_you_mean
 from wtb.workflow import Workflow, as_workflow
 
@@ -16,6 +18,14 @@ class Registry:
     def register(self, workflow: object) -> Workflow:
         """Remember a workflow by its name and return it."""
         owner = as_workflow(workflow)
+        former = self._workflows.get(owner.name, owner)
+        if former is not owner and former.graph is not owner.graph:
+            warnings.warn(
+                f"another workflow was registered as {owner.name!r} before: {former!r}. "
+                "From now on the name means the new one",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         self._workflows[owner.name] = owner
         return owner
 

@@ -103,6 +103,10 @@ class SequentialBatchTestRunner(StandaloneRunner):
 
     Timeouts and cancelling take effect between two nodes only.
 
+    Args:
+        **standalone: Where a runner that is used without a bench keeps its results, see
+            `wtb.standalone.StandaloneRunner`.
+
     Example:
         >>> runner = SequentialBatchTestRunner()                                # doctest: +SKIP
         >>> bench.run_batch(graph, variants=[{}], test_cases=cases, runner=runner)
@@ -110,7 +114,10 @@ class SequentialBatchTestRunner(StandaloneRunner):
     """
 
     kind: ClassVar[str] = "inline"
-    max_workers: int | None = 1
+
+    def __init__(self, **standalone: Any) -> None:
+        super().__init__(**standalone)
+        self.max_workers: int | None = 1
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make every attempt on the calling thread; see `BatchTestRunner.drive`."""

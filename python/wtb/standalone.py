@@ -54,10 +54,11 @@ class StandaloneRunner:
             UnknownWorkflowError: Its `workflow_id` was registered by nobody.
             WtbError: It cannot be run as it stands.
         """
+        arguments = batch_test.arguments()
         workflow: Any = batch_test.workflow
         if workflow is None:
             workflow = self._registry.get(batch_test.workflow_id or "")
-        batch = self._open().start_batch(workflow, runner=self, **batch_test.arguments())  # type: ignore[arg-type]  # every subclass is a BatchTestRunner
+        batch = self._open().start_batch(workflow, runner=self, **arguments)  # type: ignore[arg-type]  # every subclass is a BatchTestRunner
         with self._lock:
             self._batches[batch_test.id] = batch
         batch_test.begin(batch)

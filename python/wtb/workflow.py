@@ -210,21 +210,26 @@ def _modules_in(places: Sequence[str]) -> list[str]:
     return names
 
 
-def _raising_module(reference: str, module_name: str, error: BaseException) -> WorkflowImportError:
+def user_traceback(error: BaseException, *own: str) -> str:
+    """Return the traceback of an error of user code, without the frames of the files `own`."""
     frames = traceback.TracebackException.from_exception(error)
-    # What the import machinery and this file do is no help to the person whose module raises.
+    # What the import machinery and the package do is no help to the person whose code raises.
     kept = [
         frame
         for frame in frames.stack
-        if frame.filename != __file__
+        if frame.filename not in own
         and not frame.filename.startswith("<frozen importlib")
         and Path(frame.filename).parent != Path(importlib.__file__).parent
     ]
     frames.stack = traceback.StackSummary.from_list(kept)
+    return "".join(frames.format()).rstrip()
+
+
+def _raising_module(reference: str, module_name: str, error: BaseException) -> WorkflowImportError:
     return WorkflowImportError(
         f"cannot import {reference!r}: module {module_name!r} was found, "
         f"but raised {type(error).__name__} while it was imported:\n\n"
-        f"{''.join(frames.format()).rstrip()}"
+        f"{user_traceback(error, __file__)}"
     )
 
 

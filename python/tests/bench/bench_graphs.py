@@ -1,6 +1,7 @@
 """Graphs that the tests of the bench run; importable, so that other processes find them, too."""
 
 import itertools
+import threading
 import time
 from typing import Any, TypedDict
 
@@ -25,7 +26,13 @@ def chain(**nodes) -> StateGraph:
     return graph
 
 
+gates: list[threading.Semaphore] = []
+"""While there is one, `prepare` waits for it."""
+
+
 def prepare(state):
+    for gate in gates:
+        gate.acquire()
     return {"x": state["x"] + 1}
 
 

@@ -191,7 +191,9 @@ def test_several_benches_share_a_store(bench, tmp_path, gated, released, until):
     until(lambda: began)
     with TestBench(tmp_path / "store") as other:
         seen = other.batch(batch.id)
-        assert (seen.status, seen.is_under_way, seen.is_resumable) == ("running", False, False)
+        until(lambda: seen.status == "running")
+        assert not seen.is_under_way
+        assert not seen.is_resumable
         for refused in (other.resume_batch, other.cancel):
             with pytest.raises(BatchBusyError, match="live session"):
                 refused(batch.id, **({"workflow": graph} if refused != other.cancel else {}))

@@ -16,7 +16,7 @@ from langgraph.pregel import Pregel
 
 from wtb.errors import ConfigurationError, did_you_mean
 from wtb.variants import Variant
-from wtb.workflow import Workflow, import_reference
+from wtb.workflow import Workflow, import_reference, user_traceback
 
 AnyGraph = Pregel[Any, Any, Any, Any]
 AnyBuilder = StateGraph[Any, Any, Any, Any]
@@ -126,9 +126,11 @@ def _call_factory(factory: Any, params: Mapping[str, Any], where: str) -> object
         _check_params(signature, params, where)
     try:
         return factory(**params)
-    except Exception as error:
+    # A factory that calls sys.exit() must not end the bench.
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(
-            f"{where}: its factory raised {type(error).__name__}: {error}"
+            f"{where}: its factory raised {type(error).__name__}: {error}\n\n"
+            f"{user_traceback(error, __file__)}"
         ) from error
 
 

@@ -79,7 +79,8 @@ def check_input(keys: InputKeys | None, case_id: str, value: object) -> list[str
     for missing in keys.required:
         if missing not in value:
             raise InvalidCaseError(_missing(case_id, missing, unknown, keys, list(value)))
-    if not any(key in value for key in keys.known):
+    # An empty input leaves all to the graph; one whose every key is unknown is a mistake.
+    if value and not any(key in value for key in keys.known):
         raise InvalidCaseError(
             f"case {case_id!r}: none of its keys ({_listed(list(value))}) is one of the graph's "
             f"input, which are {_listed(keys.known)}"

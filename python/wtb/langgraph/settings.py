@@ -23,7 +23,7 @@ def joined_config(
     Raises:
         ConfigurationError: One of them sets a key that belongs to the bench, or is no config.
     """
-    lower = _proper(base or {}, "config")
+    lower = _proper({} if base is None else base, "config")
     upper = _proper(over, f"{where}: config")
     if not upper:
         return lower
@@ -87,5 +87,19 @@ def _proper(given: Mapping[str, Any], where: str) -> RunnableConfig:
                 f"{where} sets {key!r} to {configurable[key]!r}, but every execution has a thread "
                 "of its own, and a shared one would mix their states; take the key out"
             )
+    _check_values(known, where)
     config: Any = {**known, "configurable": configurable} if configurable else known
     return config  # type: ignore[no-any-return]
+
+
+def _check_values(config: Mapping[str, Any], where: str) -> None:
+    callbacks = config.get("callbacks")
+    if callbacks is not None and not isinstance(callbacks, list | tuple | BaseCallbackManager):
+        raise ConfigurationError(
+            f"{where}: callbacks are a list of handlers or a manager, not {callbacks!r}"
+        )
+    limit = config.get("recursion_limit", 1)
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigurationError(
+            f"{where}: recursion_limit is a whole number of at least 1, not {limit!r}"
+        )

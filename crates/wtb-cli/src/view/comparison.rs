@@ -152,6 +152,7 @@ mod tests {
     fn line(name: &str, means: &[(&str, Option<f64>)], errors: u64) -> VariantLine {
         VariantLine {
             name: name.to_owned(),
+            executions: 12,
             n: 12,
             cases: 12,
             coverage: 1.0,

@@ -3,15 +3,18 @@
 //! Pure: rows in, [`Comparison`] out. It computes no intervals and no tests; a mean without an
 //! interval is not evidence, so the comparison says so in its warnings.
 
+mod metrics;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 use wtb_model::{Direction, ErrorPolicy, ExecutionId, ExecutionRecord, ScoreRecord};
 
+use metrics::order_metrics;
 use tally::{durations, ratio, tally};
 
 /// Median and 95th percentile of durations in seconds.
@@ -28,6 +31,8 @@ pub struct Durations {
 pub struct VariantLine {
     /// The variant's name.
     pub name: String,
+    /// How many executions the variant has.
+    pub executions: u64,
     /// How many executions count in the mean.
     pub n: u64,
     /// How many cases count in the mean.
@@ -67,10 +72,10 @@ pub struct Comparison {
     pub confidence: Option<f64>,
     /// The baseline's name, when one of the variants is it.
     pub baseline: Option<String>,
-    /// The variant with the best mean, when there is exactly one, all its executions count, and
-    /// another variant has a mean to compare with.
+    /// The one variant of `best_set`, when it is one.
     pub best: Option<String>,
-    /// The variants that share the best mean.
+    /// The variants that share the best mean; none where it leaves executions out, or where no other
+    /// variant has a mean.
     pub best_set: Vec<String>,
     /// The variants, in the batch's order.
     pub variants: Vec<VariantLine>,
@@ -96,6 +101,8 @@ pub struct CompareOptions {
 struct MetricInfo {
     name: String,
     direction: Direction,
+    /// Whose values count: an evaluator's name, or `workflow`.
+    source: String,
 }
 
 /// Compares variants (in the given order) by their executions and scores.
@@ -105,23 +112,23 @@ pub fn compare(
     scores: &[(ExecutionId, ScoreRecord)],
     options: &CompareOptions,
 ) -> Comparison {
-    let by_execution = group_scores(scores);
     let metrics = order_metrics(scores, options);
+    let by_execution = group_scores(scores, &metrics);
     let primary = metrics.first();
-    let mut warnings = Vec::new();
     let lines: Vec<_> = variants
         .iter()
         .map(|name| variant_line(name, executions, &by_execution, &metrics, options.error))
         .collect();
     let direction = primary.map_or(Direction::Max, |metric| metric.direction);
     let best_set = best_set(&lines, direction);
-    describe_limits(&lines, primary, options.error, &mut warnings);
+    let mut warnings = warnings::of_scores(scores, &metrics);
+    warnings.extend(warnings::of_lines(&lines, primary, options.error));
     Comparison {
         metric: primary.map(|metric| metric.name.clone()),
         direction,
         confidence: None,
         baseline: pick_baseline(variants, options.baseline.as_deref()),
-        best: single_best(&lines, &best_set),
+        best: if let [best] = best_set.as_slice() { Some(best.clone()) } else { None },
         best_set,
         variants: lines,
         metrics: metrics.into_iter().map(|metric| (metric.name, metric.direction)).collect(),
@@ -131,52 +138,21 @@ pub fn compare(
 
 type ScoresByExecution<'a> = HashMap<&'a ExecutionId, HashMap<&'a str, f64>>;
 
-fn group_scores(scores: &[(ExecutionId, ScoreRecord)]) -> ScoresByExecution<'_> {
+/// The values that count: of each metric only those of the source that it is taken from.
+fn group_scores<'a>(
+    scores: &'a [(ExecutionId, ScoreRecord)],
+    metrics: &[MetricInfo],
+) -> ScoresByExecution<'a> {
+    let counts = |score: &ScoreRecord| {
+        metrics.iter().any(|metric| metric.name == score.name && metric.source == score.source)
+    };
     let mut grouped: ScoresByExecution<'_> = HashMap::new();
-    for (execution, score) in scores {
+    for (execution, score) in scores.iter().filter(|(_, score)| counts(score)) {
         if let Some(value) = score.value {
             grouped.entry(execution).or_default().insert(&score.name, value);
         }
     }
     grouped
-}
-
-/// The one variant with the best mean, if it can be called best at all: others have a mean, too, and
-/// its own leaves nothing out.
-fn single_best(lines: &[VariantLine], best_set: &[String]) -> Option<String> {
-    let [best] = best_set else { return None };
-    let has_rival = lines.iter().any(|line| line.mean.is_some() && line.name != *best);
-    let is_covered = lines.iter().any(|line| line.name == *best && line.coverage >= 1.0);
-    (has_rival && is_covered).then(|| best.clone())
-}
-
-/// Primary metric first: the named one, else by the order of sources, else by first appearance.
-fn order_metrics(
-    scores: &[(ExecutionId, ScoreRecord)],
-    options: &CompareOptions,
-) -> Vec<MetricInfo> {
-    let rank = |source: &str| {
-        options.sources.iter().position(|known| known == source).unwrap_or(usize::MAX)
-    };
-    let mut found: Vec<(usize, MetricInfo)> = Vec::new();
-    // What has no value anywhere (an evaluator that failed each time) is no metric.
-    for (_, score) in scores.iter().filter(|(_, score)| score.value.is_some()) {
-        if !found.iter().any(|(_, metric)| metric.name == score.name) {
-            let metric = MetricInfo { name: score.name.clone(), direction: score.direction };
-            found.push((rank(&score.source), metric));
-        }
-    }
-    found.sort_by_key(|(rank, metric)| {
-        (options.metric.as_deref() != Some(metric.name.as_str()), *rank)
-    });
-    let mut metrics: Vec<_> = found.into_iter().map(|(_, metric)| metric).collect();
-    if let Some(named) = &options.metric
-        && metrics.first().is_none_or(|first| &first.name != named)
-    {
-        let missing = MetricInfo { name: named.clone(), direction: Direction::Max };
-        metrics.insert(0, missing);
-    }
-    metrics
 }
 
 fn variant_line(
@@ -192,6 +168,7 @@ fn variant_line(
     let covered = primary.as_ref().map_or(0, |tally| tally.covered);
     VariantLine {
         name: name.to_owned(),
+        executions: own.len() as u64,
         n: primary.as_ref().map_or(0, |tally| tally.counted as u64),
         cases: primary.as_ref().map_or(0, |tally| tally.cases as u64),
         coverage: ratio(covered, own.len()),
@@ -211,6 +188,8 @@ fn variant_line(
     }
 }
 
+/// The variants that share the best mean; none where that mean leaves executions out, or where no
+/// other variant has a mean to compare with.
 fn best_set(lines: &[VariantLine], direction: Direction) -> Vec<String> {
     let better = |left: f64, right: f64| match direction {
         Direction::Max => left > right,
@@ -222,7 +201,12 @@ fn best_set(lines: &[VariantLine], direction: Direction) -> Vec<String> {
         .reduce(|best, mean| if better(mean, best) { mean } else { best });
     let Some(best) = best else { return Vec::new() };
     let tied = |mean: f64| (mean - best).abs() <= f64::EPSILON * best.abs().max(1.0);
-    lines.iter().filter(|line| line.mean.is_some_and(tied)).map(|line| line.name.clone()).collect()
+    let set: Vec<_> = lines.iter().filter(|line| line.mean.is_some_and(tied)).collect();
+    let has_rivals = lines.iter().filter(|line| line.mean.is_some()).count() > 1;
+    if !has_rivals || set.iter().any(|line| line.n < line.executions) {
+        return Vec::new();
+    }
+    set.into_iter().map(|line| line.name.clone()).collect()
 }
 
 fn pick_baseline(variants: &[String], asked: Option<&str>) -> Option<String> {
@@ -232,32 +216,4 @@ fn pick_baseline(variants: &[String], asked: Option<&str>) -> Option<String> {
         .find(|name| *name == wanted)
         .or_else(|| if asked.is_none() { variants.first() } else { None })
         .cloned()
-}
-
-fn describe_limits(
-    lines: &[VariantLine],
-    primary: Option<&MetricInfo>,
-    policy: ErrorPolicy,
-    warnings: &mut Vec<String>,
-) {
-    let Some(primary) = primary else {
-        warnings.push("no execution has a score: nothing can be compared".to_owned());
-        return;
-    };
-    let errors: u64 = lines.iter().map(|line| line.errors).sum();
-    if errors > 0 {
-        let how = match (policy, primary.direction) {
-            (ErrorPolicy::Zero, Direction::Max) => "count as 0",
-            (ErrorPolicy::Zero, Direction::Min) => "are left out, since smaller is better",
-            (ErrorPolicy::Exclude, _) => "are left out",
-            (ErrorPolicy::Fail, _) => "take their variant's mean away",
-        };
-        warnings.push(format!("{errors} of the executions ended with an error; errors {how}"));
-    }
-    for line in lines.iter().filter(|line| line.coverage < 1.0) {
-        warnings.push(format!("{}: coverage is {:.0} %", line.name, line.coverage * 100.0));
-    }
-    if lines.iter().filter(|line| line.mean.is_some()).count() > 1 {
-        warnings.push("means only: without intervals a difference may be chance".to_owned());
-    }
 }

@@ -26,10 +26,15 @@ pub(super) fn tally(
 ) -> Tally {
     let mut by_case: BTreeMap<&str, (f64, usize)> = BTreeMap::new();
     let (mut counted, mut covered, mut spoiled) = (0, 0, false);
+    // A variant that succeeds without ever giving this metric has none: its failures alone would
+    // make a mean of 0 beside numbers that mean something.
+    let (mut with_score, mut succeeded) = (0, 0);
     for execution in executions {
         let score =
             scores.get(&execution.id).and_then(|own| own.get(metric.name.as_str())).copied();
         let failed = execution.status.is_error();
+        with_score += usize::from(score.is_some());
+        succeeded += usize::from(execution.status == ExecutionStatus::Succeeded);
         covered += usize::from(score.is_some() || failed);
         let value = match (failed, policy) {
             (false, _) => score,
@@ -49,7 +54,9 @@ pub(super) fn tally(
     }
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     let case_means: Vec<_> = by_case.values().map(|(sum, count)| sum / *count as f64).collect();
-    Tally { counted, covered, cases: by_case.len(), mean: mean(&case_means).filter(|_| !spoiled) }
+    let is_meant = with_score > 0 || succeeded == 0;
+    let mean = mean(&case_means).filter(|_| is_meant && !spoiled);
+    Tally { counted, covered, cases: by_case.len(), mean }
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -138,3 +138,73 @@ fn durations_are_of_successes_only() {
     let expected = Durations { median: 2.0, p95: 3.0 };
     assert_eq!(comparison.variants[0].duration_s, Some(expected));
 }
+
+#[test]
+fn a_variant_whose_failures_are_left_out_is_not_best() {
+    let runs = [
+        execution(1, "steady", "x", Succeeded),
+        execution(2, "steady", "y", Succeeded),
+        execution(3, "lucky", "x", Succeeded),
+        execution(4, "lucky", "y", Failed),
+    ];
+    let values = [(0, 10.0), (1, 10.0), (2, 1.0)];
+    let mut scores: Vec<_> =
+        values.iter().map(|(run, value)| score(&runs[*run], "cost", *value)).collect();
+    for (_, score) in &mut scores {
+        score.direction = Direction::Min;
+    }
+    let compared =
+        compare(&names(&["steady", "lucky"]), &runs, &scores, &CompareOptions::default());
+    assert_eq!((compared.best, compared.best_set), (None, Vec::new()));
+    let options = CompareOptions { error: ErrorPolicy::Exclude, ..CompareOptions::default() };
+    for (_, score) in &mut scores {
+        score.direction = Direction::Max;
+        score.value = score.value.map(|value| -value);
+    }
+    assert_eq!(compare(&names(&["steady", "lucky"]), &runs, &scores, &options).best, None);
+}
+
+#[test]
+fn of_one_name_the_first_evaluators_values_count_and_the_clash_is_said() {
+    let runs = [execution(1, "a", "x", Succeeded), execution(2, "b", "x", Succeeded)];
+    let mut logged = score(&runs[0], "cost", 10.0);
+    logged.1.source = ScoreRecord::WORKFLOW.to_owned();
+    logged.1.direction = Direction::Min;
+    let scores = [score(&runs[0], "cost", 3.0), logged, score(&runs[1], "cost", 4.0)];
+    let options = CompareOptions { sources: names(&["cost"]), ..CompareOptions::default() };
+    let compared = compare(&names(&["a", "b"]), &runs, &scores, &options);
+    assert_eq!(compared.variants[0].mean, Some(3.0));
+    assert_eq!((compared.direction, compared.best.as_deref()), (Direction::Max, Some("b")));
+    assert!(compared.warnings.iter().any(|text| text.contains("and by `workflow`")));
+}
+
+#[test]
+fn the_first_evaluator_stays_primary_when_it_always_fails() {
+    let runs = [execution(1, "a", "x", Succeeded), execution(2, "b", "x", Succeeded)];
+    let mut broken = score(&runs[0], "judge", 0.0);
+    broken.1.value = None;
+    broken.1.error = Some("KeyError: 'answer'\nmore".to_owned());
+    let scores = [broken, score(&runs[0], "length", 1.0), score(&runs[1], "length", 2.0)];
+    let options =
+        CompareOptions { sources: names(&["judge", "length"]), ..CompareOptions::default() };
+    let compared = compare(&names(&["a", "b"]), &runs, &scores, &options);
+    assert_eq!((compared.metric.as_deref(), compared.best), (Some("judge"), None));
+    let said = compared.warnings.join("; ");
+    assert!(said.contains("evaluator `judge` failed 1 times, first with KeyError: 'answer';"));
+    assert!(said.contains("no execution has a score `judge`"));
+}
+
+#[test]
+fn failures_alone_give_a_mean_only_where_nothing_succeeded() {
+    let runs = [
+        execution(1, "silent", "x", Succeeded),
+        execution(2, "silent", "y", Failed),
+        execution(3, "broken", "x", Failed),
+        execution(4, "fine", "x", Succeeded),
+    ];
+    let scores = [score(&runs[3], "m", -1.0)];
+    let variants = names(&["silent", "broken", "fine"]);
+    let compared = compare(&variants, &runs, &scores, &CompareOptions::default());
+    let means: Vec<_> = compared.variants.iter().map(|line| line.mean).collect();
+    assert_eq!(means, [None, Some(0.0), Some(-1.0)]);
+}

@@ -1,0 +1,63 @@
+//! Which metrics there are, which of them is primary, and whose values count.
+
+use wtb_model::{Direction, ExecutionId, ScoreRecord};
+
+use super::{CompareOptions, MetricInfo};
+
+/// Primary metric first: the named one, else the first evaluator's, else the first that was logged.
+///
+/// Where an evaluator and the workflow, or two evaluators, give one name, the values of the first
+/// declared evaluator count. A primary metric that nothing has a value of stays primary: it is not
+/// silently replaced by another one.
+pub(super) fn order_metrics(
+    scores: &[(ExecutionId, ScoreRecord)],
+    options: &CompareOptions,
+) -> Vec<MetricInfo> {
+    let rank = |source: &str| {
+        options.sources.iter().position(|known| known == source).unwrap_or(usize::MAX)
+    };
+    let mut found: Vec<MetricInfo> = Vec::new();
+    for (_, score) in scores.iter().filter(|(_, score)| score.value.is_some()) {
+        match found.iter_mut().find(|metric| metric.name == score.name) {
+            None => found.push(info(score)),
+            Some(known) if rank(&score.source) < rank(&known.source) => *known = info(score),
+            Some(_) => {}
+        }
+    }
+    found.sort_by_key(|metric| {
+        (options.metric.as_deref() != Some(metric.name.as_str()), rank(&metric.source))
+    });
+    if let Some(missing) = missing_primary(scores, options, &found) {
+        found.insert(0, missing);
+    }
+    found
+}
+
+fn info(score: &ScoreRecord) -> MetricInfo {
+    MetricInfo {
+        name: score.name.clone(),
+        direction: score.direction,
+        source: score.source.clone(),
+    }
+}
+
+/// The metric that should be primary and that nothing has a value of.
+fn missing_primary(
+    scores: &[(ExecutionId, ScoreRecord)],
+    options: &CompareOptions,
+    found: &[MetricInfo],
+) -> Option<MetricInfo> {
+    if let Some(named) = &options.metric {
+        let is_first = found.first().is_some_and(|first| first.name == *named);
+        return (!is_first).then(|| MetricInfo {
+            name: named.clone(),
+            direction: Direction::Max,
+            source: String::new(),
+        });
+    }
+    let first = options.sources.first()?;
+    if found.iter().any(|metric| metric.source == *first) {
+        return None;
+    }
+    scores.iter().find(|(_, score)| score.source == *first).map(|(_, score)| info(score))
+}

@@ -1,0 +1,165 @@
+"""What cannot be stored, what is too large, and that a long batch needs little memory."""
+
+import gc
+import operator
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from bench_graphs import build, chain
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from langgraph.graph import END, START, StateGraph
+
+from wtb import _values
+from wtb._values import RECORD_BYTES_MAX, Unserialisable
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+class Surrogates:
+    def __repr__(self):
+        return "\ud800"
+
+
+@dataclass
+class Document:
+    text: str
+
+
+def test_what_cannot_be_stored_is_marked_and_reported(bench):
+    lock = threading.Lock()
+
+    def node(state):
+        return {"y": lock}
+
+    def after(state):
+        assert state["y"] is lock, "nodes see the value itself"
+        return {"x": 5}
+
+    execution = bench.run(chain(node=node, after=after), {"x": 1}).raise_for_status()
+    assert execution.output["x"] == 5
+    assert isinstance(execution.output["y"], Unserialisable)
+    assert execution.output["y"].text == repr(lock)
+    assert repr(execution.output["y"]) == f"<not stored: {lock!r}>"
+    assert any("the output: 'y' cannot be serialised" in text for text in execution.warnings)
+    assert isinstance(execution.nodes[0].output["y"], Unserialisable)
+    assert execution.nodes[1].output == {"x": 5}
+
+
+@pytest.mark.parametrize("value", [Unshowable(), Surrogates(), {"\ud800": 1}, 2**100])
+def test_odd_values_cost_nothing_but_themselves(bench, value):
+    execution = bench.run(chain(node=lambda state: {"y": value}), {"x": 1})
+    assert execution.raise_for_status().output["x"] == 1
+    assert execution.output["y"] == value or execution.warnings
+
+
+WEIRD = (
+    st.builds(Unshowable)
+    | st.builds(Surrogates)
+    | st.builds(object)
+    | st.sampled_from([print, 2**70, b"\xff", "\udfff", {1}])
+)
+ANY = st.recursive(
+    WEIRD | st.none() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.text() | st.integers() | st.tuples(st.text()) | st.just("\ud800"), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANY)
+def test_every_value_can_be_dumped(value):
+    warnings: list[str] = []
+    kind, data = _values.dump(value, "it", warnings)
+    assert isinstance(data, bytes)
+    _values.serializer().loads_typed((kind, data))
+
+
+def test_a_huge_value_of_a_node_is_recorded_in_part(bench):
+    text = "x" * (RECORD_BYTES_MAX + 1)
+
+    def node(state):
+        return {"y": text}
+
+    execution = bench.run(chain(node=node, after=lambda state: {"x": len(state["y"])}), {"x": 1})
+    assert execution.output == {"x": len(text), "y": text}
+    after = execution.nodes[1]
+    assert isinstance(after.input, Unserialisable)
+    assert len(after.input.text) <= 2_000
+    assert any("more than are stored" in warning for warning in execution.warnings)
+
+
+def test_values_of_ones_own_types_come_back(bench):
+    execution = bench.run(
+        chain(node=lambda state: {"y": [Document("a"), Path("/b"), {1, 2}, (3,)]}), {"x": 1}
+    )
+    assert not execution.warnings
+    document, path, numbers, _ = execution.output["y"]
+    assert (path, numbers) == (Path("/b"), {1, 2})
+    assert document == Document("a")
+
+
+def test_the_state_is_kept_where_the_output_shows_a_part_of_it(bench):
+    class Given(TypedDict):
+        question: str
+
+    class Shown(TypedDict):
+        answer: str
+
+    class Whole(Given, Shown):
+        log: Annotated[list[Any], operator.add]
+
+    graph = StateGraph(Whole, input_schema=Given, output_schema=Shown)
+    graph.add_node("node", lambda state: {"answer": state["question"].upper(), "log": ["n"]})
+    graph.add_edge(START, "node")
+    graph.add_edge("node", END)
+    execution = bench.run(graph, {"question": "why"})
+    assert execution.output == {"answer": "WHY"}
+    assert execution.state == {"question": "why", "answer": "WHY", "log": ["n"]}
+
+
+def resident_bytes():
+    gc.collect()
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def test_a_long_batch_needs_little_memory(bench):
+    def noop(state):
+        return {"y": state["x"]}
+
+    def run(cases):
+        batch = bench.run_batch(
+            chain(noop=noop),
+            variants=[{}, {"noop": lambda state: {"y": 0}}],
+            test_cases=[{"x": number} for number in range(cases)],
+            runner="inline",
+        )
+        assert batch.status == "completed"
+
+    run(100)
+    before = resident_bytes()
+    run(10_000)
+    assert resident_bytes() - before < 200 * 2**20
+
+
+def test_an_input_that_is_read_by_many_is_read_once(bench):
+    batch = bench.run_batch(
+        build(), variants=[{}], test_cases=[{"x": number} for number in range(300)]
+    )
+    assert [one.input["x"] for one in batch.results] == list(range(300))
+    assert [one.expected for one in bench.executions(batch=batch)] == [None] * 300
