@@ -39,7 +39,8 @@ def describe_variant(variant: Variant) -> str:
     """Return a variant as the store keeps it: JSON, with what cannot be found again by name."""
     described = variant.describe()
     described["by_value"] = _by_value(variant)
-    return json.dumps(described)
+    # A lone surrogate is no JSON; what holds one is kept by value and only shown.
+    return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
 
 
 def describe_settings(config: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:

@@ -19,7 +19,6 @@ __all__ = [
     "Unserialisable",
     "dump",
     "dump_record",
-    "is_whole",
     "load",
     "printable",
     "serializer",
@@ -81,12 +80,6 @@ def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
     if value is None:
         return None
     return _unmark(serializer().loads_typed(engine.load(value)))
-
-
-def is_whole(value: object) -> bool:
-    """Whether nothing of a loaded value is missing because it could not be stored."""
-    parts = value.values() if isinstance(value, Mapping) else ()
-    return not any(isinstance(one, Unserialisable) for one in (value, *parts))
 
 
 def printable(text: str) -> str:

@@ -33,7 +33,6 @@ def test_results_are_ordered_by_variant_case_and_repeat(bench, runner):
         test_cases=[Case({"x": 3}, id="late"), Case({"x": 1}, id="early")],
         repeats=2,
         runner=runner,
-        max_workers=3,
     )
     assert batch.status == "completed"
     assert [(one.variant, one.case_id, one.repeat) for one in batch.results] == [

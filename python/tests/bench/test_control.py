@@ -215,9 +215,7 @@ def test_a_node_may_use_the_bench(bench, runner):
         assert wtb.current().execution_id == outer
         return {"y": [inner.output["y"], batch.results[0].output["y"], inner.id != outer]}
 
-    batch = bench.run_batch(
-        chain(node=node), variants=[{}], test_cases=CASES[:2], runner=runner, max_workers=2
-    )
+    batch = bench.run_batch(chain(node=node), variants=[{}], test_cases=CASES[:2], runner=runner)
     assert [one.output["y"] for one in batch.raise_for_status().results] == [
         [10, 10, True],
         [20, 20, True],

@@ -40,6 +40,7 @@ def pipeline():
     return workflow
 
 
+@pytest.mark.filterwarnings("ignore:max_workers=4 is more:RuntimeWarning")
 @pytest.mark.parametrize("runner", [SequentialBatchTestRunner, ThreadPoolBatchTestRunner])
 def test_the_seeds_usage_example(tmp_path, monkeypatch, pipeline, runner):
     monkeypatch.chdir(tmp_path)
