@@ -54,6 +54,9 @@ def watched(press: Callable[[int], None], *, always: bool = False) -> Iterator[P
 def is_genuine() -> bool:
     """Whether a `KeyboardInterrupt` on the main thread may come from Ctrl-C.
 
-    Where presses are counted and none was, it was raised by user code.
+    Where presses are counted and none was, or where Ctrl-C is ignored (as in what a shell begins in
+    the background), it was raised by user code.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return False
     return not _watching or any(presses.count for presses in _watching)

@@ -12,6 +12,14 @@ from wtb import Workflow
 from wtb.errors import ConfigurationError
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Has Ctrl-C heard, also where the tests were begun in the background."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 def interrupts(state):
     raise KeyboardInterrupt
 
