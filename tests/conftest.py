@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests: the command, in projects of their own."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from console import Console
 from gate import Gate
 
 HERE = Path(__file__).parent
+
+# A shell that begins the tests in the background has them, and all that they begin, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -178,16 +178,10 @@ class Console:
             cwd=self.directory,
             env=self._environment | variables,
             start_new_session=True,
-            # Begun in the background, the tests would have it ignore Ctrl-C as they do.
-            preexec_fn=_hear_interrupts,
             **streams,
         )
         self._started.append(process)
         return process
-
-
-def _hear_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

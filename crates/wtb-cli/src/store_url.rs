@@ -63,12 +63,12 @@ mod tests {
         let with_variable = |name: &str| (name == VARIABLE).then(|| "elsewhere".to_owned());
         let nothing = |_: &str| None;
         let file = Some(("results", Path::new("/bench")));
-        let set = surroundings(&with_variable, "/work");
+        let set = surroundings(&with_variable, "/cwd");
         assert_eq!(locate(Some("/x/my.db"), file, &set), "/x/my.db");
-        assert_eq!(locate(None, file, &set), "/work/elsewhere/wtb.db");
-        let unset = surroundings(&nothing, "/work");
+        assert_eq!(locate(None, file, &set), "/cwd/elsewhere/wtb.db");
+        let unset = surroundings(&nothing, "/cwd");
         assert_eq!(locate(None, file, &unset), "/bench/results/wtb.db");
-        assert_eq!(locate(None, None, &unset), "/work/.wtb/wtb.db");
+        assert_eq!(locate(None, None, &unset), "/cwd/.wtb/wtb.db");
         assert_eq!(locate(Some("sqlite:///a/b.db"), None, &unset), "sqlite:///a/b.db");
     }
 }
