@@ -112,7 +112,9 @@ def test_a_store_that_cannot_be_written(greeter: Console) -> None:
     assert "cannot open the store" in done.stderr
     assert "--store" in done.stderr
     (greeter.directory / "no.db").write_text("this is no database, but a text" * 99)
-    assert "no.db" in greeter("run", "--store", "no.db", code=2).stderr
+    told = greeter("run", "--store", "no.db", code=2).stderr
+    assert "no.db" in told
+    assert greeter("list", "--store", "no.db", code=2).stderr == told
 
 
 def test_a_store_of_a_newer_version_is_left_alone(greeter: Console) -> None:

@@ -152,9 +152,9 @@ def check_journal(wtb: Console) -> None:
     events = wtb("events", "--json").json_lines()
     sequences = [event["sequence"] for event in events]
     assert sequences == sorted(set(sequences))
-    succeeded = Counter(e["execution"] for e in events if e["kind"] == "execution.succeeded")
+    succeeded = Counter(e["execution_id"] for e in events if e["kind"] == "execution.succeeded")
     assert succeeded == Counter(one["id"] for one in executions(wtb))
-    started = Counter(e["execution"] for e in events if e["kind"] == "execution.started")
+    started = Counter(e["execution_id"] for e in events if e["kind"] == "execution.started")
     assert started == {one["id"]: one["attempts"] for one in executions(wtb)}
     begun = [e["data"]["resumed"] for e in events if e["kind"] == "batch.started"]
     assert begun == [False, True]

@@ -122,15 +122,6 @@ pub(crate) fn score(record: &ScoreRecord) -> Json {
 
 pub(crate) fn entry(entry: &JournalEntry) -> Json {
     let event = &entry.event;
-    let mut data = match &event.body {
-        wtb_model::EventBody::Custom { data, .. } => data.clone(),
-        body => json!(body),
-    };
-    if let Some(fields) = data.as_object_mut()
-        && !matches!(event.body, wtb_model::EventBody::Custom { .. })
-    {
-        fields.retain(|name, _| name != "kind");
-    }
     json!({
         "sequence": entry.sequence,
         "at": seconds(Some(event.at)),
@@ -138,6 +129,6 @@ pub(crate) fn entry(entry: &JournalEntry) -> Json {
         "session": event.session,
         "batch_id": event.batch,
         "execution_id": event.execution,
-        "data": data,
+        "data": event.body.data(),
     })
 }

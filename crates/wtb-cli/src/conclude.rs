@@ -43,15 +43,15 @@ fn try_conclude(
 ) -> Result<i32, CliError> {
     let summary = store.batch(id)?;
     let verdict = Verdict::of(summary.batch.status, &summary.counts, output.max_failures);
+    let request = CompareRequest { metric: output.metric.clone(), baseline: None };
+    let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
     if output.json {
-        let mut document = batch_json(store, id, output.metric.as_deref(), surroundings)?;
+        let mut document = batch_json(store, id, &compared, surroundings)?;
         document["verdict"] = verdict.word().into();
         document["message"] = verdict.sentence().into();
         document["exit_code"] = verdict.exit_code().into();
         terminal.json(&document)?;
     } else {
-        let request = CompareRequest { metric: output.metric.clone(), baseline: None };
-        let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
         let (columns, style) = (terminal.width(), terminal.style());
         terminal.data(&comparison::render(&compared, columns, style))?;
     }

@@ -1,6 +1,6 @@
 //! Exit codes of the `wtb` command: stable, and the same whichever verb ends with them.
 
-/// Done; every execution that ran succeeded, or no more failed than `--max-failures` allows.
+/// Done; all executions succeeded, or no more failed than `--max-failures` allows.
 pub const DONE: i32 = 0;
 /// An error inside the program, its store or its machine.
 pub const INTERNAL: i32 = 1;
@@ -10,7 +10,7 @@ pub const USAGE: i32 = 2;
 pub const NOTHING_SELECTED: i32 = 4;
 /// More executions failed than `--max-failures` allows, or the batch was given up.
 pub const FAILURES: i32 = 100;
-/// Interrupted; the batch can be resumed.
+/// Interrupted, and the batch can be resumed; or executions await an answer or stand still.
 pub const INTERRUPTED: i32 = 130;
 
 /// Every code with its meaning, as the reference prints them.
@@ -20,5 +20,8 @@ pub const MEANINGS: &[(i32, &str)] = &[
     (USAGE, "the command line, the bench file or what they name is wrong; nothing was run"),
     (NOTHING_SELECTED, "nothing was selected, or there is no batch to resume"),
     (FAILURES, "more executions failed than `--max-failures` allows, or the batch was given up"),
-    (INTERRUPTED, "interrupted; the batch can be resumed"),
+    (
+        INTERRUPTED,
+        "interrupted, and the batch can be resumed; or executions await an answer or stand still",
+    ),
 ];

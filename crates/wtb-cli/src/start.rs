@@ -7,7 +7,7 @@ use serde_json::Value;
 use wtb_model::ExecutionId;
 use wtb_store::Store;
 
-use crate::arguments::{self, CommandLine, Verb};
+use crate::arguments::{self, CommandLine, ShowArgs, Verb};
 use crate::bench_file::bench_schema;
 use crate::conclude::conclude;
 use crate::error::CliError;
@@ -82,9 +82,8 @@ fn perform(
             return resume_step(&args.id, address(), output, surroundings, terminal);
         }
         Verb::Show(args) => {
-            let mut output = settings::reading(&global, surroundings)?;
-            output.metric = args.metric.or(output.metric);
-            return show_step(&args.id, address(), output, surroundings, terminal);
+            let output = settings::reading(&global, surroundings)?;
+            return show_step(&args, address(), output, surroundings, terminal);
         }
         Verb::List(args) => {
             let store = store_url::open(&address())?;
@@ -128,16 +127,17 @@ fn resume_step(
 }
 
 fn show_step(
-    id: &str,
+    args: &ShowArgs,
     address: String,
     output: OutputOptions,
     surroundings: &Surroundings<'_>,
     terminal: &mut Terminal<'_>,
 ) -> Result<Step, CliError> {
     let store = store_url::open(&address)?;
-    match show::find(store.as_ref(), id)? {
+    match show::find(store.as_ref(), &args.id)? {
         show::Target::Batch(batch) => {
-            show::batch(store.as_ref(), &batch, &output, surroundings, terminal)?;
+            let asked = args.metric.as_deref();
+            show::batch(store.as_ref(), &batch, asked, &output, surroundings, terminal)?;
             Ok(Step::Exit(exit::DONE))
         }
         show::Target::Execution(execution) => {

@@ -8,8 +8,10 @@ use crate::text::{Tone, plural};
 /// How a batch came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// No more failed than may.
-    Passed { executions: u64, failed: u64, waiting: u64 },
+    /// All have ended, and no more failed than may.
+    Passed { executions: u64, failed: u64 },
+    /// No more failed than may, but some await an answer or stand at a breakpoint.
+    Waiting { executions: u64, failed: u64, waiting: u64 },
     /// More failed than may.
     Failures { executions: u64, failed: u64, allowed: u64 },
     /// Given up before its end, by the fail-fast threshold or on request.
@@ -33,7 +35,10 @@ impl Verdict {
             return Self::Failures { executions, failed, allowed: max_failures };
         }
         let waiting = counts.interrupted + counts.paused;
-        Self::Passed { executions, failed, waiting }
+        if waiting > 0 {
+            return Self::Waiting { executions, failed, waiting };
+        }
+        Self::Passed { executions, failed }
     }
 
     /// Returns the exit code.
@@ -41,7 +46,7 @@ impl Verdict {
         match self {
             Self::Passed { .. } => exit::DONE,
             Self::Failures { .. } | Self::GivenUp { .. } => exit::FAILURES,
-            Self::Interrupted { .. } => exit::INTERRUPTED,
+            Self::Waiting { .. } | Self::Interrupted { .. } => exit::INTERRUPTED,
         }
     }
 
@@ -49,6 +54,7 @@ impl Verdict {
     pub(crate) const fn word(&self) -> &'static str {
         match self {
             Self::Passed { .. } => "passed",
+            Self::Waiting { .. } => "waiting",
             Self::Failures { .. } => "failures",
             Self::GivenUp { .. } => "given_up",
             Self::Interrupted { .. } => "interrupted",
@@ -58,7 +64,7 @@ impl Verdict {
     pub(crate) const fn tone(&self) -> Tone {
         match self {
             Self::Passed { failed: 0, .. } => Tone::Good,
-            Self::Passed { .. } | Self::Interrupted { .. } => Tone::Warn,
+            Self::Passed { .. } | Self::Waiting { .. } | Self::Interrupted { .. } => Tone::Warn,
             Self::Failures { .. } | Self::GivenUp { .. } => Tone::Bad,
         }
     }
@@ -66,15 +72,22 @@ impl Verdict {
     /// Returns the sentence printed.
     pub(crate) fn sentence(&self) -> String {
         match self {
-            Self::Passed { executions, failed: 0, waiting: 0 } => {
+            Self::Passed { executions, failed: 0 } => {
                 format!("all of {} succeeded", plural(*executions, "execution"))
             }
-            Self::Passed { executions, failed: 0, waiting } => {
+            Self::Passed { executions, failed } => {
+                format!("{failed} of {} failed, as many may", plural(*executions, "execution"))
+            }
+            Self::Waiting { executions, failed: 0, waiting } => {
                 let all = plural(*executions, "execution");
                 format!("none of {all} failed; {waiting} await an answer or stand still")
             }
-            Self::Passed { executions, failed, .. } => {
-                format!("{failed} of {} failed, as many may", plural(*executions, "execution"))
+            Self::Waiting { executions, failed, waiting } => {
+                let all = plural(*executions, "execution");
+                format!(
+                    "{failed} of {all} failed, as many may; {waiting} await an answer or stand \
+                     still"
+                )
             }
             Self::Failures { executions, failed, allowed: 0 } => {
                 format!("{failed} of {} failed", plural(*executions, "execution"))
@@ -118,6 +131,22 @@ mod tests {
         assert_eq!(code(BatchStatus::Failed, counts(5, 2, 0, 9), 50), 100);
         assert_eq!(code(BatchStatus::Cancelled, counts(5, 0, 0, 9), 0), 100);
         assert_eq!(code(BatchStatus::Running, counts(5, 0, 0, 0), 0), 130);
+    }
+
+    #[test]
+    fn what_awaits_an_answer_has_not_succeeded() {
+        let judge = |failed, interrupted, paused, max| {
+            let counts = StatusCounts { interrupted, paused, ..counts(5, failed, 0, 0) };
+            let verdict = Verdict::of(BatchStatus::Completed, &counts, max);
+            (verdict.exit_code(), verdict.word(), verdict.sentence())
+        };
+        for (interrupted, paused) in [(2, 0), (0, 2), (1, 1)] {
+            let sentence = "none of 7 executions failed; 2 await an answer or stand still";
+            assert_eq!(judge(0, interrupted, paused, 0), (130, "waiting", sentence.to_owned()));
+        }
+        let sentence = "1 of 7 executions failed, as many may; 1 await an answer or stand still";
+        assert_eq!(judge(1, 1, 0, 1), (130, "waiting", sentence.to_owned()));
+        assert_eq!(judge(1, 1, 0, 0).0, 100, "failures come first");
     }
 
     #[test]

@@ -137,7 +137,9 @@ impl Claim<'_> {
         work.changes.insert(0, Change::ClaimBatch { batch, session, from, at: now });
         match self.store.commit(work) {
             // Somebody else was faster.
-            Err(StoreError::NotOwner { owner, .. }) => Err(self.busy(format!("session {owner}"))),
+            Err(StoreError::NotOwner { owner: Some(owner), .. }) => {
+                Err(self.busy(format!("session {owner}")))
+            }
             committed => Ok(committed.map(drop)?),
         }
     }

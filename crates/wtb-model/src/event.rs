@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::{BatchId, ExecutionId, SessionId, StatusCounts, Timestamp};
 
@@ -49,7 +50,16 @@ macro_rules! event_body {
                 /// The kind its publisher chose.
                 name: String,
                 /// What its publisher has to say.
-                data: serde_json::Value,
+                data: Value,
+            },
+            /// Of a kind that this program does not know: a newer one wrote it. It is read (see
+            /// [`EventBody::from_json`]) and shown, but never written.
+            #[serde(skip)]
+            Unknown {
+                /// The kind.
+                kind: String,
+                /// Everything else that was written.
+                data: Map<String, Value>,
             },
         }
 
@@ -62,10 +72,48 @@ macro_rules! event_body {
                 match self {
                     $(Self::$variant { .. } => $kind,)+
                     Self::Custom { name, .. } => name,
+                    Self::Unknown { kind, .. } => kind,
                 }
             }
         }
     };
+}
+
+/// How a published event is tagged, whatever the kind that its publisher chose.
+const CUSTOM_TAG: &str = "custom";
+
+impl EventBody {
+    /// Reads a body as it was written. Of a kind that this program does not know, it keeps what is
+    /// there; a known kind without what belongs to it is an error.
+    pub fn from_json(text: &str) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Tagged {
+            kind: String,
+            #[serde(flatten)]
+            data: Map<String, Value>,
+        }
+        serde_json::from_str(text).or_else(|error| match serde_json::from_str(text) {
+            Ok(Tagged { kind, data }) if kind != CUSTOM_TAG && !EVENT_KINDS.contains(&&*kind) => {
+                Ok(Self::Unknown { kind, data })
+            }
+            _ => Err(error),
+        })
+    }
+
+    /// Returns what there is to say beside the kind: an object, unless a publisher said otherwise.
+    pub fn data(&self) -> Value {
+        match self {
+            Self::Custom { data, .. } => data.clone(),
+            Self::Unknown { data, .. } => Value::Object(data.clone()),
+            known => {
+                let mut data = serde_json::to_value(known).unwrap_or_default();
+                if let Some(fields) = data.as_object_mut() {
+                    fields.retain(|name, _| name != "kind");
+                }
+                data
+            }
+        }
+    }
 }
 
 event_body! {
@@ -303,6 +351,35 @@ mod tests {
         assert_eq!(body.kind(), "custom.note");
         let json = serde_json::to_string(&body).unwrap();
         assert_eq!(serde_json::from_str::<EventBody>(&json).unwrap(), body);
+    }
+
+    #[test]
+    fn what_a_newer_program_wrote_keeps_its_kind_and_data() {
+        let text = r#"{"kind": "checkpoint.saved", "step": 3, "name": "custom"}"#;
+        let body = EventBody::from_json(text).unwrap();
+        assert_eq!(body.kind(), "checkpoint.saved");
+        assert_eq!(body.data(), serde_json::json!({"step": 3, "name": "custom"}));
+        assert!(serde_json::to_value(&body).is_err(), "it is not ours to write");
+        for damaged in
+            [r#"{"kind": "execution.paused"}"#, r#"{"kind": "custom"}"#, r#"{"step": 3}"#, "[]"]
+        {
+            assert!(EventBody::from_json(damaged).is_err(), "{damaged}");
+        }
+        let newer = r#"{"kind": "execution.paused", "attempt": 1, "node": "a"}"#;
+        assert_eq!(
+            EventBody::from_json(newer).unwrap(),
+            EventBody::ExecutionPaused { attempt: 1 },
+            "further fields of a known kind are passed over"
+        );
+    }
+
+    #[test]
+    fn data_is_everything_but_the_kind() {
+        let body = EventBody::AttemptFenced { token: 3, reason: "late".to_owned() };
+        assert_eq!(body.data(), serde_json::json!({"token": 3, "reason": "late"}));
+        let data = serde_json::json!([1, {"kind": 2}]);
+        let body = EventBody::Custom { name: "custom.note".to_owned(), data: data.clone() };
+        assert_eq!(body.data(), data);
     }
 
     #[test]

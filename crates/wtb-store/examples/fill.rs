@@ -98,24 +98,11 @@ fn fill(
 }
 
 fn start(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
-    let body = EventBody::ExecutionStarted {
-        attempt: 1,
-        worker: "thread-1".to_owned(),
-        variant: "retriever=0".to_owned(),
-        case: "case-1".to_owned(),
-        repeat: 0,
-    };
-    let event = sample::event(Some(batch), Some(execution), body);
+    let event = sample::event(Some(batch), Some(execution), sample::started());
     UnitOfWork::new(sample::start(execution, 1, 1), event)
 }
 
 fn finish(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
-    let ended = EventBody::ExecutionSucceeded {
-        attempt: 1,
-        duration_us: 1_234,
-        nodes: 3,
-        metrics: BTreeMap::new(),
-    };
     let judged = EventBody::ExecutionScored {
         scores: BTreeMap::from([("exact_match".to_owned(), Some(1.0))]),
         errors: BTreeMap::new(),
@@ -126,7 +113,7 @@ fn finish(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
     };
     UnitOfWork {
         changes: vec![sample::succeed(execution), kept],
-        events: [ended, judged]
+        events: [sample::succeeded(), judged]
             .map(|body| sample::event(Some(batch), Some(execution), body))
             .to_vec(),
     }

@@ -99,29 +99,16 @@ fn write(store: &SqliteStore, batch: &BatchId, ids: &[ExecutionId]) -> Result<()
 }
 
 fn start(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
-    let body = EventBody::ExecutionStarted {
-        attempt: 1,
-        worker: "thread-1".to_owned(),
-        variant: "retriever=0".to_owned(),
-        case: "case-1".to_owned(),
-        repeat: 0,
-    };
-    let event = sample::event(Some(batch), Some(execution), body);
+    let event = sample::event(Some(batch), Some(execution), sample::started());
     UnitOfWork::new(sample::start(execution, 1, 1), event)
 }
 
 fn finish(batch: &BatchId, execution: &ExecutionId) -> UnitOfWork {
-    let ended = EventBody::ExecutionSucceeded {
-        attempt: 1,
-        duration_us: 1_234,
-        nodes: 3,
-        metrics: BTreeMap::new(),
-    };
     let by_metric = BTreeMap::from([("exact_match".to_owned(), Some(1.0))]);
     let scored = EventBody::ExecutionScored { scores: by_metric, errors: BTreeMap::new() };
     UnitOfWork {
         changes: vec![sample::succeed(execution)],
-        events: [ended, scored]
+        events: [sample::succeeded(), scored]
             .map(|body| sample::event(Some(batch), Some(execution), body))
             .to_vec(),
     }

@@ -53,12 +53,12 @@ pub enum StoreError {
         token: u64,
     },
     /// Another session drives the batch.
-    #[error("{what} is driven by another session ({owner})")]
+    #[error("{what} was refused: {}", driven_by(owner.as_deref()))]
     NotOwner {
         /// What was refused.
         what: String,
-        /// The session that owns it, as text.
-        owner: String,
+        /// The session that drives it, as text; `None` when nobody does.
+        owner: Option<String>,
     },
     /// A state machine does not have that step.
     #[error(transparent)]
@@ -88,6 +88,12 @@ pub enum StoreError {
     /// The database stayed locked for longer than the busy timeout.
     #[error("the store stayed locked by another program: {0}")]
     Busy(String),
+    /// The operating system refused to read or to write the database's files.
+    #[error(
+        "the operating system would not read or write the store; look at free space, quotas, \
+         limits of file size and the disk itself, and resume: {0}"
+    )]
+    Io(String),
     /// The store is closed, or its writer ended.
     #[error("the store is closed")]
     Closed,
@@ -99,4 +105,11 @@ pub enum StoreError {
         /// What the database said.
         reason: String,
     },
+}
+
+fn driven_by(owner: Option<&str>) -> String {
+    match owner {
+        Some(owner) => format!("another session drives the batch ({owner})"),
+        None => "no session drives the batch at present; resume it to go on".to_owned(),
+    }
 }

@@ -13,6 +13,8 @@ use crate::StoreError;
 /// The lease under which an attempt starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptStart {
+    /// The session that hands it out; must own the execution's batch, if the execution has one.
+    pub session: SessionId,
     /// The execution.
     pub execution: ExecutionId,
     /// The attempt's number, from 1.
@@ -102,7 +104,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
-    /// An attempt starts: its execution is running under a new token.
+    /// An attempt starts: its execution is running under a new token. Refused with
+    /// [`StoreError::NotOwner`] when the execution's batch belongs to another session or to none.
     StartAttempt(AttemptStart),
     /// An attempt ends. Refused with [`StoreError::Fenced`] unless `token` is the live one.
     FinishAttempt {

@@ -2,13 +2,17 @@
 
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from wtb._command import main
 from wtb._native import EngineRef
 from wtb.errors import ConfigurationError, NotFoundError
 from wtb.events import AuditTrail, Event
+
+TO_THE_MICROSECOND = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
 
 
 def notes(events):
@@ -140,6 +144,7 @@ def test_the_export_is_one_json_object_per_line(bus, audit, submit, tmp_path):
             "data",
         ]
         assert datetime.fromisoformat(json.loads(line)["at"]).utcoffset() == timedelta(0)
+        assert re.fullmatch(TO_THE_MICROSECOND, json.loads(line)["at"])
     assert "日本語" in lines[-1]
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".audit")] == []
 
@@ -151,6 +156,26 @@ def test_the_export_takes_filters_and_open_files(bus, audit):
 
     assert audit.export(target, after=1, limit=2) == 2
     assert [json.loads(line)["data"]["n"] for line in target.getvalue().splitlines()] == [1, 2]
+
+
+def test_times_are_exported_to_the_microsecond_wherever_they_were_told():
+    at = datetime(2026, 3, 1, 13, 0, tzinfo=timezone(timedelta(hours=1)))
+    event = Event(1, at, "custom.note", None, None, "s_1", {})
+    assert event.to_dict()["at"] == "2026-03-01T12:00:00.000000Z"
+
+
+def test_the_export_holds_the_documents_that_the_command_prints(url, bus, audit, submit, capfd):
+    submit()
+    bus.publish("custom.note", {"text": "日本語", "n": 0.5, "none": None})
+    target = io.StringIO()
+    audit.export(target)
+
+    assert main(["events", "--json", "--store", url]) == 0
+    printed = capfd.readouterr().out.splitlines()
+    exported = target.getvalue().splitlines()
+    assert [list(json.loads(line).items()) for line in printed] == [
+        list(json.loads(line).items()) for line in exported
+    ]
 
 
 def test_an_export_that_fails_leaves_the_older_file(audit, tmp_path):

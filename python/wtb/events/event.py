@@ -36,10 +36,15 @@ class Event:
     data: Mapping[str, Any] = field(hash=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the event as values that JSON knows, in a fixed order of keys."""
+        """Return the event as values that JSON knows, in a fixed order of keys.
+
+        It is the document that `wtb events --json` prints: the time is RFC 3339 in UTC with six
+        digits after the point, such as "2026-03-01T12:00:00.000120Z".
+        """
+        at = self.at.astimezone(UTC).replace(tzinfo=None)
         return {
             "sequence": self.sequence,
-            "at": self.at.isoformat(timespec="microseconds"),
+            "at": at.isoformat(timespec="microseconds") + "Z",
             "kind": self.kind,
             "batch_id": self.batch_id,
             "execution_id": self.execution_id,

@@ -18,7 +18,8 @@ pub(crate) struct ListArgs {
     #[arg(value_enum, default_value_t = Listing::Batches, hide_default_value = false)]
     pub(crate) what: Listing,
     /// How many at the most
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: u64,
     /// Only those that fit, `KEY=VALUE`; may be given several times
     #[arg(long = "filter", value_name = "FILTER")]
@@ -71,6 +72,6 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
     pub(crate) after: u64,
     /// How many at the most, the oldest first. Default: all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
 }

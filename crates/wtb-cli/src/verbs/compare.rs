@@ -3,7 +3,7 @@
 use wtb_engine::{CompareRequest, compare_batches};
 use wtb_store::Store;
 
-use super::find_batch;
+use super::{check_metric, find_batch};
 use crate::arguments::CompareArgs;
 use crate::error::CliError;
 use crate::near::suggestion;
@@ -28,15 +28,7 @@ pub(crate) fn compare(
     }
     let request = CompareRequest { metric, baseline: args.baseline.clone() };
     let compared = compare_batches(store, &batches, &request)?;
-    if let Some(asked) = &args.metric
-        && compared.variants.iter().all(|line| line.mean.is_none())
-        && compared.metrics.iter().any(|(name, _)| name != asked)
-    {
-        let names: Vec<_> = compared.metrics.iter().map(|(name, _)| name.as_str()).collect();
-        let names: Vec<_> = names.into_iter().filter(|name| name != asked).collect();
-        return Err(CliError::usage(format!("no execution has a score `{asked}`"))
-            .hint(suggestion(asked, &names)));
-    }
+    check_metric(args.metric.as_deref(), &compared)?;
     if let Some(asked) = &args.baseline
         && compared.baseline.is_none()
     {

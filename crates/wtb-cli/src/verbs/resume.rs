@@ -1,6 +1,6 @@
 //! `wtb resume`: finds the batch; taking it up is Python's business.
 
-use wtb_model::{BatchId, BatchStatus, SessionId};
+use wtb_model::{BatchId, BatchRecord, BatchStatus, SessionId};
 use wtb_store::{BatchFilter, Page, Store};
 
 use super::{LATEST, find_batch};
@@ -9,22 +9,23 @@ use crate::view::batch::Viewer;
 use crate::view::short_batch;
 
 /// Finds the batch that `text` names; `latest` is the newest one that has not ended and that
-/// nobody drives.
+/// nobody drives. One that another live program drives is refused.
 pub(crate) fn find(viewer: &Viewer<'_>, text: &str) -> Result<BatchId, CliError> {
-    if text == LATEST {
-        return newest_stopped(viewer);
+    let batch = if text == LATEST {
+        newest_unfinished(viewer)?
+    } else {
+        viewer.store.batch(&find_batch(viewer.store, text)?)?.batch
+    };
+    if batch.status.is_final() || viewer.is_stopped(&batch) {
+        return Ok(batch.id);
     }
-    let id = find_batch(viewer.store, text)?;
-    let batch = viewer.store.batch(&id)?.batch;
-    if !batch.status.is_final() && !viewer.is_stopped(&batch) {
-        let driver = driver_of(viewer.store, batch.session.as_ref())?;
-        let message = format!("batch {id} is being driven by another program right now ({driver})");
-        return Err(CliError::usage(message).hint(format!(
-            "`wtb show {}` shows how far it is; stop that program to resume the batch here",
-            short_batch(viewer.store, &id)
-        )));
-    }
-    Ok(id)
+    let driver = driver_of(viewer.store, batch.session.as_ref())?;
+    let id = batch.id;
+    let message = format!("batch {id} is being driven by another program right now ({driver})");
+    Err(CliError::usage(message).hint(format!(
+        "`wtb show {}` shows how far it is; stop that program to resume the batch here",
+        short_batch(viewer.store, &id)
+    )))
 }
 
 fn driver_of(store: &dyn Store, session: Option<&SessionId>) -> Result<String, CliError> {
@@ -39,17 +40,17 @@ pub(crate) fn is_unfinished(store: &dyn Store, id: &BatchId) -> Result<bool, Cli
     Ok(!summary.batch.status.is_final() || summary.counts.outstanding() > 0)
 }
 
-fn newest_stopped(viewer: &Viewer<'_>) -> Result<BatchId, CliError> {
+/// The newest batch that nobody drives, else the newest that somebody does.
+fn newest_unfinished(viewer: &Viewer<'_>) -> Result<BatchRecord, CliError> {
     let mut found = Vec::new();
     for status in BatchStatus::ALL.iter().filter(|status| !status.is_final()) {
         let filter = BatchFilter { status: Some(*status), ..BatchFilter::default() };
         found.extend(viewer.store.batches(&filter, Page::ALL)?);
     }
-    found.retain(|summary| viewer.is_stopped(&summary.batch));
     found
         .into_iter()
-        .max_by_key(|summary| summary.batch.created_at)
-        .map(|summary| summary.batch.id)
+        .map(|summary| summary.batch)
+        .max_by_key(|batch| (viewer.is_stopped(batch), batch.created_at))
         .ok_or_else(|| {
             CliError::new(ErrorKind::NothingSelected, "there is no unfinished batch to resume")
                 .hint("`wtb list` prints the batches of this store")

@@ -1,11 +1,12 @@
 //! `wtb show`: a batch from the store alone, an execution with the help of Python.
 
 use serde_json::{Value, json};
+use wtb_engine::comparison::Comparison;
 use wtb_engine::{CompareRequest, compare_batches};
 use wtb_model::{BatchId, ExecutionId};
 use wtb_store::Store;
 
-use super::{LATEST, find_batch, find_execution};
+use super::{LATEST, check_metric, find_batch, find_execution};
 use crate::error::CliError;
 use crate::request::OutputOptions;
 use crate::surroundings::Surroundings;
@@ -46,12 +47,10 @@ pub(crate) fn find(store: &dyn Store, text: &str) -> Result<Target, CliError> {
 pub(crate) fn batch_json(
     store: &dyn Store,
     id: &BatchId,
-    metric: Option<&str>,
+    compared: &Comparison,
     surroundings: &Surroundings<'_>,
 ) -> Result<Value, CliError> {
     let summary = store.batch(id)?;
-    let request = CompareRequest { metric: metric.map(str::to_owned), baseline: None };
-    let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
     let failures: Value = failure::of_batch(store, id)?.iter().map(failure::json).collect();
     Ok(json!({
         "batch": Viewer::new(store, surroundings.now).json(&summary),
@@ -60,22 +59,25 @@ pub(crate) fn batch_json(
     }))
 }
 
-/// Prints a batch: head, comparison, failures, and what can be done next.
+/// Prints a batch: head, comparison, failures, and what can be done next. `asked` is the metric that
+/// the command line itself names.
 pub(crate) fn batch(
     store: &dyn Store,
     id: &BatchId,
+    asked: Option<&str>,
     output: &OutputOptions,
     surroundings: &Surroundings<'_>,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
+    let metric = asked.map(str::to_owned).or_else(|| output.metric.clone());
+    let request = CompareRequest { metric, baseline: None };
+    let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
+    check_metric(asked, &compared)?;
     if output.json {
-        let document = batch_json(store, id, output.metric.as_deref(), surroundings)?;
-        return terminal.json(&document);
+        return terminal.json(&batch_json(store, id, &compared, surroundings)?);
     }
     let viewer = Viewer::new(store, surroundings.now);
     let summary = store.batch(id)?;
-    let request = CompareRequest { metric: output.metric.clone(), baseline: None };
-    let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
     let (width, style) = (terminal.width(), terminal.style());
     let mut text = viewer.head(&summary, &surroundings.time_zone, style);
     text.push('\n');

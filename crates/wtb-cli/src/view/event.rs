@@ -1,41 +1,42 @@
 //! Journal entries: a line of a table, or a line of JSON.
 
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value, json};
-use wtb_model::{Event, EventBody, JournalEntry};
+use serde_json::{Value, json};
+use wtb_model::{Event, JournalEntry, Timestamp};
 
-use super::json_time;
 use crate::text::{Style, Tone, clock_time, one_line};
 
 /// Characters of an id that are shown.
 const ID_SHOWN: usize = 8;
 
-/// What happened, without its kind.
-fn data(body: &EventBody) -> Value {
-    if let EventBody::Custom { data, .. } = body {
-        return data.clone();
-    }
-    match serde_json::to_value(body) {
-        Ok(Value::Object(mut fields)) => {
-            fields.shift_remove("kind");
-            Value::Object(fields)
-        }
-        _ => Value::Object(Map::new()),
-    }
-}
+/// RFC 3339 to the microsecond, as the journal has it.
+const TO_THE_MICROSECOND: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
-/// Returns an entry as one JSON object.
+/// Returns an entry as one JSON object: the same document, key by key, as `Event.to_dict` of the
+/// Python package makes.
 pub(crate) fn json(entry: &JournalEntry) -> Value {
     let Event { at, session, batch, execution, body } = &entry.event;
+    let data = match body.data() {
+        Value::Object(fields) => Value::Object(fields),
+        // A program in another language may publish something other than an object.
+        other => json!({ "value": other }),
+    };
     json!({
         "sequence": entry.sequence,
-        "at": json_time(Some(*at)),
+        "at": exact_time(*at),
         "kind": body.kind(),
-        "batch": batch,
-        "execution": execution,
+        "batch_id": batch,
+        "execution_id": execution,
         "session": session,
-        "data": data(body),
+        "data": data,
     })
+}
+
+/// Returns a time as RFC 3339 in UTC, always with six digits after the point.
+fn exact_time(at: Timestamp) -> Option<String> {
+    let time = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?;
+    Some(TO_THE_MICROSECOND.timestamp_to_string(&time))
 }
 
 /// Returns an entry as one line: sequence, time, kind, whose it is, and what it says.
@@ -45,7 +46,7 @@ pub(crate) fn line(entry: &JournalEntry, zone: &TimeZone, limit: usize, style: S
     let batch = event.batch.as_ref().map(|id| short(id.as_str()));
     let execution = event.execution.as_ref().map(|id| short(id.as_str()));
     let whose = execution.or(batch).unwrap_or_else(|| "-".to_owned());
-    let says = match data(&event.body) {
+    let says = match event.body.data() {
         Value::Object(fields) => {
             let words = fields.iter().filter(|(_, value)| !value.is_null());
             words
@@ -71,5 +72,33 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wtb_model::{EventBody, ID_ENTROPY_BYTES, SessionId};
+
+    use super::*;
+    use crate::testing::NOW;
+
+    #[test]
+    fn an_entry_is_the_same_document_as_in_python() {
+        let session = SessionId::from_entropy([9; ID_ENTROPY_BYTES]);
+        let write = |micros, body| {
+            let at = Timestamp::from_micros(NOW.as_micros() + micros);
+            let event = Event { at, session: session.clone(), batch: None, execution: None, body };
+            json(&JournalEntry { sequence: 7, event }).to_string()
+        };
+        let head = r#"{"sequence":7,"at":"2026-03-01T12:00:00.000000Z","kind":"attempt.fenced""#;
+        let tail = r#""data":{"token":3,"reason":"late"}}"#;
+        assert_eq!(
+            write(0, EventBody::AttemptFenced { token: 3, reason: "late".to_owned() }),
+            format!(r#"{head},"batch_id":null,"execution_id":null,"session":"{session}",{tail}"#)
+        );
+        let list = json!([1, 2]);
+        let text = write(120, EventBody::Custom { name: "custom.a".to_owned(), data: list });
+        assert!(text.contains(r#""at":"2026-03-01T12:00:00.000120Z""#), "{text}");
+        assert!(text.ends_with(r#""data":{"value":[1,2]}}"#), "{text}");
     }
 }

@@ -62,7 +62,8 @@ impl Writer {
         let token = u64::from(attempt);
         let worker = "thread-1".to_owned();
         let at_start = at(11);
-        let start = AttemptStart { execution, attempt, token, worker, at: at_start };
+        let session = session_id();
+        let start = AttemptStart { session, execution, attempt, token, worker, at: at_start };
         self.change(Change::StartAttempt(start));
         let (status, next) = match (outcome, is_last) {
             (Ok(_), _) => (AttemptStatus::Succeeded, ExecutionStatus::Succeeded),
@@ -117,5 +118,12 @@ pub(crate) fn with_stopped(directory: &Path) -> Writer {
     let writer = finished(directory);
     writer.create_batch(2, "Half done", &["wine-0"]);
     writer.attempt(32, 1, Ok(0.9), true);
+    writer
+}
+
+/// The finished batch, and a newer one that a program on another machine is driving right now.
+pub(crate) fn with_driven(directory: &Path) -> Writer {
+    let writer = with_stopped(directory);
+    writer.change(Change::Heartbeat { session: session_id(), at: records::NOW });
     writer
 }

@@ -60,6 +60,17 @@ fn list_filters_and_limits() {
 }
 
 #[test]
+fn nothing_is_never_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    for line in ["list --limit 0", "list executions --limit 0", "events --limit 0"] {
+        let called = wtb(directory.path(), line);
+        assert_eq!(called.code(), 2, "{line}");
+        assert!(called.stderr.contains("invalid value '0' for '--limit <N>'"), "{}", called.stderr);
+    }
+}
+
+#[test]
 fn an_unknown_filter_or_status_names_the_near_miss() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
@@ -92,6 +103,23 @@ fn a_store_that_is_not_there_is_told_and_not_created() {
     assert_eq!(called.code(), 2);
     assert!(called.stderr.contains("there is no store at"), "{}", called.stderr);
     assert!(!directory.path().join(".wtb").exists());
+}
+
+#[test]
+fn a_file_that_is_no_store_is_named_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let notes = directory.path().join("notes.txt");
+    let text = "rather a long text that somebody wrote\n".repeat(30);
+    std::fs::write(&notes, &text).unwrap();
+    for verb in ["list", "show", "resume", "compare", "events"] {
+        let called = wtb(directory.path(), &format!("{verb} --store notes.txt"));
+        assert_eq!(called.code(), 2, "{verb}");
+        let begin = format!("error: cannot open the store `sqlite:///{}`: ", notes.display());
+        assert!(called.stderr.starts_with(&begin), "{}", called.stderr);
+        let hint = "\n\nhint: name another store with `--store` or the variable `WTB_STORE`\n";
+        assert!(called.stderr.ends_with(hint), "{}", called.stderr);
+    }
+    assert_eq!(std::fs::read_to_string(&notes).unwrap(), text);
 }
 
 #[test]
@@ -249,6 +277,25 @@ fn show_of_an_execution_as_json_says_what_was_not_decoded() {
 }
 
 #[test]
+fn a_metric_that_nobody_gave_is_refused_with_its_near_miss() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    for verb in ["compare", "show", "compare --json", "show --json"] {
+        let called = wtb(directory.path(), &format!("{verb} --metric acuracy"));
+        assert_eq!((called.code(), called.stdout.as_str()), (2, ""), "{verb}");
+        assert_eq!(
+            called.stderr,
+            "error: no execution has a score `acuracy`\n\n\
+             hint: did you mean `accuracy`? Known here: `accuracy`, `fit_s`\n"
+        );
+        assert_eq!(wtb(directory.path(), &format!("{verb} --metric fit_s")).code(), 0, "{verb}");
+    }
+    let variables = [("WTB_METRIC", "acuracy")];
+    let asked_elsewhere = Caller { variables: &variables, ..Caller::new(directory.path()) };
+    assert_eq!(asked_elsewhere.call("show").code(), 0, "a variable is for every store");
+}
+
+#[test]
 fn compare_prints_the_comparison_alone() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
@@ -295,9 +342,10 @@ fn events_are_lines_of_text_or_of_json() {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["kind"], "execution.failed");
-    assert_eq!(events[0]["execution"], execution_id(19).as_str());
+    assert_eq!(events[0]["batch_id"], batch_id(1).as_str());
+    assert_eq!(events[0]["execution_id"], execution_id(19).as_str());
     assert_eq!(events[0]["data"]["node"], "train");
-    assert_eq!(events[0]["at"], "2026-03-01T11:50:12Z");
+    assert_eq!(events[0]["at"], "2026-03-01T11:50:12.000000Z");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::calling::{Caller, wtb};
-use crate::fixture::{finished, with_stopped};
+use crate::fixture::{finished, with_driven, with_stopped};
 use crate::records::batch_id;
 
 const BENCH: &str = r#"
@@ -163,6 +163,21 @@ fn resume_takes_the_newest_batch_that_nobody_drives() {
     assert_eq!(request["output"]["progress"], "none");
     let by_prefix = wtb(directory.path(), &format!("resume {}", &batch_id(2).as_str()[..9]));
     assert_eq!(by_prefix.request()["batch"], batch_id(2).as_str());
+}
+
+#[test]
+fn resume_names_who_drives_the_only_unfinished_batch() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_driven(directory.path());
+    let latest = wtb(directory.path(), "resume");
+    assert_eq!(latest.code(), 2);
+    insta::assert_snapshot!(latest.stderr, @"
+    error: batch b_081040g2081040g2 is being driven by another program right now (process 1 on elsewhere)
+
+    hint: `wtb show b_081040` shows how far it is; stop that program to resume the batch here
+    ");
+    let by_id = wtb(directory.path(), &format!("resume {}", batch_id(2)));
+    assert_eq!((by_id.code(), by_id.stderr), (2, latest.stderr));
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl ActiveBatch {
         slot.waiting = false;
         slot.wake.notify_all();
         let start = AttemptStart {
+            session: self.session.clone(),
             execution: info.execution.clone(),
             attempt,
             token: token.0,

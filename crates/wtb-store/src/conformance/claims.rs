@@ -3,7 +3,8 @@
 use wtb_model::{AttemptStatus, BatchStatus, ExecutionStatus, SessionId};
 
 use super::sample::{
-    Batch, execution_id, moment, outcome, session, session_id, start, succeed, unit,
+    Batch, execution, execution_id, moment, outcome, session, session_id, start, start_by, succeed,
+    unit,
 };
 use super::{Place, checks, refusal};
 use crate::{Change, ExecutionFilter, Page, Receipt, Store, StoreError};
@@ -16,6 +17,7 @@ checks!("claims":
     a_released_batch_is_anybodys,
     an_ended_session_owns_nothing,
     only_the_owner_moves_a_batch,
+    only_the_owner_starts_attempts,
 );
 
 fn claim(
@@ -118,11 +120,12 @@ fn a_dead_lease_writes_nothing(place: &dyn Place) -> Result<(), StoreError> {
     let before = (store.execution(id)?, store.detail(id)?);
     let error = refusal(store.commit(unit([succeed(id)])));
     assert!(matches!(error, StoreError::Fenced { token: 1, .. }), "{error}");
-    let error = refusal(store.commit(unit([start(id, 2, 1)])));
+    let by_heir = |lease| unit([start_by(&session_id(2), id, lease)]);
+    let error = refusal(store.commit(by_heir((2, 1))));
     assert!(matches!(error, StoreError::Fenced { token: 1, .. }), "{error}");
     assert_eq!((store.execution(id)?, store.detail(id)?), before);
 
-    store.commit(unit([start(id, 2, 2)]))?;
+    store.commit(by_heir((2, 2)))?;
     let error = refusal(store.commit(unit([succeed(id)])));
     assert!(matches!(error, StoreError::Fenced { token: 1, .. }), "{error}");
     let ends = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
@@ -170,5 +173,41 @@ fn only_the_owner_moves_a_batch(place: &dyn Place) -> Result<(), StoreError> {
     let filter = ExecutionFilter { single: true, ..ExecutionFilter::default() };
     assert!(store.executions(&filter, Page::ALL)?.is_empty());
     assert!(store.execution(&execution_id(404)).is_err());
+    Ok(())
+}
+
+fn only_the_owner_starts_attempts(place: &dyn Place) -> Result<(), StoreError> {
+    let (store, batch) = prepared(place, (1, 1, 1))?;
+    let id = &batch.executions[0].id;
+    let refused = |session, owner: Option<u64>| -> Result<(), StoreError> {
+        let before = (store.execution(id)?, store.detail(id)?);
+        let start = start_by(&session_id(session), id, (1, 1));
+        match refusal(store.commit(unit([start]))) {
+            StoreError::NotOwner { owner: found, what } => {
+                assert_eq!(found, owner.map(|number| session_id(number).to_string()));
+                assert!(what.contains(id.as_str()), "{what}");
+            }
+            other => panic!("expected another owner to be the reason, not {other}"),
+        }
+        assert_eq!((store.execution(id)?, store.detail(id)?), before);
+        Ok(())
+    };
+    refused(2, Some(1))?;
+    claim(store.as_ref(), &batch, 2, Some(session_id(1)))?;
+    refused(1, Some(2))?;
+    let release = Change::ReleaseBatch { batch: batch.record.id.clone(), session: session_id(2) };
+    store.commit(unit([release]))?;
+    refused(2, None)?;
+    claim(store.as_ref(), &batch, 1, None)?;
+    store.commit(unit([start(id, 1, 1), succeed(id)]))?;
+
+    let close = Change::CloseSession { session: session_id(1), at: moment(8) };
+    store.commit(unit([Change::RequeueExecution { execution: id.clone() }, close]))?;
+    refused(1, None)?;
+
+    // A single execution has no batch that could have an owner.
+    let single = execution(7);
+    let start = start_by(&session_id(2), &single.id, (1, 1));
+    store.commit(unit([Change::CreateExecution(Box::new(single)), start]))?;
     Ok(())
 }

@@ -57,7 +57,7 @@ impl Default for SqliteOptions {
 }
 
 /// An address taken apart.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address {
     /// The address for messages: without its query.
     pub(super) url: String,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use super::address::{Address, SqliteOptions, Synchronous};
-use super::errors::{While, database};
+use super::errors::{While, at_store, database};
 use super::migrations::{MIGRATIONS, migrate};
 use crate::StoreError;
 
@@ -22,7 +22,7 @@ const WRITER_CACHE_KIB: i32 = -32_768;
 /// Opens the one connection that writes, creating or upgrading the store where needed.
 pub(super) fn open_writer(address: &Address) -> Result<Connection, StoreError> {
     prepare_file(address)?;
-    let named = |error: StoreError| name_store(error, &address.url);
+    let named = |error: StoreError| not_opened(error, &address.url);
     let mut connection =
         connect(&address.path, &address.options, OpenFlags::SQLITE_OPEN_READ_WRITE)
             .map_err(named)?;
@@ -140,21 +140,18 @@ fn trouble(what: &str, path: &Path, cannot: &str, error: &io::Error) -> String {
     format!("{what} `{}` {cannot}: {error}; {remedy}", path.display())
 }
 
-/// Adds the store's address to what went wrong while it was opened.
-fn name_store(error: StoreError, url: &str) -> StoreError {
-    match error {
-        StoreError::ReadOnly(reason) => StoreError::Open {
-            url: url.to_owned(),
-            reason: format!(
-                "{reason}; check the permissions of the file and its directory, or choose another \
-                 place for the store"
-            ),
-        },
+/// Adds the store's address, and what to do, to what went wrong while it was opened.
+fn not_opened(error: StoreError, url: &str) -> StoreError {
+    let (reason, remedy) = match error {
+        StoreError::ReadOnly(reason) => (
+            reason,
+            "check the permissions of the file and its directory, or choose another place for \
+             the store",
+        ),
         StoreError::Unreadable { reason, .. } => {
-            StoreError::Unreadable { what: format!("`{url}`"), reason }
+            (reason, "it is damaged, or no store of this program: name another file")
         }
-        StoreError::Busy(reason) => StoreError::Busy(format!("`{url}`: {reason}")),
-        StoreError::Full(reason) => StoreError::Full(format!("`{url}`: {reason}")),
-        other => other,
-    }
+        other => return at_store(other, url),
+    };
+    StoreError::Open { url: url.to_owned(), reason: format!("{reason}; {remedy}") }
 }

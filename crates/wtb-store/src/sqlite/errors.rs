@@ -17,6 +17,7 @@ pub(super) fn database(doing: &str, error: &rusqlite::Error) -> StoreError {
                 StoreError::ReadOnly(told)
             }
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy(told),
+            ErrorCode::SystemIoFailure => StoreError::Io(told),
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
                 StoreError::Unreadable { what: "the database".to_owned(), reason: told }
             }
@@ -45,7 +46,21 @@ impl<T> While<T> for Result<T, rusqlite::Error> {
 
 /// Whether an error concerns the whole database rather than the one unit that met it.
 pub(super) fn concerns_the_database(error: &StoreError) -> bool {
-    matches!(error, StoreError::Full(_) | StoreError::ReadOnly(_) | StoreError::Busy(_))
+    use StoreError::{Busy, Full, Io, ReadOnly};
+    matches!(error, Full(_) | ReadOnly(_) | Busy(_) | Io(_))
+}
+
+/// Adds the store's address to what concerns the whole database. Called once for each error, where
+/// it leaves this module: what meets it further in does not know the address.
+pub(super) fn at_store(error: StoreError, url: &str) -> StoreError {
+    let at = |reason: String| format!("`{url}`: {reason}");
+    match error {
+        StoreError::Full(reason) => StoreError::Full(at(reason)),
+        StoreError::ReadOnly(reason) => StoreError::ReadOnly(at(reason)),
+        StoreError::Busy(reason) => StoreError::Busy(at(reason)),
+        StoreError::Io(reason) => StoreError::Io(at(reason)),
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +75,8 @@ mod tests {
     fn each_trouble_of_the_database_has_its_own_kind() {
         assert!(matches!(failure(ffi::SQLITE_FULL), StoreError::Full(_)));
         assert!(matches!(failure(ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full(_)));
+        assert!(matches!(failure(ffi::SQLITE_IOERR), StoreError::Io(_)));
+        assert!(matches!(failure(ffi::SQLITE_IOERR_WRITE), StoreError::Io(_)));
         assert!(matches!(failure(ffi::SQLITE_READONLY), StoreError::ReadOnly(_)));
         assert!(matches!(failure(ffi::SQLITE_PERM), StoreError::ReadOnly(_)));
         assert!(matches!(failure(ffi::SQLITE_BUSY), StoreError::Busy(_)));
@@ -73,5 +90,17 @@ mod tests {
     fn the_message_says_what_was_being_done() {
         assert!(failure(ffi::SQLITE_FULL).to_string().contains("while writing"));
         assert!(failure(ffi::SQLITE_IOERR).to_string().contains("while writing"));
+    }
+
+    #[test]
+    fn what_concerns_the_database_names_the_store() {
+        for code in
+            [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_BUSY, ffi::SQLITE_IOERR_FSYNC]
+        {
+            let error = failure(code);
+            assert!(concerns_the_database(&error), "{error}");
+            let message = at_store(error, "sqlite:///a.db").to_string();
+            assert!(message.contains("`sqlite:///a.db`"), "{message}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use wtb_model::{
 
 use super::address::{Address, SqliteOptions};
 use super::connection::open_writer;
+use super::errors::at_store;
 use super::queue::Queue;
 use super::read::{Findable, Query, Readers};
 use super::write::last_sequence;
@@ -58,11 +59,12 @@ impl SqliteStore {
     pub fn open(address: &str, options: SqliteOptions) -> Result<Self, StoreError> {
         let address = Address::parse(address, options)?;
         let connection = open_writer(&address)?;
-        let Address { url, path, options } = address;
-        let progress = Arc::new(Progress::new(last_sequence(&connection)?));
+        let Address { url, options, .. } = address.clone();
+        let sequence = last_sequence(&connection).map_err(|error| at_store(error, &url))?;
+        let progress = Arc::new(Progress::new(sequence));
         let queue = Arc::new(Queue::new(options.queue_capacity, options.queue_bytes));
-        let writer =
-            Writer::new(connection, Arc::clone(&queue), Arc::clone(&progress), options.group_max);
+        let shared = (Arc::clone(&queue), Arc::clone(&progress));
+        let writer = Writer::new(connection, url.clone(), shared, options.group_max);
         let thread = thread::Builder::new()
             .name("wtb-store-writer".to_owned())
             .spawn(move || writer.run())
@@ -70,7 +72,7 @@ impl SqliteStore {
                 url: url.clone(),
                 reason: format!("its writer cannot be started: {error}"),
             })?;
-        let readers = Readers::new(path, options);
+        let readers = Readers::new(address);
         Ok(Self { url, queue, progress, readers, writer: Mutex::new(Some(thread)) })
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::errors::While;
+use super::errors::{While, at_store};
 use super::hashes::{Hash, Hashes};
 use super::queue::{Job, Queue};
 use super::write::{Isolation, Transaction, Undo};
@@ -66,6 +66,8 @@ type Results = Vec<Result<Receipt, StoreError>>;
 /// The writer's side of a store.
 pub(super) struct Writer {
     connection: Connection,
+    /// The store's address, for errors.
+    url: String,
     queue: Arc<Queue>,
     progress: Arc<Progress>,
     group_max: usize,
@@ -89,12 +91,12 @@ impl Writer {
     /// Makes a writer that owns its connection.
     pub(super) fn new(
         connection: Connection,
-        queue: Arc<Queue>,
-        progress: Arc<Progress>,
+        url: String,
+        (queue, progress): (Arc<Queue>, Arc<Progress>),
         group_max: usize,
     ) -> Self {
         let stored = Hashes::default();
-        Self { connection, queue, progress, group_max, stored, lost_because: None }
+        Self { connection, url, queue, progress, group_max, stored, lost_because: None }
     }
 
     /// Writes until the queue is closed and empty.
@@ -105,7 +107,7 @@ impl Writer {
             if let Err(error) = &results {
                 self.lose_objects(&group, error);
             }
-            redeem(group, results);
+            redeem(group, results, &self.url);
         }
     }
 
@@ -194,16 +196,17 @@ fn objects_of(group: &[Job]) -> impl Iterator<Item = &Hash> {
 
 /// Tells those who wait what became of their units. Whoever dropped the ticket does not want to
 /// know, so a send that fails is no error.
-fn redeem(group: Vec<Job>, results: Result<Results, StoreError>) {
+fn redeem(group: Vec<Job>, results: Result<Results, StoreError>, url: &str) {
     match results {
         Ok(results) => {
             for (job, result) in group.into_iter().zip(results) {
                 if let Job::Unit(_, ticket) | Job::Flush(ticket) = job {
-                    let _ = ticket.send(result);
+                    let _ = ticket.send(result.map_err(|error| at_store(error, url)));
                 }
             }
         }
         Err(error) => {
+            let error = at_store(error, url);
             for job in group {
                 match job {
                     Job::Unit(_, ticket) => drop(ticket.send(Err(error.clone()))),

@@ -70,8 +70,9 @@ fn a_file_of_something_else_is_left_alone() {
     let text = "not a database, but rather a long text that somebody wrote\n".repeat(50);
     fs::write(&file.path, &text).unwrap();
     let error = open_error(file.address());
-    assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
-    assert!(error.to_string().contains(file.address()), "{error}");
+    assert!(matches!(error, StoreError::Open { .. }), "{error}");
+    let message = error.to_string();
+    assert!(message.contains(file.address()) && message.contains("another file"), "{message}");
     assert_eq!(fs::read_to_string(&file.path).unwrap(), text);
 
     fs::remove_file(&file.path).unwrap();
@@ -124,6 +125,26 @@ fn a_damaged_row_is_named_and_hides_no_other() {
     assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
     assert!(error.to_string().contains("a journal entry"), "{error}");
     assert_eq!(store.journal(&JournalFilter::default(), 1, 10).unwrap()[0].event, note(2));
+}
+
+#[test]
+fn events_of_a_newer_program_are_read_with_the_others() {
+    let file = File::fresh();
+    let store = file.store();
+    store.commit(UnitOfWork::of_events(vec![note(1), note(2), note(3)])).unwrap();
+    let newer = r#"{"kind": "checkpoint.saved", "step": 3}"#;
+    let sql = "UPDATE journal SET kind = 'checkpoint.saved', body = ?1 WHERE sequence = 2";
+    file.raw().execute(sql, [newer]).unwrap();
+    let all = store.journal(&JournalFilter::default(), 0, 10).unwrap();
+    let kinds: Vec<_> = all.iter().map(|entry| entry.event.body.kind()).collect();
+    assert_eq!(kinds, ["custom.note", "checkpoint.saved", "custom.note"]);
+    assert_eq!(all[1].event.body.data(), serde_json::json!({"step": 3}));
+    let kinds = vec!["checkpoint.*".to_owned()];
+    let filter = JournalFilter { kinds, ..JournalFilter::default() };
+    assert_eq!(store.journal(&filter, 0, 10).unwrap(), all[1..2]);
+    let again = UnitOfWork::of_events(vec![all[1].event.clone()]);
+    assert!(store.commit(again).is_err(), "it is not ours to write");
+    store.commit(UnitOfWork::of_events(vec![note(4)])).unwrap();
 }
 
 #[test]

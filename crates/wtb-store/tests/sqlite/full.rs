@@ -1,6 +1,9 @@
-//! A full disk, stood in for by the limit that a store can be given: both are `SQLITE_FULL`.
+//! A full disk, stood in for by the limit that a store can be given: both are `SQLITE_FULL`. And a
+//! limit of file size, which is an I/O error.
 
 use std::collections::HashMap;
+use std::env;
+use std::process::Command;
 
 use wtb_model::Value;
 use wtb_store::conformance::sample::{Batch, execution, note, session_id, start, succeed, unit};
@@ -44,6 +47,7 @@ fn a_full_disk_is_told_and_survived() {
     let error = fill(&store);
     assert!(matches!(error, StoreError::Full(_)), "{error}");
     assert!(error.to_string().contains("free some space"), "{error}");
+    assert!(error.to_string().contains(file.address()), "{error}");
 
     let whole = store.journal(&JournalFilter::default(), 0, 1_000).unwrap();
     let noted: Vec<_> = whole.into_iter().map(|entry| entry.event).collect();
@@ -100,4 +104,38 @@ fn a_lost_object_is_not_named_by_a_later_unit() {
     assert_eq!(store.put_value(object(200, 60_000)).unwrap(), single.input.clone().unwrap());
     store.commit(unit([create()])).unwrap();
     assert_eq!(store.value(&single.input.unwrap()).unwrap(), object(200, 60_000));
+}
+
+/// The store of the process that this test starts itself again as, under a limit of file size.
+const LIMITED: &str = "WTB_TEST_LIMITED_STORE";
+
+#[cfg(unix)]
+#[test]
+fn an_io_error_names_the_store_and_what_to_look_at() {
+    if let Ok(address) = env::var(LIMITED) {
+        let store = SqliteStore::open(&address, SqliteOptions::default()).unwrap();
+        let error = fill(&store);
+        assert!(matches!(error, StoreError::Io(_)), "{error}");
+        assert!(!store.journal(&JournalFilter::default(), 0, 1_000).unwrap().is_empty());
+        println!("told: {error}");
+        return;
+    }
+    let file = File::fresh();
+    // 1 MiB. A process that does not ignore the signal is killed where it meets the limit.
+    let limited = "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"";
+    let child = Command::new("sh")
+        .args(["-c", limited])
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "full::an_io_error_names_the_store_and_what_to_look_at", "--nocapture"])
+        .env(LIMITED, file.address())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{said}");
+    let told = said.lines().find_map(|line| line.split_once("told: ")).unwrap().1;
+    for part in [file.address(), "free space", "quotas", "limits of file size", "disk I/O error"] {
+        assert!(told.contains(part), "{part} is not in: {told}");
+    }
+    file.store().commit(UnitOfWork::of_events(vec![note(1)])).unwrap();
+    file.assert_sound();
 }

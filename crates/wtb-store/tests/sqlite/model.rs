@@ -8,7 +8,7 @@ pub(crate) const CELLS: usize = 3;
 /// One step, with everything that may be wrong about it drawn at random.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    Start { cell: usize, attempt: u32, token: u64 },
+    Start { session: u64, cell: usize, lease: (u32, u64) },
     Finish { cell: usize, lease: (u32, u64), status: AttemptStatus, next: ExecutionStatus },
     Cancel { cell: usize },
     Requeue { cell: usize },
@@ -74,7 +74,9 @@ impl World {
 
     fn step(&mut self, step: &Step) -> bool {
         match *step {
-            Step::Start { cell, attempt, token } => self.cells[cell].start(attempt, token),
+            Step::Start { session, cell, lease } => {
+                self.live_owner() == Some(session) && self.cells[cell].start(lease)
+            }
             Step::Finish { cell, lease, status, next } => {
                 self.cells[cell].finish(lease, status, next)
             }
@@ -118,7 +120,7 @@ impl World {
 }
 
 impl Cell {
-    fn start(&mut self, attempt: u32, token: u64) -> bool {
+    fn start(&mut self, (attempt, token): (u32, u64)) -> bool {
         if self.status != ExecutionStatus::Queued
             || token <= self.token
             || self.used & (1 << attempt) != 0

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use wtb_model::{EventBody, ExecutionStatus};
-use wtb_store::conformance::sample::{Batch, event, session_id, start, succeed};
+use wtb_store::conformance::sample::{Batch, event, session_id, start_by, succeed};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
 use wtb_store::{ExecutionFilter, JournalFilter, Page, Store, UnitOfWork};
 
@@ -36,10 +36,11 @@ fn start_child(test: &str, file: &File, number: u64) -> Child {
 /// The unit that takes one execution from its queue to its end, with two events.
 fn whole_life(batch: &Batch, index: usize) -> UnitOfWork {
     let id = &batch.executions[index].id;
+    let owner = batch.record.session.as_ref().unwrap();
     let bodies =
         [EventBody::ExecutionPaused { attempt: 1 }, EventBody::ExecutionInterrupted { attempt: 1 }];
     UnitOfWork {
-        changes: vec![start(id, 1, 1), succeed(id)],
+        changes: vec![start_by(owner, id, (1, 1)), succeed(id)],
         events: bodies.map(|body| event(Some(&batch.record.id), Some(id), body)).to_vec(),
     }
 }

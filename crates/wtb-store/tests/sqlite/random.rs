@@ -5,7 +5,7 @@ use wtb_model::{
     AttemptStatus, BatchStatus, ExecutionId, ExecutionStatus, SessionId, StatusCounts,
 };
 use wtb_store::conformance::sample::{
-    Batch, finish, moment, outcome, score, session, session_id, start, unit,
+    Batch, finish, moment, outcome, score, session, session_id, start_by, unit,
 };
 use wtb_store::{Change, Store};
 
@@ -18,7 +18,9 @@ fn change(step: &Step, batch: &Batch) -> Change {
     let session = |number: u64| -> SessionId { session_id(number) };
     let at = moment(1);
     match *step {
-        Step::Start { cell, attempt, token } => start(&id(cell), attempt, token),
+        Step::Start { session: starter, cell, lease } => {
+            start_by(&session(starter), &id(cell), lease)
+        }
         Step::Finish { cell, lease, status, next } => {
             finish(&id(cell), lease, (status, next), outcome(1))
         }
@@ -53,8 +55,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     ];
     let statuses = proptest::sample::select(BatchStatus::ALL);
     prop_oneof![
-        6 => (cell(), lease())
-            .prop_map(|(cell, (attempt, token))| Step::Start { cell, attempt, token }),
+        9 => (0_u64..2, cell(), lease())
+            .prop_map(|(session, cell, lease)| Step::Start { session, cell, lease }),
         6 => (cell(), lease(), ends)
             .prop_map(|(cell, lease, (status, next))| Step::Finish { cell, lease, status, next }),
         1 => cell().prop_map(|cell| Step::Cancel { cell }),

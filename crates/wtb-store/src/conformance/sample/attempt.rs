@@ -1,21 +1,55 @@
 //! Attempts to start and to end.
 
+use std::collections::BTreeMap;
+
 use wtb_model::{
-    AttemptOutcome, AttemptStatus, ErrorInfo, ExecutionId, ExecutionStatus, NodeRecord, NodeStatus,
+    AttemptOutcome, AttemptStatus, ErrorInfo, EventBody, ExecutionId, ExecutionStatus, NodeRecord,
+    NodeStatus, SessionId,
 };
 
-use super::{moment, value};
+use super::{moment, session_id, value};
 use crate::{AttemptStart, Change};
 
-/// The start of an attempt.
+/// The start of an attempt by session 1.
 pub fn start(execution: &ExecutionId, attempt: u32, token: u64) -> Change {
+    start_by(&session_id(1), execution, (attempt, token))
+}
+
+/// The start of an attempt by a session, under a number and a token.
+pub fn start_by(
+    session: &SessionId,
+    execution: &ExecutionId,
+    (attempt, token): (u32, u64),
+) -> Change {
     Change::StartAttempt(AttemptStart {
+        session: session.clone(),
         execution: execution.clone(),
         attempt,
         token,
         worker: "thread-1".to_owned(),
         at: moment(i64::from(attempt) * 100),
     })
+}
+
+/// What the journal says of the start of a first attempt.
+pub fn started() -> EventBody {
+    EventBody::ExecutionStarted {
+        attempt: 1,
+        worker: "thread-1".to_owned(),
+        variant: "retriever=0".to_owned(),
+        case: "case-1".to_owned(),
+        repeat: 0,
+    }
+}
+
+/// What the journal says of a first attempt that reached the workflow's end through three nodes.
+pub fn succeeded() -> EventBody {
+    EventBody::ExecutionSucceeded {
+        attempt: 1,
+        duration_us: 1_234,
+        nodes: 3,
+        metrics: BTreeMap::new(),
+    }
 }
 
 /// The end of an attempt: what became of it and of its execution, unsettled.

@@ -9,7 +9,9 @@ use wtb_model::{
     SessionRecord, StoredValue, Timestamp,
 };
 
-pub use self::attempt::{error, failure, finish, node, outcome, start, succeed};
+pub use self::attempt::{
+    error, failure, finish, node, outcome, start, start_by, started, succeed, succeeded,
+};
 pub use self::batch::{Batch, case, variant};
 use crate::{Change, UnitOfWork};
 

@@ -1,7 +1,7 @@
 //! The journal: in the order of its sequence numbers, whatever the clocks said.
 
 use rusqlite::types::Value;
-use wtb_model::{BatchId, Event, ExecutionId, JournalEntry};
+use wtb_model::{BatchId, Event, EventBody, ExecutionId, JournalEntry};
 
 use super::{Filter, Query, integer};
 use crate::sqlite::columns::Columns;
@@ -73,7 +73,7 @@ fn entry(columns: &mut Columns<'_>) -> Result<JournalEntry, StoreError> {
             session: columns.id()?,
             batch: columns.optional_id()?,
             execution: columns.optional_id()?,
-            body: columns.json()?,
+            body: columns.parsed(EventBody::from_json)?,
         },
     })
 }

@@ -17,15 +17,17 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::address::SqliteOptions;
+use super::address::{Address, SqliteOptions};
 use super::columns::{Columns, only};
 use super::connection::open_reader;
-use super::errors::While;
+use super::errors::{While, at_store};
 use crate::{Page, StoreError};
 
 /// The pool of connections that read.
 #[derive(Debug)]
 pub(super) struct Readers {
+    /// The store's address, for errors.
+    url: String,
     path: PathBuf,
     options: SqliteOptions,
     pool: Mutex<Pool>,
@@ -40,12 +42,20 @@ struct Pool {
 
 impl Readers {
     /// Makes an empty pool for a store that has been opened for writing before.
-    pub(super) fn new(path: PathBuf, options: SqliteOptions) -> Self {
-        Self { path, options, pool: Mutex::default(), returned: Condvar::new() }
+    pub(super) fn new(address: Address) -> Self {
+        let Address { url, path, options } = address;
+        Self { url, path, options, pool: Mutex::default(), returned: Condvar::new() }
     }
 
     /// Runs queries on one view of the store.
     pub(super) fn read<T>(
+        &self,
+        queries: impl FnOnce(&Query) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.read_here(queries).map_err(|error| at_store(error, &self.url))
+    }
+
+    fn read_here<T>(
         &self,
         queries: impl FnOnce(&Query) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

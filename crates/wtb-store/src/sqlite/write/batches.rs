@@ -138,8 +138,8 @@ impl Transaction<'_> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let owned = self.owned_batch(batch)?;
-        if owned.owner.is_some() {
-            owned.check_owner(from, || format!("claiming batch {batch}"))?;
+        if owned.owner.0.is_some() {
+            owned.owner.check(from, || format!("claiming batch {batch}"))?;
         }
         self.change(
             "UPDATE batches SET session = ?2 WHERE key = ?1",
@@ -178,7 +178,7 @@ impl Transaction<'_> {
         session: &SessionId,
     ) -> Result<(), StoreError> {
         let owned = self.owned_batch(batch)?;
-        owned.check_owner(Some(session), || format!("releasing batch {batch}"))?;
+        owned.owner.check(Some(session), || format!("releasing batch {batch}"))?;
         self.change(
             "UPDATE batches SET session = NULL WHERE key = ?1",
             [owned.key],
@@ -195,7 +195,7 @@ impl Transaction<'_> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let owned = self.owned_batch(batch)?;
-        owned.check_owner(Some(session), || format!("setting batch {batch} to `{status}`"))?;
+        owned.owner.check(Some(session), || format!("setting batch {batch} to `{status}`"))?;
         owned.status.check(status, format_args!("batch {batch}"))?;
         self.change(
             "UPDATE batches SET status = ?2, \

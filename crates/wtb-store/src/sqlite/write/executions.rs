@@ -6,6 +6,7 @@ use wtb_model::{
     Timestamp,
 };
 
+use super::sessions::Owner;
 use super::{Keyed, Transaction};
 use crate::sqlite::codec::{encode_list, encode_optional, encode_optional_json};
 use crate::sqlite::errors::While;
@@ -15,6 +16,8 @@ use crate::{AttemptStart, Change, StoreError};
 struct Live {
     key: i64,
     batch: Option<i64>,
+    /// Who owns its batch; nobody, if it has none.
+    owner: Owner,
     status: ExecutionStatus,
     token: u64,
 }
@@ -99,13 +102,15 @@ impl Transaction<'_> {
 
     pub(super) fn start_attempt(&mut self, start: &AttemptStart) -> Result<(), StoreError> {
         let live = self.live(&start.execution)?;
+        let what = || format!("the start of attempt {} of {}", start.attempt, start.execution);
+        // First: whatever else is wrong, that the batch was taken over is why.
+        if live.batch.is_some() {
+            live.owner.check(Some(&start.session), what)?;
+        }
         live.status
             .check(ExecutionStatus::Running, format_args!("execution {}", start.execution))?;
         if start.token <= live.token {
-            return Err(StoreError::Fenced {
-                what: format!("the start of attempt {} of {}", start.attempt, start.execution),
-                token: start.token,
-            });
+            return Err(StoreError::Fenced { what: what(), token: start.token });
         }
         self.change(
             "INSERT INTO attempts (execution, number, token, worker, status, started_at) \
@@ -234,21 +239,28 @@ impl Transaction<'_> {
     }
 
     fn live(&self, execution: &ExecutionId) -> Result<Live, StoreError> {
-        let sql = "SELECT key, batch, status, token FROM executions WHERE id = ?1";
+        // Not a join: of one whose plan may depend on a parameter SQLite makes a new plan each time.
+        let sql = "SELECT key, batch, \
+                   (SELECT CASE WHEN s.ended_at IS NULL THEN b.session END FROM batches b \
+                    LEFT JOIN sessions s ON s.id = b.session WHERE b.key = executions.batch), \
+                   status, token FROM executions WHERE id = ?1";
         let found = self
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| {
                 statement
                     .query_row([execution.as_str()], |row| {
-                        let status = ExecutionStatus::parse(row.get_ref(2)?.as_str()?);
-                        Ok((row.get(0)?, row.get(1)?, status, row.get(3)?))
+                        let owner = Owner(row.get(2)?);
+                        let status = ExecutionStatus::parse(row.get_ref(3)?.as_str()?);
+                        Ok((row.get(0)?, row.get(1)?, owner, status, row.get(4)?))
                     })
                     .optional()
             })
             .while_("reading an execution")?;
         match found {
-            Some((key, batch, Some(status), token)) => Ok(Live { key, batch, status, token }),
+            Some((key, batch, owner, Some(status), token)) => {
+                Ok(Live { key, batch, owner, status, token })
+            }
             Some(_) => Err(StoreError::Unreadable {
                 what: format!("execution {execution}"),
                 reason: "its status is not known to this program".to_owned(),

@@ -13,9 +13,12 @@ pub(super) struct OwnedBatch {
     pub(super) key: i64,
     /// Where it stands.
     pub(super) status: BatchStatus,
-    /// The session that owns it: the one it names, unless that one has ended.
-    pub(super) owner: Option<String>,
+    /// Who owns it.
+    pub(super) owner: Owner,
 }
+
+/// The session that owns a batch: the one it names, unless that one has ended.
+pub(super) struct Owner(pub(super) Option<String>);
 
 impl Transaction<'_> {
     pub(super) fn open_session(&self, session: &SessionRecord) -> Result<(), StoreError> {
@@ -85,7 +88,7 @@ impl Transaction<'_> {
             .and_then(|mut statement| {
                 statement
                     .query_row([batch.as_str()], |row| {
-                        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?))
+                        Ok((row.get(0)?, row.get::<_, String>(1)?, Owner(row.get(2)?)))
                     })
                     .optional()
             })
@@ -100,17 +103,16 @@ impl Transaction<'_> {
     }
 }
 
-impl OwnedBatch {
+impl Owner {
     /// Refuses `what` unless `session` owns the batch.
-    pub(super) fn check_owner(
+    pub(super) fn check(
         &self,
         session: Option<&SessionId>,
         what: impl Fn() -> String,
     ) -> Result<(), StoreError> {
-        if self.owner.as_deref() == session.map(SessionId::as_str) {
+        if self.0.as_deref() == session.map(SessionId::as_str) {
             return Ok(());
         }
-        let owner = self.owner.clone().unwrap_or_else(|| "none at present".to_owned());
-        Err(StoreError::NotOwner { what: what(), owner })
+        Err(StoreError::NotOwner { what: what(), owner: self.0.clone() })
     }
 }
