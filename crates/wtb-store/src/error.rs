@@ -94,6 +94,14 @@ pub enum StoreError {
          limits of file size and the disk itself, and resume: {0}"
     )]
     Io(String),
+    /// The server of the store cannot be reached, or lets nobody in.
+    #[error("the server of the store `{url}` cannot be reached: {reason}")]
+    Unavailable {
+        /// The address of the store, without secrets.
+        url: String,
+        /// What the attempt to reach it met, for how long it was tried, and what to do.
+        reason: String,
+    },
     /// The store is closed, or its writer ended.
     #[error("the store is closed")]
     Closed,
@@ -105,6 +113,22 @@ pub enum StoreError {
         /// What the database said.
         reason: String,
     },
+}
+
+impl StoreError {
+    /// Adds the store's address to what concerns the whole database. Called once for each error,
+    /// where it leaves the store: what meets it further in does not know the address.
+    #[must_use]
+    pub fn at_store(self, url: &str) -> Self {
+        let at = |reason: String| format!("`{url}`: {reason}");
+        match self {
+            Self::Full(reason) => Self::Full(at(reason)),
+            Self::ReadOnly(reason) => Self::ReadOnly(at(reason)),
+            Self::Busy(reason) => Self::Busy(at(reason)),
+            Self::Io(reason) => Self::Io(at(reason)),
+            other => other,
+        }
+    }
 }
 
 fn driven_by(owner: Option<&str>) -> String {

@@ -4,13 +4,17 @@
 //! that report them, and commits as a whole or not at all. Reading is by the methods of [`Store`].
 //! The crate knows nothing of schedulers, workers or Python; it is the only one that knows SQL.
 //!
-//! [`conformance`] is the suite that every store must pass.
+//! [`conformance`] is the suite that every store must pass; [`writer`], [`codec`] and [`options`] are
+//! what stores share.
 
+pub mod codec;
 pub mod conformance;
 mod error;
+pub mod options;
 mod store;
 mod unit;
 mod value;
+pub mod writer;
 
 pub mod sqlite;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::StoreError;
+use crate::options::unknown;
 
 const SCHEME: &str = "sqlite:///";
 const KEYS: [&str; 3] = ["synchronous", "busy_timeout", "size_max_mb"];
@@ -122,36 +123,9 @@ fn set_option(options: &mut SqliteOptions, pair: &str) -> Result<(), String> {
             let megabytes: u32 = value.parse().map_err(|_| bad("a whole number of megabytes"))?;
             options.size_max_bytes = Some(u64::from(megabytes) << 20);
         }
-        _ => return Err(unknown_key(key)),
+        _ => return Err(unknown(key, &KEYS)),
     }
     Ok(())
-}
-
-fn unknown_key(key: &str) -> String {
-    let known: Vec<_> = KEYS.iter().map(|known| format!("`{known}`")).collect();
-    let nearest = KEYS.iter().map(|known| (distance(key, known), known)).min();
-    let hint = match nearest {
-        Some((distance, known)) if distance <= known.len() / 3 => {
-            format!("; did you mean `{known}`?")
-        }
-        _ => String::new(),
-    };
-    format!("unknown option `{key}`{hint} (known: {})", known.join(", "))
-}
-
-/// The number of single-character edits that lead from one text to the other (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, from) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
-        for (index, to) in right.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[index + 1];
-            row[index + 1] = substituted.min(diagonal + 1).min(row[index] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

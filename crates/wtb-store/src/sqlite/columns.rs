@@ -8,9 +8,9 @@ use rusqlite::types::{FromSql, ValueRef};
 use serde::de::DeserializeOwned;
 use wtb_model::{StoredValue, Timestamp};
 
-use super::codec::decode_value;
 use super::errors::database;
 use crate::StoreError;
+use crate::codec::decode_value;
 
 /// A row and the next column to read: records name their columns in the order of their fields.
 pub(super) struct Columns<'row> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags};
 
 use super::address::{Address, SqliteOptions, Synchronous};
-use super::errors::{While, at_store, database};
+use super::errors::{While, database};
 use super::migrations::{MIGRATIONS, migrate};
 use crate::StoreError;
 
@@ -151,7 +151,7 @@ fn not_opened(error: StoreError, url: &str) -> StoreError {
         StoreError::Unreadable { reason, .. } => {
             (reason, "it is damaged, or no store of this program: name another file")
         }
-        other => return at_store(other, url),
+        other => return other.at_store(url),
     };
     StoreError::Open { url: url.to_owned(), reason: format!("{reason}; {remedy}") }
 }

@@ -50,19 +50,6 @@ pub(super) fn concerns_the_database(error: &StoreError) -> bool {
     matches!(error, Full(_) | ReadOnly(_) | Busy(_) | Io(_))
 }
 
-/// Adds the store's address to what concerns the whole database. Called once for each error, where
-/// it leaves this module: what meets it further in does not know the address.
-pub(super) fn at_store(error: StoreError, url: &str) -> StoreError {
-    let at = |reason: String| format!("`{url}`: {reason}");
-    match error {
-        StoreError::Full(reason) => StoreError::Full(at(reason)),
-        StoreError::ReadOnly(reason) => StoreError::ReadOnly(at(reason)),
-        StoreError::Busy(reason) => StoreError::Busy(at(reason)),
-        StoreError::Io(reason) => StoreError::Io(at(reason)),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,7 +86,7 @@ mod tests {
         {
             let error = failure(code);
             assert!(concerns_the_database(&error), "{error}");
-            let message = at_store(error, "sqlite:///a.db").to_string();
+            let message = error.at_store("sqlite:///a.db").to_string();
             assert!(message.contains("`sqlite:///a.db`"), "{message}");
         }
     }

@@ -1,7 +1,5 @@
 //! The store itself: what it owns, and how the traits come down to the queue and the readers.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use wtb_model::{
@@ -11,11 +9,10 @@ use wtb_model::{
 
 use super::address::{Address, SqliteOptions};
 use super::connection::open_writer;
-use super::errors::at_store;
-use super::queue::Queue;
 use super::read::{Findable, Query, Readers};
 use super::write::last_sequence;
-use super::writer::{Progress, Writer};
+use super::writer::Writer;
+use crate::writer::{Bounds, Writing};
 use crate::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Objects, Page,
     Store, StoreError, Ticket, UnitOfWork, store_value,
@@ -45,10 +42,8 @@ const EXECUTIONS: Findable =
 #[derive(Debug)]
 pub struct SqliteStore {
     url: String,
-    queue: Arc<Queue>,
-    progress: Arc<Progress>,
+    writing: Writing,
     readers: Readers,
-    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SqliteStore {
@@ -60,42 +55,25 @@ impl SqliteStore {
         let address = Address::parse(address, options)?;
         let connection = open_writer(&address)?;
         let Address { url, options, .. } = address.clone();
-        let sequence = last_sequence(&connection).map_err(|error| at_store(error, &url))?;
-        let progress = Arc::new(Progress::new(sequence));
-        let queue = Arc::new(Queue::new(options.queue_capacity, options.queue_bytes));
-        let shared = (Arc::clone(&queue), Arc::clone(&progress));
-        let writer = Writer::new(connection, url.clone(), shared, options.group_max);
-        let thread = thread::Builder::new()
-            .name("wtb-store-writer".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|error| StoreError::Open {
-                url: url.clone(),
-                reason: format!("its writer cannot be started: {error}"),
-            })?;
+        let sequence = last_sequence(&connection).map_err(|error| error.at_store(&url))?;
+        let bounds = Bounds {
+            queue_capacity: options.queue_capacity,
+            queue_bytes: options.queue_bytes,
+            group_max: options.group_max,
+        };
+        let writing = Writing::start(&url, sequence, bounds, Writer::new(connection))?;
         let readers = Readers::new(address);
-        Ok(Self { url, queue, progress, readers, writer: Mutex::new(Some(thread)) })
+        Ok(Self { url, writing, readers })
     }
 }
 
 impl Objects for SqliteStore {
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
-        self.queue.put(hash, bytes)
+        self.writing.put(hash, bytes)
     }
 
     fn get(&self, hash: [u8; 32]) -> Result<Vec<u8>, StoreError> {
-        let mut found = self.readers.read(|query| query.object(hash))?;
-        if found.is_none() && self.queue.knows(&hash) {
-            // It may still be waiting for the unit that names it.
-            match self.flush() {
-                Ok(()) | Err(StoreError::Closed) => {}
-                Err(error) => return Err(error),
-            }
-            found = self.readers.read(|query| query.object(hash))?;
-        }
-        found.ok_or_else(|| StoreError::NotFound {
-            what: "object",
-            id: blake3::Hash::from_bytes(hash).to_hex().to_string(),
-        })
+        self.writing.get(hash, || self.readers.read(|query| query.object(hash)))
     }
 }
 
@@ -105,11 +83,11 @@ impl Store for SqliteStore {
     }
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
-        self.queue.submit(unit)
+        self.writing.submit(unit)
     }
 
     fn flush(&self) -> Result<(), StoreError> {
-        self.queue.flush()?.wait().map(drop)
+        self.writing.flush()
     }
 
     fn put_value(&self, value: Value) -> Result<StoredValue, StoreError> {
@@ -189,22 +167,14 @@ impl Store for SqliteStore {
     }
 
     fn wait_journal(&self, after: u64, timeout: Duration) -> u64 {
-        self.progress.wait(after, timeout)
+        self.writing.wait_journal(after, timeout)
     }
 
     fn close(&self) -> Result<(), StoreError> {
-        self.queue.close();
+        self.writing.close();
         // The last connection to close tidies the write-ahead log away: let that be the writer's.
         self.readers.close_idle();
-        // Held while joining, so that whoever closes second waits for the end as well.
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        match writer.take().map(JoinHandle::join) {
-            None | Some(Ok(())) => Ok(()),
-            Some(Err(_)) => Err(StoreError::Backend {
-                doing: "closing the store".to_owned(),
-                reason: "its writer panicked; what was not reported as durable is lost".to_owned(),
-            }),
-        }
+        self.writing.join()
     }
 }
 

@@ -20,7 +20,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::address::{Address, SqliteOptions};
 use super::columns::{Columns, only};
 use super::connection::open_reader;
-use super::errors::{While, at_store};
+use super::errors::While;
 use crate::{Page, StoreError};
 
 /// The pool of connections that read.
@@ -52,7 +52,7 @@ impl Readers {
         &self,
         queries: impl FnOnce(&Query) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.read_here(queries).map_err(|error| at_store(error, &self.url))
+        self.read_here(queries).map_err(|error| error.at_store(&self.url))
     }
 
     fn read_here<T>(

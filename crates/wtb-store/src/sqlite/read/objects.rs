@@ -3,7 +3,7 @@
 use super::Query;
 use crate::StoreError;
 use crate::sqlite::columns::only;
-use crate::sqlite::hashes::Hash;
+use crate::writer::Hash;
 
 impl Query {
     /// Returns the bytes of an object, or `None` when there is no such object.

@@ -8,7 +8,7 @@ use wtb_model::{
 
 use super::{Keyed, Transaction};
 use crate::StoreError;
-use crate::sqlite::codec::{encode_json, encode_list, encode_optional, encode_value};
+use crate::codec::{encode_json, encode_list, encode_optional, encode_value};
 use crate::sqlite::errors::While;
 
 impl Transaction<'_> {

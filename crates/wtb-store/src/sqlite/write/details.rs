@@ -7,7 +7,7 @@ use wtb_model::{AttemptOutcome, ExecutionId, NodeRecord, ScoreRecord};
 
 use super::{Keyed, Transaction};
 use crate::StoreError;
-use crate::sqlite::codec::{encode_optional, encode_optional_json};
+use crate::codec::{encode_optional, encode_optional_json};
 
 impl Transaction<'_> {
     /// Refuses an outcome that names objects which are not there.

@@ -8,7 +8,7 @@ use wtb_model::{
 
 use super::sessions::Owner;
 use super::{Keyed, Transaction};
-use crate::sqlite::codec::{encode_list, encode_optional, encode_optional_json};
+use crate::codec::{encode_list, encode_optional, encode_optional_json};
 use crate::sqlite::errors::While;
 use crate::{AttemptStart, Change, StoreError};
 

@@ -5,7 +5,7 @@ use wtb_model::{BatchId, Event, ExecutionId};
 
 use super::Transaction;
 use crate::StoreError;
-use crate::sqlite::codec::encode_json;
+use crate::codec::encode_json;
 
 impl Transaction<'_> {
     pub(super) fn write_event(&mut self, event: &Event) -> Result<(), StoreError> {

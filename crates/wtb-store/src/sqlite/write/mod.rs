@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use self::counts::CountChanges;
 use super::errors::{While, concerns_the_database};
-use super::hashes::{Hash, Hashes};
+use crate::writer::{Hash, Stored};
 use crate::{Change, Receipt, StoreError, UnitOfWork};
 
 /// How units are kept apart within a transaction.
@@ -53,9 +53,7 @@ pub(super) struct Transaction<'writer> {
     /// Whether the unit under way has written something.
     has_written: Cell<bool>,
     /// Objects that are certainly in the database, this transaction's own among them.
-    stored: &'writer mut Hashes,
-    /// Why earlier objects were lost, if any were.
-    lost_because: Option<&'writer StoreError>,
+    stored: &'writer mut Stored,
     /// Objects that units named but that are not there.
     missing: Vec<Hash>,
     counts: CountChanges,
@@ -67,8 +65,7 @@ impl<'writer> Transaction<'writer> {
     pub(super) fn new(
         connection: &'writer Connection,
         isolation: Isolation,
-        stored: &'writer mut Hashes,
-        lost_because: Option<&'writer StoreError>,
+        stored: &'writer mut Stored,
     ) -> Result<Self, StoreError> {
         let sequence = last_sequence(connection)?;
         Ok(Self {
@@ -76,7 +73,6 @@ impl<'writer> Transaction<'writer> {
             isolation,
             has_written: Cell::new(false),
             stored,
-            lost_because,
             missing: Vec::new(),
             counts: CountChanges::default(),
             sequence,

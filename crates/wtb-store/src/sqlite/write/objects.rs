@@ -6,7 +6,7 @@ use wtb_model::StoredValue;
 use super::Transaction;
 use crate::StoreError;
 use crate::sqlite::errors::While;
-use crate::sqlite::hashes::Hash;
+use crate::writer::Hash;
 
 impl Transaction<'_> {
     /// Writes an object unless it is there already.
@@ -54,9 +54,6 @@ impl Transaction<'_> {
             return Ok(());
         }
         self.missing.push(hash);
-        Err(self.lost_because.cloned().unwrap_or_else(|| StoreError::NotFound {
-            what: "object",
-            id: blake3::Hash::from_bytes(hash).to_hex().to_string(),
-        }))
+        Err(self.stored.absence_of(&hash))
     }
 }

@@ -23,7 +23,7 @@ const OBJECT: u8 = 0x02;
 const HASH_BYTES: usize = 32;
 
 /// Encodes a stored value into one BLOB.
-pub(super) fn encode_value(value: &StoredValue) -> Vec<u8> {
+pub fn encode_value(value: &StoredValue) -> Vec<u8> {
     match value {
         StoredValue::Inline { kind, bytes } => {
             let mut blob = begin(INLINE, kind, bytes.len());
@@ -57,7 +57,7 @@ fn low_bits(number: usize) -> u8 {
 }
 
 /// Decodes what [`encode_value`] made, or says what is wrong with it.
-pub(super) fn decode_value(blob: &[u8]) -> Result<StoredValue, String> {
+pub fn decode_value(blob: &[u8]) -> Result<StoredValue, String> {
     let (tag, rest) = blob.split_first().ok_or("the value is empty")?;
     let (length, rest) = decode_length(rest)?;
     let (kind, rest) = rest.split_at_checked(length).ok_or("the value's kind is cut off")?;
@@ -86,12 +86,12 @@ fn decode_length(bytes: &[u8]) -> Result<(usize, &[u8]), &'static str> {
 }
 
 /// Encodes an optional stored value; `None` is NULL.
-pub(super) fn encode_optional(value: Option<&StoredValue>) -> Option<Vec<u8>> {
+pub fn encode_optional(value: Option<&StoredValue>) -> Option<Vec<u8>> {
     value.map(encode_value)
 }
 
 /// Encodes a document as JSON text.
-pub(super) fn encode_json<T: Serialize + ?Sized>(document: &T) -> Result<String, StoreError> {
+pub fn encode_json<T: Serialize + ?Sized>(document: &T) -> Result<String, StoreError> {
     serde_json::to_string(document).map_err(|error| StoreError::Backend {
         doing: "writing a document as JSON".to_owned(),
         reason: error.to_string(),
@@ -99,14 +99,14 @@ pub(super) fn encode_json<T: Serialize + ?Sized>(document: &T) -> Result<String,
 }
 
 /// Encodes an optional document as JSON text; `None` is NULL.
-pub(super) fn encode_optional_json<T: Serialize>(
+pub fn encode_optional_json<T: Serialize>(
     document: Option<&T>,
 ) -> Result<Option<String>, StoreError> {
     document.map(encode_json).transpose()
 }
 
 /// Encodes a list as JSON text; an empty one, the usual case, without the detour.
-pub(super) fn encode_list(list: &[String]) -> Result<std::borrow::Cow<'static, str>, StoreError> {
+pub fn encode_list(list: &[String]) -> Result<std::borrow::Cow<'static, str>, StoreError> {
     if list.is_empty() { Ok("[]".into()) } else { encode_json(list).map(Into::into) }
 }
 

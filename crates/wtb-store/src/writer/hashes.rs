@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// The hash that names an object.
-pub(super) type Hash = [u8; 32];
+pub type Hash = [u8; 32];
 
 /// How many hashes one generation holds; two generations are kept (some 10 MB at the most).
 const GENERATION_MAX: usize = 65_536;

@@ -14,7 +14,7 @@ const GATHER: Duration = Duration::from_millis(10);
 
 /// One thing for the writer to do.
 #[derive(Debug)]
-pub(super) enum Job {
+pub enum Job {
     /// Commit a unit and redeem its ticket.
     Unit(UnitOfWork, SyncSender<Result<Receipt, StoreError>>),
     /// Store an object. Nobody waits for it: the units that name it come later.

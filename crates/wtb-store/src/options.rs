@@ -1,0 +1,29 @@
+//! The options that an address may carry in its query.
+
+/// Says that an option is unknown, which known one was probably meant, and which there are.
+pub fn unknown(key: &str, known: &[&str]) -> String {
+    let nearest = known.iter().map(|known| (distance(key, known), known)).min();
+    let hint = match nearest {
+        Some((distance, known)) if distance <= known.len() / 3 => {
+            format!("; did you mean `{known}`?")
+        }
+        _ => String::new(),
+    };
+    let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
+    format!("unknown option `{key}`{hint} (known: {})", known.join(", "))
+}
+
+/// The number of single-character edits that lead from one text to the other (Levenshtein).
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (above, from) in left.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
+        for (index, to) in right.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[index + 1];
+            row[index + 1] = substituted.min(diagonal + 1).min(row[index] + 1);
+        }
+    }
+    row[right.len()]
+}
