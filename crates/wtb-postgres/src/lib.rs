@@ -1,1 +1,54 @@
-//! x
+//! The shared store on PostgreSQL: [`PostgresStore`], everything of `wtb-store` for several programs
+//! and machines at once.
+//!
+//! - `address`, `connection`, `migrations`: from an address to a schema of the known version.
+//! - `writer`: one transaction for each group of units (queue and thread are those of
+//!   [`wtb_store::writer`]), retried, and looked up when nobody knows whether it was committed.
+//! - `write`: what the changes mean in rows. `read`: the queries. `pool`: what they run on.
+//! - `bulk`, `sql`, `columns`, `text`, `errors`, `patience`: the small tools of the others.
+//!
+//! # How a group is written
+//!
+//! A statement costs a journey to the server, so that a group is not written unit by unit: its
+//! rows are locked and read by one query for each table, the units are checked and applied **in
+//! memory**, and the result is written by one statement for each table. A refused unit leaves the
+//! memory as it was; nothing has to be undone in the database. Some fifteen statements commit a
+//! thousand units as well as one. Where the database itself refuses data (a second batch of the same
+//! id), the group is halved until the unit is alone that is to blame.
+//!
+//! # Several programs at once
+//!
+//! Every transaction locks in the same order: objects by hash, batches by key, sessions by key,
+//! executions by key, the journal's end. All that units check (owner, status, token) is read under
+//! these locks. The last lock makes the journal's numbers: it is held to the commit, so that a
+//! number becomes visible only after all smaller ones, and is given back with the rest when the
+//! transaction is undone. Whoever reads "after N" misses nothing, and there are no gaps.
+//!
+//! # Connections
+//!
+//! The blocking client of the `postgres` crate: the store's callers are threads, and each
+//! connection is driven by the thread that uses it, so that there is no runtime to share, to size
+//! or to outlive a fork. The pool is our own for the same reason (those on offer are for async
+//! callers or bring a thread along): a list of idle connections and a bound. The store must not be
+//! called on a thread that runs an async executor; move such calls to a blocking thread.
+//!
+//! Nothing outlives a transaction on its connection: no `SET`, no prepared statements, no advisory
+//! locks of the session. So `PgBouncer` may hand the connection to somebody else in between.
+
+mod address;
+mod bulk;
+mod columns;
+mod connection;
+mod errors;
+mod migrations;
+mod patience;
+mod pool;
+mod read;
+mod sql;
+mod store;
+mod text;
+mod write;
+mod writer;
+
+pub use address::{PostgresOptions, is_address, redacted};
+pub use store::PostgresStore;

@@ -164,6 +164,10 @@ pub trait Store: Send + Sync {
     /// Returns a session.
     fn session(&self, id: &SessionId) -> Result<SessionRecord, StoreError>;
 
+    /// How long ago a session last said that it lives. A store that several machines share tells it
+    /// by a clock of its own: theirs may differ.
+    fn silence(&self, id: &SessionId) -> Result<Duration, StoreError>;
+
     /// Lists sessions that have not ended, oldest first.
     fn open_sessions(&self) -> Result<Vec<SessionRecord>, StoreError>;
 

@@ -1,6 +1,6 @@
 //! The store itself: what it owns, and how the traits come down to the queue and the readers.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wtb_model::{
     BatchId, CaseRecord, ExecutionId, ExecutionRecord, JournalEntry, ScoreRecord, SessionId,
@@ -151,6 +151,14 @@ impl Store for SqliteStore {
 
     fn open_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         self.readers.read(Query::open_sessions)
+    }
+
+    /// By the clock of this machine, which is that of all who can have the file open.
+    fn silence(&self, id: &SessionId) -> Result<Duration, StoreError> {
+        let heard = self.session(id)?.heartbeat_at.as_micros();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let heard = Duration::from_micros(u64::try_from(heard).unwrap_or_default());
+        Ok(now.saturating_sub(heard))
     }
 
     fn journal(

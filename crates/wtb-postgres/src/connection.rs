@@ -1,0 +1,143 @@
+//! One connection to the server: how it is made, and the few ways in which it is used.
+
+use postgres::{Client, NoTls, Row};
+use wtb_store::StoreError;
+
+use crate::address::Address;
+use crate::errors::{Failure, While, failure, refusal};
+use crate::sql::{SCHEMA, Value};
+
+/// The oldest server that has all that the statements need; 13.0 as the server counts.
+const SERVER_VERSION_MIN: i32 = 130_000;
+
+/// How long, in seconds, the server keeps the locks of a program that does not go on: that long it
+/// may take to notice that the program's machine has gone.
+const IDLE_MAX_S: u32 = 30;
+
+/// A connection, used by one thread at a time.
+pub(crate) struct Connection {
+    client: Client,
+    prefix: String,
+    begin: String,
+}
+
+impl Connection {
+    /// Connects to the server of an address.
+    pub(crate) fn open(address: &Address) -> Result<Self, Failure> {
+        let client = address.config.connect(NoTls).map_err(|error| match refusal(&error) {
+            Some(reason) => Failure::Fatal(StoreError::Open { url: address.url.clone(), reason }),
+            None => match failure("connecting", &error) {
+                Failure::Data(error) | Failure::Conflict(error) => Failure::Fatal(error),
+                other => other,
+            },
+        })?;
+        let lock_ms = address.options.lock_timeout.as_millis();
+        Ok(Self {
+            client,
+            prefix: format!("\"{}\".", address.options.schema),
+            // Of the transaction alone: the connection behind a PgBouncer is another one next time.
+            begin: format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+                 SET LOCAL lock_timeout = {lock_ms}; \
+                 SET LOCAL idle_in_transaction_session_timeout = '{IDLE_MAX_S}s'"
+            ),
+        })
+    }
+
+    /// Refuses a server that the statements would not work on.
+    pub(crate) fn check_server(&mut self, url: &str) -> Result<(), Failure> {
+        let refuse = |reason| Failure::Fatal(StoreError::Open { url: url.to_owned(), reason });
+        let rows = self.query(
+            "SELECT current_setting('server_version_num')::integer, \
+             current_setting('server_version'), current_setting('server_encoding')",
+            &[],
+            "asking for the server's version",
+        )?;
+        let (number, version, encoding): (i32, String, String) = match rows.first() {
+            Some(row) => (get(row, 0)?, get(row, 1)?, get(row, 2)?),
+            None => return Err(refuse("the server does not tell its version".to_owned())),
+        };
+        if number < SERVER_VERSION_MIN {
+            return Err(refuse(format!(
+                "the server is PostgreSQL {version}, but {} or newer is needed: upgrade it",
+                SERVER_VERSION_MIN / 10_000
+            )));
+        }
+        if encoding != "UTF8" {
+            return Err(refuse(format!(
+                "the database's encoding is {encoding}, but must be UTF8: create it with \
+                 ENCODING 'UTF8' TEMPLATE template0"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) fn begin(&mut self) -> Result<(), Failure> {
+        self.client.batch_execute(&self.begin).while_("beginning a transaction")
+    }
+
+    /// Begins one view of the store.
+    pub(crate) fn begin_view(&mut self) -> Result<(), Failure> {
+        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "beginning to read")
+    }
+
+    /// Commits.
+    pub(crate) fn commit(&mut self) -> Result<(), Failure> {
+        self.batch("COMMIT", "committing")
+    }
+
+    /// Undoes the transaction. Returns whether the connection can be used again.
+    pub(crate) fn undo(&mut self) -> bool {
+        self.client.batch_execute("ROLLBACK").is_ok()
+    }
+
+    /// Runs statements of this program, without parameters.
+    pub(crate) fn batch(&mut self, sql: &str, doing: &str) -> Result<(), Failure> {
+        let sql = sql.replace(SCHEMA, &self.prefix);
+        self.client.batch_execute(&sql).while_(doing)
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(crate) fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        doing: &str,
+    ) -> Result<Vec<Row>, Failure> {
+        let sql = sql.replace(SCHEMA, &self.prefix);
+        let typed: Vec<_> = parameters.iter().map(Value::typed).collect();
+        self.client.query_typed(&sql, &typed).while_(doing)
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    pub(crate) fn execute(
+        &mut self,
+        sql: &str,
+        parameters: &[Value],
+        doing: &str,
+    ) -> Result<u64, Failure> {
+        let sql = sql.replace(SCHEMA, &self.prefix);
+        let typed: Vec<_> = parameters.iter().map(Value::typed).collect();
+        self.client.execute_typed(&sql, &typed).while_(doing)
+    }
+}
+
+/// Returns a column of a row that this program's own statement made.
+pub(crate) fn get<'row, T: postgres::types::FromSql<'row>>(
+    row: &'row Row,
+    index: usize,
+) -> Result<T, Failure> {
+    row.try_get(index).map_err(|error| {
+        Failure::Fatal(StoreError::Unreadable {
+            what: "a row".to_owned(),
+            reason: crate::errors::with_causes(&error),
+        })
+    })
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connection").finish_non_exhaustive()
+    }
+}

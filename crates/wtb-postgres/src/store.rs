@@ -1,0 +1,222 @@
+//! The store itself: what it owns, and how the traits come down to the queue and the readers.
+
+use std::time::Duration;
+
+use wtb_model::{
+    BatchId, CaseRecord, ExecutionId, ExecutionRecord, JournalEntry, ScoreRecord, SessionId,
+    SessionRecord, StoredValue, Value, VariantRecord,
+};
+use wtb_store::writer::{Bounds, Writing};
+use wtb_store::{
+    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Objects, Page,
+    Store, StoreError, Ticket, UnitOfWork, store_value,
+};
+
+use crate::address::{Address, PostgresOptions};
+use crate::connection::Connection;
+use crate::errors::Failure;
+use crate::migrations::{MIGRATIONS, migrate};
+use crate::pool::Readers;
+use crate::read::{Findable, Query};
+use crate::writer::Writer;
+
+const BATCHES: Findable = Findable { table: "batches", what: "batch", prefix: BatchId::PREFIX };
+const EXECUTIONS: Findable =
+    Findable { table: "executions", what: "execution", prefix: ExecutionId::PREFIX };
+
+/// A store in one schema of a PostgreSQL database.
+///
+/// It must not cross a `fork`: a child opens the store anew. Nor may it be called on a thread that
+/// runs an async executor.
+///
+/// # Examples
+///
+/// ```no_run
+/// use wtb_postgres::{PostgresOptions, PostgresStore};
+/// use wtb_store::{BatchFilter, Page, Store};
+///
+/// let store =
+///     PostgresStore::open("postgresql://me@localhost/experiments", PostgresOptions::default())?;
+/// for summary in store.batches(&BatchFilter::default(), Page::first(10))? {
+///     let _counts = summary.counts;
+/// }
+/// store.close()?;
+/// # Ok::<(), wtb_store::StoreError>(())
+/// ```
+#[derive(Debug)]
+pub struct PostgresStore {
+    url: String,
+    writing: Writing,
+    readers: Readers,
+}
+
+impl PostgresStore {
+    /// Opens a store, creating it where there is none, and starts its writer.
+    ///
+    /// The address is that of a database, `postgresql://user:password@host:port/database`, with a
+    /// query of options (see [`PostgresOptions`]) such as `?schema=team`, and those of libpq that
+    /// the client knows.
+    pub fn open(address: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        let address = Address::parse(address, options)?;
+        let (connection, sequence) =
+            prepare(&address).map_err(|failure| name_store(failure, &address.url))?;
+        let bounds = Bounds {
+            queue_capacity: address.options.queue_capacity,
+            queue_bytes: address.options.queue_bytes,
+            group_max: address.options.group_max,
+        };
+        let url = address.url.clone();
+        let writing = Writing::start(&url, sequence, bounds, Writer::new(address.clone())?)?;
+        Ok(Self { url, writing, readers: Readers::new(address, connection) })
+    }
+}
+
+/// Connects, looks at the server, brings the schema to the known version.
+fn prepare(address: &Address) -> Result<(Connection, u64), Failure> {
+    let mut connection = Connection::open(address)?;
+    connection.check_server(&address.url)?;
+    migrate(&mut connection, address, MIGRATIONS)?;
+    let sequence = Query::new(&mut connection).last_sequence()?;
+    Ok((connection, sequence))
+}
+
+/// Adds the store's address to what went wrong while it was opened.
+fn name_store(failure: Failure, url: &str) -> StoreError {
+    let url = url.to_owned();
+    match failure {
+        Failure::Lost(reason) => StoreError::Unavailable {
+            url,
+            reason: format!("{reason}; see that the server runs, and that host and port are right"),
+        },
+        Failure::Conflict(error) | Failure::Data(error) | Failure::Fatal(error) => match error {
+            StoreError::ReadOnly(reason) => StoreError::Open { url, reason },
+            StoreError::Backend { doing, reason } => {
+                StoreError::Open { url, reason: format!("{reason} (while {doing})") }
+            }
+            StoreError::Busy(reason) => StoreError::Busy(format!("`{url}`: {reason}")),
+            StoreError::Full(reason) => StoreError::Full(format!("`{url}`: {reason}")),
+            other => other,
+        },
+    }
+}
+
+impl Objects for PostgresStore {
+    fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+        self.writing.put(hash, bytes)
+    }
+
+    fn get(&self, hash: [u8; 32]) -> Result<Vec<u8>, StoreError> {
+        self.writing.get(hash, || self.readers.read(|query| query.object(hash)))
+    }
+}
+
+impl Store for PostgresStore {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
+        self.writing.submit(unit)
+    }
+
+    fn flush(&self) -> Result<(), StoreError> {
+        self.writing.flush()
+    }
+
+    fn put_value(&self, value: Value) -> Result<StoredValue, StoreError> {
+        store_value(self, value)
+    }
+
+    fn value(&self, stored: &StoredValue) -> Result<Value, StoreError> {
+        match stored {
+            StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.as_slice())),
+            StoredValue::Object { kind, hash, .. } => Ok(Value::new(kind, self.get(*hash)?)),
+        }
+    }
+
+    fn batch(&self, id: &BatchId) -> Result<BatchSummary, StoreError> {
+        self.readers.read(|query| query.batch(id))
+    }
+
+    fn batches(&self, filter: &BatchFilter, page: Page) -> Result<Vec<BatchSummary>, StoreError> {
+        self.readers.view(|query| query.batches(filter, page))
+    }
+
+    fn find_batch(&self, text: &str) -> Result<BatchId, StoreError> {
+        self.readers.read(|query| query.find(BATCHES, text))
+    }
+
+    fn variants(&self, batch: &BatchId) -> Result<Vec<VariantRecord>, StoreError> {
+        self.readers.view(|query| query.variants(batch))
+    }
+
+    fn cases(&self, batch: &BatchId) -> Result<Vec<CaseRecord>, StoreError> {
+        self.readers.view(|query| query.cases(batch))
+    }
+
+    fn execution(&self, id: &ExecutionId) -> Result<ExecutionRecord, StoreError> {
+        self.readers.read(|query| query.execution(id))
+    }
+
+    fn executions(
+        &self,
+        filter: &ExecutionFilter,
+        page: Page,
+    ) -> Result<Vec<ExecutionRecord>, StoreError> {
+        self.readers.read(|query| query.executions(filter, page))
+    }
+
+    fn find_execution(&self, text: &str) -> Result<ExecutionId, StoreError> {
+        self.readers.read(|query| query.find(EXECUTIONS, text))
+    }
+
+    fn detail(&self, id: &ExecutionId) -> Result<ExecutionDetail, StoreError> {
+        self.readers.view(|query| query.detail(id))
+    }
+
+    fn scores(&self, batch: &BatchId) -> Result<Vec<(ExecutionId, ScoreRecord)>, StoreError> {
+        self.readers.view(|query| query.scores(batch))
+    }
+
+    fn session(&self, id: &SessionId) -> Result<SessionRecord, StoreError> {
+        self.readers.read(|query| query.session(id))
+    }
+
+    fn open_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
+        self.readers.read(|query| query.open_sessions())
+    }
+
+    fn silence(&self, id: &SessionId) -> Result<Duration, StoreError> {
+        self.readers.read(|query| query.silence(id))
+    }
+
+    fn journal(
+        &self,
+        filter: &JournalFilter,
+        after: u64,
+        limit: u64,
+    ) -> Result<Vec<JournalEntry>, StoreError> {
+        self.readers.read(|query| query.journal(filter, after, limit))
+    }
+
+    fn last_sequence(&self) -> Result<u64, StoreError> {
+        self.readers.read(|query| query.last_sequence())
+    }
+
+    fn wait_journal(&self, after: u64, timeout: Duration) -> u64 {
+        self.writing.wait_journal(after, timeout)
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.writing.close();
+        self.readers.close_idle();
+        self.writing.join()
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        // Whoever wants to know how the writer ended calls `close`.
+        let _ = self.close();
+    }
+}

@@ -1,0 +1,171 @@
+//! What a group of units means in rows: locked and read, changed in memory, written.
+//!
+//! Each file beside this one has the rows of one topic: how they are loaded under their locks, what
+//! the changes do to them, and how they are written. A change checks first and changes then; a
+//! unit that is refused leaves the rows in memory as they were. The order of `load` is that of the
+//! locks (see the crate's documentation), that of `flush` the one that foreign keys want.
+
+mod attempts;
+mod batch_rows;
+mod batches;
+mod details;
+mod execution_rows;
+mod executions;
+mod journal;
+mod objects;
+mod sessions;
+mod staged;
+mod wanted;
+
+use wtb_store::writer::{Hash, Job, Stored};
+use wtb_store::{Change, Receipt, StoreError, UnitOfWork};
+
+use self::attempts::Attempts;
+use self::batches::Batches;
+use self::details::Details;
+use self::executions::Executions;
+use self::journal::Events;
+pub(crate) use self::journal::Mark;
+use self::objects::Absent;
+pub(crate) use self::objects::PLAIN;
+use self::sessions::Sessions;
+use self::wanted::Wanted;
+use crate::connection::Connection;
+use crate::errors::Failure;
+
+/// The rows that a group concerns.
+struct Group<'group> {
+    sessions: Sessions<'group>,
+    batches: Batches<'group>,
+    executions: Executions<'group>,
+    attempts: Attempts<'group>,
+    details: Details<'group>,
+    objects: Absent<'group>,
+    events: Events<'group>,
+}
+
+/// What became of a group, once its transaction is committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// What became of each job, in order.
+    pub(crate) results: Vec<Result<Receipt, StoreError>>,
+    /// The journal's last number.
+    pub(crate) sequence: u64,
+    /// Objects that units named but that are not there.
+    pub(crate) missing: Vec<Hash>,
+}
+
+/// Writes a group in the transaction that was begun; committing is left to the caller.
+pub(crate) fn write(
+    connection: &mut Connection,
+    jobs: &[Job],
+    stored: &mut Stored,
+    mark: &Mark,
+) -> Result<Outcome, Failure> {
+    objects::put(connection, jobs, stored)?;
+    let units = || {
+        jobs.iter().filter_map(|job| match job {
+            Job::Unit(unit, _) => Some(unit),
+            Job::Object(..) | Job::Flush(_) => None,
+        })
+    };
+    let mut group = Group::load(connection, &Wanted::of(units()), stored)?;
+    let results: Vec<_> = jobs
+        .iter()
+        .map(|job| match job {
+            Job::Unit(unit, _) => group.apply_whole(unit),
+            Job::Object(..) | Job::Flush(_) => Ok(0),
+        })
+        .collect();
+    group.flush(connection)?;
+    let first = group.events.flush(connection, mark)?;
+    let receipt = |events: u64| Receipt { sequence: first + events };
+    Ok(Outcome {
+        results: results.into_iter().map(|result| result.map(receipt)).collect(),
+        sequence: first + group.events.len(),
+        missing: group.objects.into_missed(),
+    })
+}
+
+impl<'group> Group<'group> {
+    /// Locks and reads what units name.
+    fn load(
+        connection: &mut Connection,
+        wanted: &Wanted<'group>,
+        stored: &'group mut Stored,
+    ) -> Result<Self, Failure> {
+        let batches = Batches::load(connection, wanted)?;
+        let sessions = Sessions::load(connection, wanted, batches.owners())?;
+        let executions = Executions::load(connection, wanted, batches.claimed())?;
+        let attempts = Attempts::load(connection, executions.attempted())?;
+        let objects = Absent::load(connection, wanted, stored)?;
+        let (details, events) = (Details::default(), Events::default());
+        Ok(Self { sessions, batches, executions, attempts, details, objects, events })
+    }
+
+    /// Applies a unit, and returns how many events there are then; or refuses it and leaves
+    /// everything as it was.
+    fn apply_whole(&mut self, unit: &'group UnitOfWork) -> Result<u64, StoreError> {
+        let applied = self.apply(unit);
+        let kept = applied.is_ok();
+        self.sessions.settle(kept);
+        self.batches.settle(kept);
+        self.executions.settle(kept);
+        self.attempts.settle(kept);
+        self.details.settle(kept);
+        self.events.settle(kept);
+        applied.map(|()| self.events.len())
+    }
+
+    fn apply(&mut self, unit: &'group UnitOfWork) -> Result<(), StoreError> {
+        for change in &unit.changes {
+            self.apply_change(change)?;
+        }
+        unit.events.iter().try_for_each(|event| self.events.add(event))
+    }
+
+    fn apply_change(&mut self, change: &'group Change) -> Result<(), StoreError> {
+        match change {
+            Change::OpenSession(session) => self.sessions.open(session),
+            Change::Heartbeat { session, at } => self.sessions.beat(session, *at),
+            Change::CloseSession { session, at } => self.sessions.close(session, *at),
+            Change::CreateBatch { batch, variants, cases, executions } => {
+                self.create_batch(batch, variants, cases, executions)
+            }
+            Change::ExtendBatch { batch, spec, variants, cases, executions } => {
+                self.extend_batch(batch, spec, variants, cases, executions)
+            }
+            Change::CreateExecution(execution) => self.create_execution(execution),
+            Change::ClaimBatch { batch, session, from, at } => {
+                self.claim_batch(batch, session, from.as_ref(), *at)
+            }
+            Change::ReleaseBatch { batch, session } => self.release_batch(batch, session),
+            Change::SetBatchStatus { batch, session, status, at } => {
+                self.set_batch_status(batch, session, *status, *at)
+            }
+            Change::SetBatchSpec { batch, spec } => self.batches.set_spec(batch, spec).map(drop),
+            Change::StartAttempt(start) => self.start_attempt(start),
+            Change::FinishAttempt { .. } => self.finish_attempt(change),
+            Change::FinishExecution { execution, status, at } => {
+                self.executions.finish_idle(execution, *status, *at)
+            }
+            Change::RequeueExecution { execution } => self.requeue_execution(execution),
+            Change::PutScores { execution, scores } => self.put_scores(execution, scores),
+        }
+    }
+
+    /// Writes what the units have changed, all but the journal.
+    fn flush(&self, connection: &mut Connection) -> Result<(), Failure> {
+        self.sessions.flush(connection)?;
+        self.batches.flush(connection)?;
+        self.executions.flush(connection)?;
+        self.attempts.flush(connection)?;
+        self.details.flush(connection)?;
+        batches::flush_counts(connection, self.executions.count_changes())
+    }
+}
+
+/// The error of a row that is there already.
+fn taken(doing: &str, what: &str) -> StoreError {
+    StoreError::Backend { doing: doing.to_owned(), reason: format!("{what} is there already") }
+}

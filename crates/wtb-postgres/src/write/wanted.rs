@@ -1,0 +1,135 @@
+//! What the units of a group name, so that all of it is locked and read at once.
+
+use std::collections::BTreeSet;
+
+use wtb_model::{AttemptOutcome, BatchId, CaseRecord, ExecutionRecord, SessionId, StoredValue};
+use wtb_store::writer::Hash;
+use wtb_store::{Change, UnitOfWork};
+
+/// The names in a group of units.
+#[derive(Debug, Default)]
+pub(super) struct Wanted<'group> {
+    /// Sessions, but for those that are opened.
+    pub(super) sessions: BTreeSet<&'group str>,
+    /// Batches, but for those that are created.
+    pub(super) batches: BTreeSet<&'group str>,
+    /// Those of them that get more variants and cases.
+    pub(super) extended: BTreeSet<&'group str>,
+    /// Those of them that are claimed.
+    pub(super) claimed: BTreeSet<&'group str>,
+    /// Batches that are created, in order.
+    pub(super) new_batches: Vec<&'group str>,
+    /// Executions, but for those that are created.
+    pub(super) executions: BTreeSet<&'group str>,
+    /// Those of them whose attempts start or end.
+    pub(super) attempted: BTreeSet<&'group str>,
+    /// Executions that are created, in order.
+    pub(super) new_executions: Vec<&'group str>,
+    /// Objects that values name.
+    pub(super) objects: BTreeSet<Hash>,
+}
+
+impl<'group> Wanted<'group> {
+    /// Gathers the names.
+    pub(super) fn of(units: impl Iterator<Item = &'group UnitOfWork>) -> Self {
+        let mut wanted = Self::default();
+        for change in units.flat_map(|unit| &unit.changes) {
+            wanted.add(change);
+        }
+        wanted
+    }
+
+    fn add(&mut self, change: &'group Change) {
+        match change {
+            Change::OpenSession(_) => {}
+            Change::Heartbeat { session, .. } | Change::CloseSession { session, .. } => {
+                self.session(session);
+            }
+            Change::CreateBatch { batch, cases, executions, .. } => {
+                self.new_batches.push(batch.id.as_str());
+                self.cases(cases);
+                self.add_executions(executions);
+                batch.session.iter().for_each(|session| self.session(session));
+            }
+            Change::ExtendBatch { batch, cases, executions, .. } => {
+                self.batch(batch);
+                self.extended.insert(batch.as_str());
+                self.cases(cases);
+                self.add_executions(executions);
+            }
+            Change::CreateExecution(execution) => {
+                self.add_executions(std::slice::from_ref(execution.as_ref()));
+                execution.batch.iter().for_each(|batch| self.batch(batch));
+            }
+            Change::ClaimBatch { batch, session, from, .. } => {
+                self.batch(batch);
+                self.claimed.insert(batch.as_str());
+                self.session(session);
+                from.iter().for_each(|session| self.session(session));
+            }
+            Change::ReleaseBatch { batch, session }
+            | Change::SetBatchStatus { batch, session, .. } => {
+                self.batch(batch);
+                self.session(session);
+            }
+            Change::SetBatchSpec { batch, .. } => self.batch(batch),
+            Change::StartAttempt(start) => {
+                self.executions.insert(start.execution.as_str());
+                self.attempted.insert(start.execution.as_str());
+            }
+            Change::FinishAttempt { execution, outcome, .. } => {
+                self.executions.insert(execution.as_str());
+                self.attempted.insert(execution.as_str());
+                self.outcome(outcome);
+            }
+            Change::FinishExecution { execution, .. }
+            | Change::RequeueExecution { execution }
+            | Change::PutScores { execution, .. } => {
+                self.executions.insert(execution.as_str());
+            }
+        }
+    }
+
+    fn session(&mut self, session: &'group SessionId) {
+        self.sessions.insert(session.as_str());
+    }
+
+    fn batch(&mut self, batch: &'group BatchId) {
+        self.batches.insert(batch.as_str());
+    }
+
+    fn cases(&mut self, cases: &[CaseRecord]) {
+        for case in cases {
+            self.values([Some(&case.input), case.expected.as_ref()]);
+        }
+    }
+
+    fn add_executions(&mut self, executions: &'group [ExecutionRecord]) {
+        for execution in executions {
+            self.new_executions.push(execution.id.as_str());
+            self.values(values_of(execution));
+        }
+    }
+
+    fn outcome(&mut self, outcome: &AttemptOutcome) {
+        let AttemptOutcome { output, state, interrupts, nodes, .. } = outcome;
+        self.values([output, state, interrupts].map(Option::as_ref));
+        for node in nodes {
+            self.values([node.input.as_ref(), node.output.as_ref()]);
+        }
+    }
+
+    fn values<'value>(&mut self, values: impl IntoIterator<Item = Option<&'value StoredValue>>) {
+        for value in values.into_iter().flatten() {
+            if let StoredValue::Object { hash, .. } = value {
+                self.objects.insert(*hash);
+            }
+        }
+    }
+}
+
+/// The values of an execution.
+pub(super) fn values_of(execution: &ExecutionRecord) -> [Option<&StoredValue>; 4] {
+    let ExecutionRecord { input, output, state, interrupts, .. } = execution;
+    [input, output, state, interrupts].map(Option::as_ref)
+}

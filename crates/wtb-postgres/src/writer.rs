@@ -1,0 +1,185 @@
+//! One transaction for each group of units: tried again while the server is away, looked up when
+//! nobody knows whether it was committed, halved where the database refuses the data of a unit.
+//!
+//! A connection that dies while it commits leaves open whether it did. Each transaction therefore
+//! sets the number of its group in the writer's own row of the table `writers`. After such a death
+//! the writer connects again, locks that row (which waits for the end of the old transaction,
+//! should the server still be at it) and finds its number there, or not: the units are neither
+//! lost nor written twice.
+
+use wtb_store::StoreError;
+use wtb_store::writer::{Hash, Job, Stored, WriteGroup, Written};
+
+use crate::address::Address;
+use crate::connection::Connection;
+use crate::errors::Failure;
+use crate::patience::Patience;
+use crate::write::{Mark, Outcome, write};
+
+/// The writer's side of a store.
+pub(crate) struct Writer {
+    address: Address,
+    connection: Option<Connection>,
+    stored: Stored,
+    id: [u8; 16],
+    /// Whether the writer's row is there.
+    registered: bool,
+    /// The number of the last group.
+    group: i64,
+}
+
+/// A group whose transaction may have been committed, with what is told if it was.
+type Doubt = Option<Outcome>;
+
+impl WriteGroup for Writer {
+    fn write(&mut self, group: &[Job]) -> Result<Written, StoreError> {
+        let mut written = Written { results: Vec::new(), sequence: None, missing: Vec::new() };
+        self.write_part(group, &mut written);
+        Ok(written)
+    }
+
+    fn stored(&mut self) -> &mut Stored {
+        &mut self.stored
+    }
+}
+
+impl Writer {
+    /// Makes a writer that connects when there is something to write.
+    pub(crate) fn new(address: Address) -> Result<Self, StoreError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|error| StoreError::Open {
+            url: address.url.clone(),
+            reason: format!("the operating system gave no randomness: {error}"),
+        })?;
+        let (connection, stored) = (None, Stored::default());
+        Ok(Self { address, connection, stored, id, registered: false, group: 0 })
+    }
+
+    /// Writes a part of a group, and adds what became of its jobs.
+    fn write_part(&mut self, jobs: &[Job], written: &mut Written) {
+        match self.write_patiently(jobs) {
+            Ok(outcome) => {
+                written.results.extend(outcome.results);
+                written.sequence = Some(outcome.sequence);
+                written.missing.extend(outcome.missing);
+            }
+            // Some unit is to blame: the others shall not suffer for it.
+            Err(Failure::Data(_)) if jobs.len() > 1 => {
+                let (left, right) = jobs.split_at(jobs.len() / 2);
+                self.write_part(left, written);
+                self.write_part(right, written);
+            }
+            Err(failure) => {
+                let error = match failure {
+                    Failure::Data(error) | Failure::Conflict(error) | Failure::Fatal(error) => {
+                        error
+                    }
+                    Failure::Lost(reason) => {
+                        StoreError::Backend { doing: "writing".to_owned(), reason }
+                    }
+                };
+                written.results.extend(jobs.iter().map(|_| Err(error.clone())));
+            }
+        }
+    }
+
+    fn write_patiently(&mut self, jobs: &[Job]) -> Result<Outcome, Failure> {
+        self.group += 1;
+        let mut doubt = None;
+        let url = self.address.url.clone();
+        let mut patience = Patience::new(&url, self.address.options.patience);
+        loop {
+            let failure = match self.write_once(jobs, &mut doubt) {
+                Ok(outcome) => return Ok(outcome),
+                Err(failure) => failure,
+            };
+            // The objects of a transaction that was undone are not stored after all.
+            self.stored.forget(objects_of(jobs));
+            patience.again(failure).map_err(|failure| in_doubt(failure, doubt.as_ref()))?;
+        }
+    }
+
+    /// Writes the jobs in one transaction, unless it turns out that this was done before.
+    fn write_once(&mut self, jobs: &[Job], doubt: &mut Doubt) -> Result<Outcome, Failure> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(&self.address)?,
+        };
+        let written = self.write_on(&mut connection, jobs, doubt);
+        // One that failed may be within a transaction, or dead.
+        let lost = matches!(written, Err(Failure::Lost(_)));
+        if written.is_ok() || (!lost && connection.undo()) {
+            self.connection = Some(connection);
+        }
+        written
+    }
+
+    fn write_on(
+        &mut self,
+        connection: &mut Connection,
+        jobs: &[Job],
+        doubt: &mut Doubt,
+    ) -> Result<Outcome, Failure> {
+        let mark = Mark { writer: self.id, group: self.group };
+        if !self.registered {
+            Mark::register(connection, self.id)?;
+            self.registered = true;
+        }
+        connection.begin()?;
+        if doubt.is_some() {
+            let committed = mark.was_left(connection).map_err(still_under_way)?;
+            if let Some(outcome) = doubt.take().filter(|_| committed) {
+                connection.commit()?;
+                return Ok(outcome);
+            }
+        }
+        let outcome = write(connection, jobs, &mut self.stored, &mark).inspect_err(|failure| {
+            // Its row may be what is missing.
+            self.registered = !matches!(failure, Failure::Conflict(_));
+        })?;
+        connection.commit().inspect_err(|failure| {
+            if matches!(failure, Failure::Lost(_)) {
+                *doubt = Some(outcome.clone());
+            }
+        })?;
+        Ok(outcome)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.as_mut().filter(|_| self.registered) {
+            // If it fails, the row is removed later, by whoever registers.
+            let _ = Mark::unregister(connection, self.id);
+        }
+    }
+}
+
+/// As long as the old transaction holds its lock, nobody knows how it ends: ask again.
+fn still_under_way(failure: Failure) -> Failure {
+    match failure {
+        Failure::Fatal(StoreError::Busy(reason)) => Failure::Lost(reason),
+        other => other,
+    }
+}
+
+/// Says so where it stays open whether the units were written.
+fn in_doubt(failure: Failure, doubt: Option<&Outcome>) -> Failure {
+    match failure {
+        Failure::Fatal(StoreError::Unavailable { url, reason }) if doubt.is_some() => {
+            let reason = format!(
+                "{reason}; the connection was lost during a commit, so that it is not known \
+                 whether what was to be written was"
+            );
+            Failure::Fatal(StoreError::Unavailable { url, reason })
+        }
+        other => other,
+    }
+}
+
+fn objects_of(jobs: &[Job]) -> impl Iterator<Item = &Hash> {
+    jobs.iter().filter_map(|job| match job {
+        Job::Object(hash, _) => Some(hash),
+        Job::Unit(..) | Job::Flush(_) => None,
+    })
+}

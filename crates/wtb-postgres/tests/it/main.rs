@@ -1,0 +1,50 @@
+//! The PostgreSQL store keeps what every store promises, and what only a server can show.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod server;
+
+use wtb_postgres::{PostgresOptions, PostgresStore};
+use wtb_store::conformance::{self, Place};
+use wtb_store::{Store, StoreError};
+
+/// A fresh schema for a store.
+struct Fresh {
+    address: String,
+}
+
+impl Fresh {
+    fn new() -> Self {
+        Self { address: server::shared().fresh() }
+    }
+
+    /// Opens the store with default options.
+    fn store(&self) -> PostgresStore {
+        PostgresStore::open(&self.address, PostgresOptions::default()).unwrap()
+    }
+
+    fn schema(&self) -> &str {
+        self.address.split_once("schema=").unwrap().1
+    }
+}
+
+impl Place for Fresh {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        let options = PostgresOptions { readers: 2, group_max: 16, ..PostgresOptions::default() };
+        Ok(Box::new(PostgresStore::open(&self.address, options)?))
+    }
+
+    fn damage_object(&self, hash: [u8; 32]) -> bool {
+        let sql = format!(
+            "UPDATE {}.objects SET data = decode(repeat('00', length(data)), 'hex') \
+             WHERE hash = $1",
+            self.schema()
+        );
+        server::shared().raw().execute(&sql, &[&hash.as_slice()]).unwrap() == 1
+    }
+}
+
+#[test]
+fn conforms() {
+    conformance::run(&|| Box::new(Fresh::new()));
+}
