@@ -77,7 +77,7 @@ impl Default for PostgresOptions {
             create: true,
             migrate: false,
             readers: 4,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             lock_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             queue_capacity: 4096,

@@ -155,6 +155,35 @@ impl<const N: usize> Table<N> {
     }
 }
 
+/// Joins lists of columns, at compile time. `N` must be their number.
+pub(crate) const fn columns<const N: usize>(
+    lists: &[&[(&'static str, Kind)]],
+) -> [(&'static str, Kind); N] {
+    let mut joined = [("", Kind::Int); N];
+    let (mut list, mut next) = (0, 0);
+    while list < lists.len() {
+        let mut index = 0;
+        while index < lists[list].len() {
+            joined[next] = lists[list][index];
+            (index, next) = (index + 1, next + 1);
+        }
+        list += 1;
+    }
+    assert!(next == N, "the lists have another length");
+    joined
+}
+
+/// Makes a row of cells. That their number is not `N` is a mistake of this program.
+pub(crate) fn cells<const N: usize>(
+    cells: impl IntoIterator<Item = Value>,
+) -> Result<[Value; N], StoreError> {
+    let cells: Vec<Value> = cells.into_iter().collect();
+    cells.try_into().map_err(|cells: Vec<Value>| StoreError::Backend {
+        doing: "writing a row".to_owned(),
+        reason: format!("it has {} columns, not {N}", cells.len()),
+    })
+}
+
 fn equal(names: &[&str]) -> String {
     let pairs: Vec<_> = names.iter().map(|name| format!("t.{name} = u.{name}")).collect();
     pairs.join(" AND ")

@@ -24,6 +24,11 @@ pub(crate) fn only<T: for<'row> FromSql<'row>>(columns: &mut Columns<'_>) -> Res
     columns.take()
 }
 
+/// Reads a row of one number.
+pub(crate) fn only_number<T: TryFrom<i64>>(columns: &mut Columns<'_>) -> Result<T, StoreError> {
+    columns.number()
+}
+
 impl<'row> Columns<'row> {
     /// Begins at the first column; `what` names the record in errors, such as `an execution`.
     pub(crate) fn new(row: &'row Row, what: &'static str) -> Self {

@@ -182,6 +182,10 @@ impl Store for PostgresStore {
         self.readers.read(|query| query.session(id))
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "it holds for one lifetime alone"
+    )]
     fn open_sessions(&self) -> Result<Vec<SessionRecord>, StoreError> {
         self.readers.read(|query| query.open_sessions())
     }
@@ -199,6 +203,10 @@ impl Store for PostgresStore {
         self.readers.read(|query| query.journal(filter, after, limit))
     }
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "it holds for one lifetime alone"
+    )]
     fn last_sequence(&self) -> Result<u64, StoreError> {
         self.readers.read(|query| query.last_sequence())
     }

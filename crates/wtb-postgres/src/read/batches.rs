@@ -9,7 +9,7 @@ use wtb_model::{
 use wtb_store::{BatchFilter, BatchSummary, Page, StoreError};
 
 use super::{Filter, Query};
-use crate::columns::Columns;
+use crate::columns::{Columns, only_number};
 use crate::errors::Failure;
 use crate::sql::Value;
 
@@ -123,8 +123,7 @@ impl Query<'_> {
     pub(crate) fn silence(&mut self, id: &SessionId) -> Result<Duration, Failure> {
         let sql = "SELECT GREATEST(0, extract(epoch FROM clock_timestamp() - seen_at) * 1000000)\
                    ::bigint FROM @.sessions WHERE id = $1";
-        let found =
-            self.first(sql, &[Value::from(id.as_str())], "a session", |columns| columns.number())?;
+        let found = self.first(sql, &[Value::from(id.as_str())], "a session", only_number)?;
         Ok(Duration::from_micros(found.ok_or_else(|| no_session(id))?))
     }
 }

@@ -4,7 +4,7 @@ use wtb_model::{BatchId, Event, ExecutionId, JournalEntry};
 use wtb_store::{JournalFilter, StoreError};
 
 use super::{Filter, Query};
-use crate::columns::Columns;
+use crate::columns::{Columns, only_number};
 use crate::errors::Failure;
 use crate::sql::{Value, saturated};
 
@@ -13,7 +13,7 @@ const ENTRIES: &str = "SELECT sequence, at, session, batch, execution, body FROM
 impl Query<'_> {
     pub(crate) fn last_sequence(&mut self) -> Result<u64, Failure> {
         let sql = "SELECT last FROM @.journal_end";
-        let last = self.first(sql, &[], "the journal's end", |columns| columns.number())?;
+        let last = self.first(sql, &[], "the journal's end", only_number)?;
         Ok(last.ok_or_else(|| StoreError::Unreadable {
             what: "the journal's end".to_owned(),
             reason: "its row is gone".to_owned(),

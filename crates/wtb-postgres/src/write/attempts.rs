@@ -57,7 +57,7 @@ pub(super) struct Attempts<'group> {
     rows: Staged<(i64, i64), Attempt<'group>>,
 }
 
-impl<'group> Attempts<'group> {
+impl Attempts<'_> {
     /// Whoever changes an attempt holds the lock of its execution, so that none is needed here.
     pub(super) fn load(connection: &mut Connection, executions: &[i64]) -> Result<Self, Failure> {
         let mut attempts = Self::default();
@@ -163,7 +163,7 @@ impl<'group> Group<'group> {
             token,
             started_at: Some(start.at.as_micros()),
             finished_at: None,
-            ..execution.clone()
+            ..*execution
         };
         self.executions.set(key, execution);
         let attempt = Attempt {
@@ -230,7 +230,7 @@ impl<'group> Group<'group> {
             settled: *settled,
             finished_at: next.is_final().then_some(at.as_micros()),
             outcome: Some(outcome),
-            ..execution.clone()
+            ..*execution
         };
         self.executions.set(key, execution);
         Ok(())

@@ -69,11 +69,18 @@ const CASES: Table<7> = Table {
     ],
 };
 
+/// Where the next variant and the next case of a batch come to stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Next {
+    pub(super) variant: i64,
+    pub(super) case: i64,
+}
+
 /// Returns where the next variant and the next case of each batch come to stand.
 pub(super) fn next_positions(
     connection: &mut Connection,
     batches: &[i64],
-) -> Result<Vec<(i64, (i64, i64))>, Failure> {
+) -> Result<Vec<(i64, Next)>, Failure> {
     if batches.is_empty() {
         return Ok(Vec::new());
     }
@@ -84,7 +91,9 @@ pub(super) fn next_positions(
         &[Value::ints(batches.iter().copied())],
         "counting variants and cases",
     )?;
-    rows.iter().map(|row| Ok((get(row, 0)?, (get(row, 1)?, get(row, 2)?)))).collect()
+    rows.iter()
+        .map(|row| Ok((get(row, 0)?, Next { variant: get(row, 1)?, case: get(row, 2)? })))
+        .collect()
 }
 
 /// Writes batches that were created or changed.

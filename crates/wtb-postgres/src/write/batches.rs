@@ -8,11 +8,11 @@ use wtb_model::{
 };
 use wtb_store::StoreError;
 
-use super::batch_rows::{flush_batches, flush_parts, next_positions};
+use super::batch_rows::{Next, flush_batches, flush_parts, next_positions};
 use super::staged::{Added, Staged};
 use super::wanted::Wanted;
 use super::{Group, taken};
-use crate::bulk::{Kind, Table};
+use crate::bulk::{Kind, Table, cells};
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
 use crate::sql::Value;
@@ -28,8 +28,7 @@ pub(super) struct Batch<'group> {
     pub(super) spec: Option<&'group BatchSpec>,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
-    /// Where the next variant and the next case come to stand.
-    next: (i64, i64),
+    next: Next,
     pub(super) changed: bool,
 }
 
@@ -97,7 +96,7 @@ impl<'group> Batches<'group> {
                 spec: None,
                 started_at: get(row, 4)?,
                 finished_at: get(row, 5)?,
-                next: (0, 0),
+                next: Next::default(),
                 changed: false,
             };
             self.rows.load(key, batch);
@@ -151,7 +150,7 @@ impl<'group> Batches<'group> {
             spec: None,
             started_at: record.started_at.map(Timestamp::as_micros),
             finished_at: record.finished_at.map(Timestamp::as_micros),
-            next: (0, 0),
+            next: Next::default(),
             changed: true,
         };
         self.rows.set(key, batch);
@@ -162,12 +161,12 @@ impl<'group> Batches<'group> {
         let Some(batch) = self.rows.get(&key) else { return };
         let mut batch = batch.clone();
         for variant in variants {
-            self.variants.push((key, batch.next.0, variant));
-            batch.next.0 += 1;
+            self.variants.push((key, batch.next.variant, variant));
+            batch.next.variant += 1;
         }
         for case in cases {
-            self.cases.push((key, batch.next.1, case));
-            batch.next.1 += 1;
+            self.cases.push((key, batch.next.case, case));
+            batch.next.case += 1;
         }
         self.rows.set(key, batch);
     }
@@ -352,10 +351,8 @@ pub(super) fn flush_counts(
     connection: &mut Connection,
     changes: CountChanges,
 ) -> Result<(), Failure> {
-    let changed = changes.into_iter().filter(|(_, row)| row.iter().any(|change| *change != 0));
-    let rows = changed.map(|(batch, [a, b, c, d, e, f, g, h])| {
-        Ok([batch, a, b, c, d, e, f, g, h].map(Value::from))
-    });
+    let moved = changes.into_iter().filter(|(_, row)| row.iter().any(|change| *change != 0));
+    let rows = moved.map(|(batch, row)| cells(std::iter::once(batch).chain(row).map(Value::from)));
     let columns = COUNTS.columns.iter().skip(1);
     let sums: Vec<_> = columns.map(|(name, _)| format!("{name} = t.{name} + u.{name}")).collect();
     COUNTS.update(connection, rows, 1, &sums.join(", "))

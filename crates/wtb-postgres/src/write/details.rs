@@ -144,7 +144,7 @@ impl<'group> Details<'group> {
         });
         REPLACED.delete(connection, replaced)?;
         let put = self.scores.iter().flat_map(|(execution, scores)| {
-            scores.put.values().map(|(position, score)| score_row(*execution, *position, score))
+            scores.put.values().map(|(position, score)| Ok(score_row(*execution, *position, score)))
         });
         let replacing = "ON CONFLICT (execution, source, name) DO UPDATE \
                          SET position = excluded.position, value = excluded.value, \
@@ -186,8 +186,8 @@ fn node_row(attempt: (i64, i64), node: &NodeRecord) -> Result<[Value; 13], Store
     ])
 }
 
-fn score_row(execution: i64, position: i64, score: &ScoreRecord) -> Result<[Value; 8], StoreError> {
-    Ok([
+fn score_row(execution: i64, position: i64, score: &ScoreRecord) -> [Value; 8] {
+    [
         execution.into(),
         Value::text(&score.source),
         Value::text(&score.name),
@@ -196,5 +196,5 @@ fn score_row(execution: i64, position: i64, score: &ScoreRecord) -> Result<[Valu
         score.direction.as_str().into(),
         Value::optional_text(score.reason.as_deref()),
         Value::optional_text(score.error.as_deref()),
-    ])
+    ]
 }

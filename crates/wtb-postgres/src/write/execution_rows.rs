@@ -5,43 +5,27 @@ use wtb_store::StoreError;
 use wtb_store::codec::{encode_list, encode_optional, encode_optional_json};
 
 use super::executions::Execution;
-use crate::bulk::{Kind, Table};
+use crate::bulk::{Kind, Table, cells, columns};
 use crate::connection::Connection;
 use crate::errors::Failure;
 use crate::sql::{Value, integer};
 
-const CREATED: Table<26> = Table {
-    name: "executions",
-    what: "an execution",
-    columns: [
-        ("key", Kind::Int),
-        ("id", Kind::Text),
-        ("batch", Kind::Int),
-        ("workflow", Kind::Text),
-        ("variant", Kind::Text),
-        ("case_id", Kind::Text),
-        ("repeat", Kind::Int),
-        ("variant_index", Kind::Int),
-        ("case_index", Kind::Int),
-        ("seed", Kind::Int),
-        ("created_at", Kind::Int),
-        ("input", Kind::Bytes),
-        STEP[0],
-        STEP[1],
-        STEP[2],
-        STEP[3],
-        STEP[4],
-        STEP[5],
-        STEP[6],
-        OUTCOME[0],
-        OUTCOME[1],
-        OUTCOME[2],
-        OUTCOME[3],
-        OUTCOME[4],
-        OUTCOME[5],
-        OUTCOME[6],
-    ],
-};
+const KEY: (&str, Kind) = ("key", Kind::Int);
+
+/// What stays as it was created.
+const FIXED: [(&str, Kind); 11] = [
+    ("id", Kind::Text),
+    ("batch", Kind::Int),
+    ("workflow", Kind::Text),
+    ("variant", Kind::Text),
+    ("case_id", Kind::Text),
+    ("repeat", Kind::Int),
+    ("variant_index", Kind::Int),
+    ("case_index", Kind::Int),
+    ("seed", Kind::Int),
+    ("created_at", Kind::Int),
+    ("input", Kind::Bytes),
+];
 
 /// What every step may change.
 const STEP: [(&str, Kind); 7] = [
@@ -65,32 +49,22 @@ const OUTCOME: [(&str, Kind); 7] = [
     ("warnings", Kind::Text),
 ];
 
+const CREATED: Table<26> = Table {
+    name: "executions",
+    what: "an execution",
+    columns: columns(&[&[KEY], &FIXED, &STEP, &OUTCOME]),
+};
+
 const STEPPED: Table<8> = Table {
     name: "executions",
     what: "a step of an execution",
-    columns: [("key", Kind::Int), STEP[0], STEP[1], STEP[2], STEP[3], STEP[4], STEP[5], STEP[6]],
+    columns: columns(&[&[KEY], &STEP]),
 };
 
 const ENDED: Table<15> = Table {
     name: "executions",
     what: "the outcome of an execution",
-    columns: [
-        ("key", Kind::Int),
-        STEP[0],
-        STEP[1],
-        STEP[2],
-        STEP[3],
-        STEP[4],
-        STEP[5],
-        STEP[6],
-        OUTCOME[0],
-        OUTCOME[1],
-        OUTCOME[2],
-        OUTCOME[3],
-        OUTCOME[4],
-        OUTCOME[5],
-        OUTCOME[6],
-    ],
+    columns: columns(&[&[KEY], &STEP, &OUTCOME]),
 };
 
 /// Writes executions that were created or changed.
@@ -106,16 +80,12 @@ pub(super) fn flush_executions<'rows, 'group: 'rows>(
     )?;
     let known = changed.filter(|(_, row)| row.created.is_none());
     let stepped = known.clone().filter(|(_, row)| row.outcome.is_none());
-    let stepped = stepped.map(|(key, row)| {
-        let [a, b, c, d, e, f, g] = step(row);
-        Ok([(*key).into(), a, b, c, d, e, f, g])
-    });
+    let stepped = stepped.map(|(key, row)| cells([Value::from(*key)].into_iter().chain(step(row))));
     STEPPED.update(connection, stepped, 1, "")?;
     let ended = known.filter_map(|(key, row)| Some((*key, row, row.outcome?)));
     let ended = ended.map(|(key, row, outcome)| {
-        let [a, b, c, d, e, f, g] = step(row);
-        let [h, i, j, k, l, m, n] = outcome_cells(&Outcome::delivered(outcome))?;
-        Ok([key.into(), a, b, c, d, e, f, g, h, i, j, k, l, m, n])
+        let outcome = outcome_cells(&Outcome::delivered(outcome))?;
+        cells([Value::from(key)].into_iter().chain(step(row)).chain(outcome))
     });
     ENDED.update(connection, ended, 1, "")
 }
@@ -125,38 +95,22 @@ fn created_row(
     row: &Execution<'_>,
     record: &ExecutionRecord,
 ) -> Result<[Value; 26], StoreError> {
-    let r = record;
-    let [a, b, c, d, e, f, g] = step(row);
-    let outcome = row.outcome.map_or_else(|| Outcome::recorded(r), Outcome::delivered);
-    let [h, i, j, k, l, m, n] = outcome_cells(&outcome)?;
-    Ok([
+    let fixed = [
         key.into(),
-        r.id.as_str().into(),
+        record.id.as_str().into(),
         Value::Int(row.batch),
-        Value::text(&r.workflow),
-        Value::text(&r.variant),
-        Value::text(&r.case_id),
-        r.repeat.into(),
-        r.variant_index.into(),
-        r.case_index.into(),
-        integer(r.seed, "a seed")?.into(),
-        Value::time(r.created_at),
-        encode_optional(r.input.as_ref()).into(),
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        g,
-        h,
-        i,
-        j,
-        k,
-        l,
-        m,
-        n,
-    ])
+        Value::text(&record.workflow),
+        Value::text(&record.variant),
+        Value::text(&record.case_id),
+        record.repeat.into(),
+        record.variant_index.into(),
+        record.case_index.into(),
+        integer(record.seed, "a seed")?.into(),
+        Value::time(record.created_at),
+        encode_optional(record.input.as_ref()).into(),
+    ];
+    let outcome = row.outcome.map_or_else(|| Outcome::recorded(record), Outcome::delivered);
+    cells(fixed.into_iter().chain(step(row)).chain(outcome_cells(&outcome)?))
 }
 
 /// The cells of `STEP`.

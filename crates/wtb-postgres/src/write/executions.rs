@@ -18,7 +18,7 @@ use crate::errors::Failure;
 use crate::sql::{Value, integer};
 
 /// An execution as those who change it need to know it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Execution<'group> {
     /// What is written of one that is created.
     pub(super) created: Option<&'group ExecutionRecord>,
@@ -147,7 +147,7 @@ impl<'group> Executions<'group> {
         let of_batch = self.rows.iter().filter(|(_, execution)| {
             execution.batch == Some(batch) && execution.status == ExecutionStatus::Running
         });
-        of_batch.map(|(key, execution)| (*key, execution.clone())).collect()
+        of_batch.map(|(key, execution)| (*key, *execution)).collect()
     }
 
     pub(super) fn finish_idle(
@@ -160,7 +160,7 @@ impl<'group> Executions<'group> {
         execution.check_idle(id, status)?;
         // Evaluators have no say about what was stopped: it is settled as it is.
         let finished_at = Some(at.as_micros());
-        let execution = Execution { status, finished_at, settled: true, ..execution.clone() };
+        let execution = Execution { status, finished_at, settled: true, ..*execution };
         self.set(key, execution);
         Ok(())
     }
@@ -168,7 +168,7 @@ impl<'group> Executions<'group> {
     /// Settles an execution that evaluators have had their say about.
     pub(super) fn settle_scored(&mut self, key: i64) {
         if let Some(execution) = self.rows.get(&key).filter(|execution| !execution.settled) {
-            let execution = Execution { settled: true, ..execution.clone() };
+            let execution = Execution { settled: true, ..*execution };
             self.set(key, execution);
         }
     }
@@ -242,8 +242,7 @@ impl<'group> Group<'group> {
         let (key, execution) = self.executions.find(id)?;
         execution.check_idle(id, ExecutionStatus::Queued)?;
         let status = ExecutionStatus::Queued;
-        let execution =
-            Execution { status, dead_letter: false, settled: false, ..execution.clone() };
+        let execution = Execution { status, dead_letter: false, settled: false, ..*execution };
         self.executions.set(key, execution);
         self.details.drop_scores(key);
         Ok(())

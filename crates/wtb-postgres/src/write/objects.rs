@@ -76,7 +76,7 @@ fn blobs_of(hashes: &[Hash]) -> Value {
 /// Which of the objects that a group names are not there.
 pub(super) struct Absent<'group> {
     stored: &'group Stored,
-    absent: BTreeSet<Hash>,
+    named: BTreeSet<Hash>,
     missed: Vec<Hash>,
 }
 
@@ -104,7 +104,7 @@ impl<'group> Absent<'group> {
                 }
             }
         }
-        Ok(Self { stored, absent, missed: Vec::new() })
+        Ok(Self { stored, named: absent, missed: Vec::new() })
     }
 
     /// Refuses values whose objects are not there: they were never put, or were lost when the
@@ -115,7 +115,7 @@ impl<'group> Absent<'group> {
     ) -> Result<(), StoreError> {
         for value in values.into_iter().flatten() {
             if let StoredValue::Object { hash, .. } = value
-                && self.absent.contains(hash)
+                && self.named.contains(hash)
             {
                 self.missed.push(*hash);
                 return Err(self.stored.absence_of(hash));

@@ -49,7 +49,9 @@ impl<'group> Wanted<'group> {
                 self.new_batches.push(batch.id.as_str());
                 self.cases(cases);
                 self.add_executions(executions);
-                batch.session.iter().for_each(|session| self.session(session));
+                if let Some(session) = &batch.session {
+                    self.session(session);
+                }
             }
             Change::ExtendBatch { batch, cases, executions, .. } => {
                 self.batch(batch);
@@ -59,13 +61,17 @@ impl<'group> Wanted<'group> {
             }
             Change::CreateExecution(execution) => {
                 self.add_executions(std::slice::from_ref(execution.as_ref()));
-                execution.batch.iter().for_each(|batch| self.batch(batch));
+                if let Some(batch) = &execution.batch {
+                    self.batch(batch);
+                }
             }
             Change::ClaimBatch { batch, session, from, .. } => {
                 self.batch(batch);
                 self.claimed.insert(batch.as_str());
                 self.session(session);
-                from.iter().for_each(|session| self.session(session));
+                if let Some(from) = from {
+                    self.session(from);
+                }
             }
             Change::ReleaseBatch { batch, session }
             | Change::SetBatchStatus { batch, session, .. } => {

@@ -23,7 +23,7 @@ const BINARIES: &str = "WTB_POSTGRES_BIN";
 const PASSWORD: &str = "s3cret";
 /// PostgreSQL refuses to run as root; it runs as nobody then.
 const NOBODY: u32 = 65_534;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const KEEPER: &str = r#"
 trap '' INT TERM HUP
