@@ -62,7 +62,10 @@ impl EngineRef {
     fn summary(&self, summary: &BatchSummary) -> Result<Json> {
         let owner = summary.batch.session.as_ref().filter(|_| !summary.batch.status.is_final());
         let alive = match owner {
-            Some(owner) => session::is_alive(&self.store()?.session(owner)?, now()),
+            Some(owner) => {
+                let store = self.store()?;
+                session::is_alive(store.as_ref(), &store.session(owner)?)?
+            }
             None => false,
         };
         Ok(rows::batch(&summary.batch, &summary.counts, alive))
@@ -461,8 +464,4 @@ pub(crate) fn execution_id(text: &str) -> Result<ExecutionId> {
 #[expect(clippy::cast_possible_truncation, reason = "microseconds of any real date fit")]
 fn timestamp(seconds: f64) -> Timestamp {
     Timestamp::from_micros((seconds * 1e6).round() as i64)
-}
-
-fn now() -> Timestamp {
-    wtb_engine::now()
 }

@@ -96,8 +96,9 @@ impl<'a> Terminal<'a> {
     }
 
     /// Remembers the store that the command line names, so that what is advised finds it again.
+    /// A password is not repeated.
     pub(crate) fn remember_store(&mut self, flag: Option<&str>) {
-        self.store_flag = flag.map(str::to_owned);
+        self.store_flag = flag.map(wtb_engine::redacted);
     }
 
     /// Returns a command to advise, such as `resume b_1`, as it has to be typed here.

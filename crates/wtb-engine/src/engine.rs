@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use wtb_model::{BatchId, Event, EventBody, ExecutionId, JournalEntry, ScoreRecord, SessionId};
+use wtb_postgres::{PostgresOptions, PostgresStore};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
 use wtb_store::{Change, JournalFilter, Store, UnitOfWork};
 
@@ -40,10 +41,15 @@ pub struct Engine {
     pub(crate) taking_up: Mutex<()>,
 }
 
-/// Opens a store by its address: `sqlite:///path/to/wtb.db`, or a path.
+/// Opens a store by its address: `sqlite:///path/to/wtb.db`, a path, or
+/// `postgresql://user@host/database`.
 ///
 /// With `create`, a store that does not exist is made; without, it is an error.
 pub fn open_store(url: &str, create: bool) -> Result<Arc<dyn Store>, EngineError> {
+    if wtb_postgres::is_address(url) {
+        let options = PostgresOptions { create, ..PostgresOptions::default() };
+        return Ok(Arc::new(PostgresStore::open(url, options)?));
+    }
     let options = SqliteOptions { create, ..SqliteOptions::default() };
     Ok(Arc::new(SqliteStore::open(url, options)?))
 }

@@ -50,6 +50,7 @@ pub use engine::{Engine, open_store};
 pub use error::EngineError;
 pub use plan::{BatchPlan, CasePlan, Extension, SinglePlan, execution_seed};
 pub use progress::{Failure, Progress};
+pub use wtb_postgres::redacted;
 
 /// How a worker's attempt ended; see [`ActiveBatch::complete`].
 pub use wtb_scheduler::AttemptEnd;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use wtb_model::{SessionId, SessionRecord, Timestamp};
+use wtb_store::{Store, StoreError};
 
 /// How long a session on another machine counts as alive after its last heartbeat.
-const HEARTBEAT_LIFE_MICROS: u64 = 15_000_000;
+const HEARTBEAT_LIFE: Duration = Duration::from_secs(15);
 
 /// The sessions of this process. An engine that was closed while its store took nothing any more
 /// has a session without an end in there; the process knows better.
@@ -43,17 +45,22 @@ pub(crate) fn describe(id: SessionId, now: Timestamp) -> SessionRecord {
 /// Whether a session's driver still lives.
 ///
 /// On this machine the process table knows at once, also after a kill -9, and this process knows
-/// its own sessions; about other machines only the heartbeat tells.
-pub fn is_alive(session: &SessionRecord, now: Timestamp) -> bool {
+/// its own sessions; about other machines only the heartbeat tells, on the store's clock.
+pub fn is_alive(store: &dyn Store, session: &SessionRecord) -> Result<bool, StoreError> {
+    known_here(session).map_or_else(|| Ok(store.silence(&session.id)? < HEARTBEAT_LIFE), Ok)
+}
+
+/// What this machine knows of a session's driver; `None` when it is that of another one.
+fn known_here(session: &SessionRecord) -> Option<bool> {
     if session.ended_at.is_some() {
-        return false;
+        return Some(false);
     }
     if session.host == host_name() && session.process_started.is_some() {
         let lives = process_started(session.process) == session.process_started;
         let elsewhere = session.process != std::process::id();
-        return lives && (elsewhere || own().contains(&session.id));
+        return Some(lives && (elsewhere || own().contains(&session.id)));
     }
-    now.micros_since(session.heartbeat_at) < HEARTBEAT_LIFE_MICROS
+    None
 }
 
 fn host_name() -> String {
@@ -86,36 +93,33 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_this_process_lives_until_it_is_closed_however_old_its_heartbeat_is() {
+    fn a_session_of_this_process_lives_until_it_is_closed() {
         let mut session = session();
         session.id = SessionId::from_entropy([4; ID_ENTROPY_BYTES]);
-        let late = Timestamp::from_micros(i64::MAX);
         opened(&session.id);
-        assert!(is_alive(&session, late));
+        assert_eq!(known_here(&session), Some(true));
         closed(&session.id);
-        assert!(!is_alive(&session, late));
+        assert_eq!(known_here(&session), Some(false));
     }
 
     #[test]
     fn a_reused_process_id_is_not_the_session() {
         let mut past = session();
         past.process_started = past.process_started.map(|started| started + 1);
-        assert!(!is_alive(&past, past.heartbeat_at));
+        assert_eq!(known_here(&past), Some(false));
     }
 
     #[test]
-    fn another_machine_is_judged_by_its_heartbeat() {
+    fn another_machine_is_for_its_heartbeat_to_judge() {
         let mut remote = session();
         remote.host = "elsewhere".to_owned();
-        let later = |seconds: i64| Timestamp::from_micros(1_000_000 + seconds * 1_000_000);
-        assert!(is_alive(&remote, later(10)));
-        assert!(!is_alive(&remote, later(20)));
+        assert_eq!(known_here(&remote), None);
     }
 
     #[test]
     fn an_ended_session_is_not_alive() {
         let mut ended = session();
         ended.ended_at = Some(ended.started_at);
-        assert!(!is_alive(&ended, ended.started_at));
+        assert_eq!(known_here(&ended), Some(false));
     }
 }

@@ -89,9 +89,7 @@ impl Engine {
         };
         let started = self.store.journal(&filter, 0, Page::ALL.limit)?;
         match started.last().map(|entry| &entry.event.session) {
-            Some(driver) if *driver != self.session => {
-                live_driver(self.store.as_ref(), driver, Clock::now())
-            }
+            Some(driver) if *driver != self.session => live_driver(self.store.as_ref(), driver),
             _ => Ok(None),
         }
     }

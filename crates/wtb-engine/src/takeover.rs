@@ -103,10 +103,9 @@ pub(crate) fn prior(store: &dyn Store, execution: &ExecutionRecord) -> Result<Pr
 pub(crate) fn live_driver(
     store: &dyn Store,
     session: &SessionId,
-    now: Timestamp,
 ) -> Result<Option<String>, EngineError> {
     match store.session(session) {
-        Ok(driver) if session::is_alive(&driver, now) => {
+        Ok(driver) if session::is_alive(store, &driver)? => {
             Ok(Some(format!("process {} on {}", driver.process, driver.host)))
         }
         Ok(_) | Err(StoreError::NotFound { .. }) => Ok(None),
@@ -129,7 +128,7 @@ impl Claim<'_> {
         let from = record.session.clone();
         if let Some(owner) = from.as_ref().filter(|owner| *owner != self.session)
             && !record.status.is_final()
-            && let Some(owner) = live_driver(self.store, owner, now)?
+            && let Some(owner) = live_driver(self.store, owner)?
         {
             return Err(self.busy(owner));
         }

@@ -87,17 +87,18 @@ impl Default for PostgresOptions {
     }
 }
 
-/// Whether an address is one of a PostgreSQL store.
+/// Whether an address is one of a server, rather than one of a file. Only those of PostgreSQL can be
+/// opened; the error for others says so.
 pub fn is_address(text: &str) -> bool {
-    SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+    text.contains("://") && !text.starts_with("sqlite:")
 }
 
 /// Returns an address without its secrets, however malformed it is; what is none stays as it is.
 pub fn redacted(text: &str) -> String {
-    let Some(scheme) = SCHEMES.iter().find(|scheme| text.starts_with(**scheme)) else {
+    if !is_address(text) {
         return text.to_owned();
-    };
-    let rest = &text[scheme.len()..];
+    }
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
     // A password that was not encoded may hold any of these: what is before the last @ is secret.
     let (user, place) = match rest.rfind('@') {
         Some(at) => (Some(rest[..at].split(':').next().unwrap_or_default()), &rest[at + 1..]),
@@ -106,7 +107,7 @@ pub fn redacted(text: &str) -> String {
     let (path, query) = place.split_once('?').unwrap_or((place, ""));
     let open: Vec<_> =
         query.split('&').filter(|pair| !pair.is_empty() && !is_secret(pair)).collect();
-    let mut shown = (*scheme).to_owned();
+    let mut shown = format!("{scheme}://");
     if let Some(user) = user {
         shown.push_str(user);
         shown.push('@');
@@ -141,8 +142,10 @@ impl Address {
     pub(crate) fn parse(text: &str, mut options: PostgresOptions) -> Result<Self, StoreError> {
         let url = redacted(text);
         let refuse = |reason: String| StoreError::Open { url: url.clone(), reason };
-        if !is_address(text) {
-            return Err(refuse("expected `postgresql://user@host:port/database`".to_owned()));
+        if !SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
+            return Err(refuse(
+                "expected `postgresql://user@host:port/database`, or `sqlite:///path`".to_owned(),
+            ));
         }
         let (place, query) = text.split_once('?').unwrap_or((text, ""));
         let mut theirs = Vec::new();
@@ -273,7 +276,9 @@ mod tests {
             ("postgresql://host/db?p%61ssword=secret", "postgresql://host/db"),
             ("postgres://me:secret@[", "postgres://me@["),
             ("postgresql://me:secret@host/db?sslpassword=x", "postgresql://me@host/db"),
+            ("postgresql+psycopg://me:secret@host/db", "postgresql+psycopg://me@host/db"),
             ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+            ("/a/b@c.db", "/a/b@c.db"),
         ] {
             assert_eq!(redacted(text), shown);
             if let Err(error) = parse(text) {

@@ -36,7 +36,8 @@ impl<'a> Viewer<'a> {
     fn is_alive(&self, id: &SessionId) -> bool {
         let known = self.alive.borrow().get(id).copied();
         known.unwrap_or_else(|| {
-            let alive = self.store.session(id).is_ok_and(|record| is_alive(&record, self.now));
+            let alive = self.store.session(id).and_then(|record| is_alive(self.store, &record));
+            let alive = alive.unwrap_or(false);
             self.alive.borrow_mut().insert(id.clone(), alive);
             alive
         })

@@ -2,8 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod concurrency;
+#[path = "../../../wtb-store/tests/shared/model.rs"]
+mod model;
+mod opening;
+mod processes;
+#[path = "../../../wtb-store/tests/shared/random.rs"]
+mod random;
+mod restart;
+mod rows;
 mod server;
 
+use proptest::prelude::*;
 use wtb_postgres::{PostgresOptions, PostgresStore};
 use wtb_store::conformance::{self, Place};
 use wtb_store::{Store, StoreError};
@@ -47,4 +57,14 @@ impl Place for Fresh {
 #[test]
 fn conforms() {
     conformance::run(&|| Box::new(Fresh::new()));
+}
+
+proptest! {
+    // A schema has to be made for each.
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn units_do_what_the_model_says(units in random::units(), together in any::<bool>()) {
+        random::check(&Fresh::new(), &units, together)?;
+    }
 }

@@ -93,7 +93,7 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         let mut keeper = as_nobody(Path::new("/bin/sh"));
         keeper.args(["-c", KEEPER, "keeper"]).arg(&self.root).arg(program("postgres"));
-        keeper.arg("-D").arg(self.root.join("data")).arg("-k").arg(&self.root);
+        keeper.arg("-D").arg(self.data()).arg("-k").arg(&self.root);
         keeper.args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
         for setting in ["max_connections=200"].iter().chain(&self.settings) {
             keeper.args(["-c", setting]);
@@ -113,6 +113,11 @@ impl Server {
         let order = if how == Stop::Fast { "fast\n" } else { "crash\n" };
         keeper.stdin.take().unwrap().write_all(order.as_bytes()).unwrap();
         keeper.wait().unwrap();
+    }
+
+    /// The server's files.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join("data")
     }
 
     /// The address of a store in its own schema, which nobody has made yet.

@@ -4,12 +4,15 @@
 
 mod files;
 mod full;
+#[path = "../shared/model.rs"]
 mod model;
 mod processes;
+#[path = "../shared/random.rs"]
 mod random;
 
 use std::path::PathBuf;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 use wtb_store::conformance::{self, Place};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
@@ -67,4 +70,13 @@ impl Place for File {
 #[test]
 fn conforms() {
     conformance::run(&|| Box::new(File::fresh()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn units_do_what_the_model_says(units in random::units(), together in any::<bool>()) {
+        random::check(&File::fresh(), &units, together)?;
+    }
 }

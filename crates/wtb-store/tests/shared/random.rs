@@ -1,15 +1,16 @@
-//! Random units against the model: what is accepted, what is refused, what is left.
+//! Random units against the model: what is accepted, what is refused, what is left. Each store's
+//! own tests call [`check`] on what [`units`] draws.
 
 use proptest::prelude::*;
 use wtb_model::{
     AttemptStatus, BatchStatus, ExecutionId, ExecutionStatus, SessionId, StatusCounts,
 };
+use wtb_store::conformance::Place;
 use wtb_store::conformance::sample::{
     Batch, finish, moment, outcome, score, session, session_id, start_by, unit,
 };
 use wtb_store::{Change, Store};
 
-use crate::File;
 use crate::model::{CELLS, Cell, Step, World};
 
 fn change(step: &Step, batch: &Batch) -> Change {
@@ -98,40 +99,42 @@ fn observe(store: &dyn Store, batch: &Batch) -> World {
     World { cells, owner, ended, status: found.batch.status }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+/// Units of one to three steps each.
+pub(crate) fn units() -> impl Strategy<Value = Vec<Vec<Step>>> {
+    prop::collection::vec(prop::collection::vec(any_step(), 1..4), 1..60)
+}
 
-    #[test]
-    fn units_do_what_the_model_says(
-        units in prop::collection::vec(prop::collection::vec(any_step(), 1..4), 1..60),
-        together in any::<bool>(),
-    ) {
-        let file = File::fresh();
-        let store = file.store();
-        let batch = Batch::new(1, &session_id(0), (1, u32::try_from(CELLS).unwrap(), 1));
-        let sessions = [0, 1].map(|number| Change::OpenSession(session(number)));
-        store.commit(unit(sessions.into_iter().chain([batch.create()]))).unwrap();
+/// Submits the units, one by one or all together, and compares what becomes of them.
+pub(crate) fn check(
+    place: &dyn Place,
+    units: &[Vec<Step>],
+    together: bool,
+) -> Result<(), TestCaseError> {
+    let store = place.open().unwrap();
+    let batch = Batch::new(1, &session_id(0), (1, u32::try_from(CELLS).unwrap(), 1));
+    let sessions = [0, 1].map(|number| Change::OpenSession(session(number)));
+    store.commit(unit(sessions.into_iter().chain([batch.create()]))).unwrap();
 
-        let mut world = World::new();
-        let mut tickets = Vec::new();
-        for steps in &units {
-            let accepted = world.apply(steps);
-            let changes = steps.iter().map(|step| change(step, &batch));
-            let ticket = store.submit(unit(changes)).unwrap();
-            if together {
-                tickets.push((ticket, steps, accepted));
-            } else {
-                let result = ticket.wait();
-                prop_assert_eq!(result.is_ok(), accepted, "{:?}: {:?}", steps, result);
-                prop_assert_eq!(observe(&store, &batch), world.clone());
-            }
-        }
-        for (ticket, steps, accepted) in tickets {
+    let mut world = World::new();
+    let mut tickets = Vec::new();
+    for steps in units {
+        let accepted = world.apply(steps);
+        let changes = steps.iter().map(|step| change(step, &batch));
+        let ticket = store.submit(unit(changes)).unwrap();
+        if together {
+            tickets.push((ticket, steps, accepted));
+        } else {
             let result = ticket.wait();
             prop_assert_eq!(result.is_ok(), accepted, "{:?}: {:?}", steps, result);
+            prop_assert_eq!(observe(store.as_ref(), &batch), world.clone());
         }
-        prop_assert_eq!(observe(&store, &batch), world.clone());
-        drop(store);
-        prop_assert_eq!(observe(&file.store(), &batch), world);
     }
+    for (ticket, steps, accepted) in tickets {
+        let result = ticket.wait();
+        prop_assert_eq!(result.is_ok(), accepted, "{:?}: {:?}", steps, result);
+    }
+    prop_assert_eq!(observe(store.as_ref(), &batch), world.clone());
+    drop(store);
+    prop_assert_eq!(observe(place.open().unwrap().as_ref(), &batch), world);
+    Ok(())
 }

@@ -1,0 +1,198 @@
+//! Several stores write one database at once.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use wtb_model::{EventBody, StatusCounts, Value};
+use wtb_store::conformance::sample::{
+    Batch, event, execution, note, session, session_id, start, succeed, unit,
+};
+use wtb_store::{Change, JournalFilter, Store, StoreError, UnitOfWork};
+
+use crate::Fresh;
+
+const PROGRAMS: usize = 4;
+
+/// The lock on the journal's end: without it, a reader would pass over what commits late.
+#[test]
+fn a_reader_misses_nothing_and_numbers_have_no_gaps() {
+    const EACH: u64 = 300;
+    let place = Fresh::new();
+    let stores: Vec<_> = (0..PROGRAMS).map(|_| place.store()).collect();
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let store = place.store();
+            let (mut after, mut seen) = (0, Vec::new());
+            loop {
+                let last = done.load(Ordering::Acquire);
+                let new = store.journal(&JournalFilter::default(), after, 7).unwrap();
+                after = new.last().map_or(after, |entry| entry.sequence);
+                if new.is_empty() && last {
+                    return seen;
+                }
+                seen.extend(new.into_iter().map(|entry| entry.sequence));
+            }
+        });
+        let writers: Vec<_> = stores
+            .iter()
+            .zip(0..)
+            .map(|(store, program)| {
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let notes = vec![note(program * EACH + number), note(0)];
+                        let ticket = store.submit(UnitOfWork::of_events(notes)).unwrap();
+                        if number % 3 == 0 {
+                            ticket.wait().unwrap();
+                        }
+                    }
+                    store.flush().unwrap();
+                })
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        done.store(true, Ordering::Release);
+        let seen = reader.join().unwrap();
+        assert_eq!(seen, (1..=2 * EACH * PROGRAMS as u64).collect::<Vec<_>>());
+    });
+}
+
+/// Each attempt is started and ended by whoever is first, and by nobody else.
+#[test]
+fn one_of_many_gets_the_lease() {
+    let place = Fresh::new();
+    let batches = [1, 2].map(|number| Batch::new(number, &session_id(1), (1, 40, 1)));
+    let create = batches.iter().map(Batch::create);
+    place
+        .store()
+        .commit(unit([Change::OpenSession(session(1))].into_iter().chain(create)))
+        .unwrap();
+    let (started, ended) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for program in 0..PROGRAMS {
+            let (store, batches) = (place.store(), &batches);
+            let (started, ended) = (&started, &ended);
+            scope.spawn(move || {
+                let mut ids: Vec<_> = batches.iter().flat_map(Batch::ids).collect();
+                // In different orders: the locks must not be.
+                if program % 2 == 1 {
+                    ids.reverse();
+                }
+                let begin: Vec<_> =
+                    ids.iter().map(|id| store.submit(unit([start(id, 1, 1)])).unwrap()).collect();
+                let end: Vec<_> =
+                    ids.iter().map(|id| store.submit(unit([succeed(id)])).unwrap()).collect();
+                for ticket in begin {
+                    match ticket.wait() {
+                        Ok(_) => drop(started.fetch_add(1, Ordering::Relaxed)),
+                        Err(StoreError::Illegal(_) | StoreError::Fenced { .. }) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+                for ticket in end {
+                    match ticket.wait() {
+                        Ok(_) => drop(ended.fetch_add(1, Ordering::Relaxed)),
+                        Err(StoreError::Fenced { .. }) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!((started.into_inner(), ended.into_inner()), (80, 80));
+    let store = place.store();
+    for batch in &batches {
+        let counts = store.batch(&batch.record.id).unwrap().counts;
+        assert_eq!(counts, StatusCounts { succeeded: 40, ..StatusCounts::default() });
+        for id in batch.ids() {
+            let detail = store.detail(id).unwrap();
+            assert_eq!((detail.attempts.len(), detail.nodes.len()), (1, 3));
+        }
+    }
+}
+
+#[test]
+fn one_of_many_claims_a_batch() {
+    for _ in 0..5 {
+        let place = Fresh::new();
+        let batch = &Batch::new(1, &session_id(1), (1, 3, 1));
+        let sessions = (1..=4).map(|number| Change::OpenSession(session(number)));
+        let units = unit(sessions.chain([batch.create(), start(&batch.executions[0].id, 1, 1)]));
+        place.store().commit(units).unwrap();
+        let barrier = &Barrier::new(3);
+        let won: usize = thread::scope(|scope| {
+            let claimers: Vec<_> = (2..=4)
+                .map(|number| {
+                    let store = place.store();
+                    scope.spawn(move || {
+                        barrier.wait();
+                        let claim = Change::ClaimBatch {
+                            batch: batch.record.id.clone(),
+                            session: session_id(number),
+                            from: Some(session_id(1)),
+                            at: batch.record.created_at,
+                        };
+                        match store.commit(unit([claim])) {
+                            Ok(_) => 1,
+                            Err(StoreError::NotOwner { .. }) => 0,
+                            Err(other) => panic!("{other}"),
+                        }
+                    })
+                })
+                .collect();
+            claimers.into_iter().map(|claimer| claimer.join().unwrap()).sum()
+        });
+        assert_eq!(won, 1);
+        assert_eq!(place.store().batch(&batch.record.id).unwrap().counts.queued, 3);
+    }
+}
+
+/// Two programs put the same objects in opposite orders, and name them.
+#[test]
+fn objects_are_shared_without_a_deadlock() {
+    let place = Fresh::new();
+    let values: Vec<_> =
+        (0..60_u8).map(|number| Value::new("bytes", vec![number; 3_000])).collect();
+    thread::scope(|scope| {
+        for program in 0..3_u64 {
+            let (store, values) = (place.store(), &values);
+            scope.spawn(move || {
+                for (number, index) in (0_u64..).zip(0..values.len()) {
+                    let index = if program == 1 { values.len() - 1 - index } else { index };
+                    let mut single = execution(program * 1_000 + number);
+                    single.input = Some(store.put_value(values[index].clone()).unwrap());
+                    let create = Change::CreateExecution(Box::new(single));
+                    let ticket = store.submit(unit([create])).unwrap();
+                    if number % 4 == 0 {
+                        ticket.wait().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let sql = format!("SELECT count(*) FROM {}.objects", place.schema());
+    let stored: i64 = crate::server::shared().raw().query_one(&sql, &[]).unwrap().get(0);
+    assert_eq!(stored, 60);
+}
+
+/// A silence is measured by the database, whatever the programs' clocks say.
+#[test]
+fn heartbeats_are_heard_on_the_clock_of_the_database() {
+    let place = Fresh::new();
+    let store = place.store();
+    store.commit(unit([Change::OpenSession(session(1))])).unwrap();
+    let body = EventBody::BatchPaused {};
+    store.commit(UnitOfWork::of_events(vec![event(None, None, body)])).unwrap();
+    let silence = store.silence(&session_id(1)).unwrap();
+    assert!(silence.as_secs() < 60, "the sample's heartbeat is years old: {silence:?}");
+    let sql =
+        format!("UPDATE {}.sessions SET seen_at = seen_at - interval '1 hour'", place.schema());
+    crate::server::shared().raw().execute(&sql, &[]).unwrap();
+    assert!(store.silence(&session_id(1)).unwrap().as_secs() >= 3_600);
+    let at = session(1).heartbeat_at;
+    store.commit(unit([Change::Heartbeat { session: session_id(1), at }])).unwrap();
+    assert!(store.silence(&session_id(1)).unwrap().as_secs() < 60);
+    let missing = store.silence(&session_id(404));
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+}
