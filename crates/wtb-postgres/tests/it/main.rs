@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod concurrency;
+mod cutter;
 #[path = "../../../wtb-store/tests/shared/model.rs"]
 mod model;
 mod opening;
+mod pooler;
 mod processes;
 #[path = "../../../wtb-store/tests/shared/random.rs"]
 mod random;

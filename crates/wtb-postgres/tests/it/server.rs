@@ -20,9 +20,9 @@ use postgres::{Client, NoTls};
 
 /// The variable that names the directory with `initdb` and `postgres`.
 const BINARIES: &str = "WTB_POSTGRES_BIN";
-const PASSWORD: &str = "s3cret";
+pub(crate) const PASSWORD: &str = "s3cret";
 /// PostgreSQL refuses to run as root; it runs as nobody then.
-const NOBODY: u32 = 65_534;
+pub(crate) const NOBODY: u32 = 65_534;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const KEEPER: &str = r#"
@@ -68,7 +68,7 @@ impl Server {
         let initdb = program("initdb");
         let root = tempfile::Builder::new().prefix("wtb-postgres-").tempdir().unwrap().keep();
         if is_root() {
-            chown(&root, Some(NOBODY), Some(NOBODY)).unwrap();
+            give_away(&root);
         }
         let password = root.join("password");
         fs::write(&password, PASSWORD).unwrap();
@@ -132,6 +132,18 @@ impl Server {
         format!("postgresql://postgres:{PASSWORD}@127.0.0.1:{}/postgres?{query}", self.port)
     }
 
+    /// Makes a user who is let in with the password `plain` in the clear: what a pooler of fifty
+    /// lines can say.
+    pub(crate) fn allow_in_the_clear(&self, user: &str) {
+        let mut raw = self.raw();
+        let sql = format!("CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'plain'");
+        raw.batch_execute(&sql).unwrap();
+        let file = self.data().join("pg_hba.conf");
+        let rules = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("host all {user} 127.0.0.1/32 password\n{rules}")).unwrap();
+        raw.batch_execute("SELECT pg_reload_conf()").unwrap();
+    }
+
     /// Looks at the database with nothing of the store in between.
     pub(crate) fn raw(&self) -> Client {
         self.try_connect().unwrap()
@@ -154,7 +166,12 @@ impl Drop for Server {
     }
 }
 
-fn is_root() -> bool {
+/// Lets the server's user read a file or directory.
+pub(crate) fn give_away(path: &Path) {
+    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+}
+
+pub(crate) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
