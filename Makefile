@@ -26,10 +26,11 @@ demo: build $(STAMP)/examples  ## Run the main example: compare trainers of an M
 
 test: test-rust test-python  ## Run all tests, with all set-up
 
-test-rust:
-	cargo test --quiet
+# The store on PostgreSQL is tested against servers of its own, whose programs come as a package.
+test-rust: $(STAMP)/server
+	WTB_POSTGRES_BIN="$$($(BIN)/python tests/postgres_bin.py)" cargo test --quiet
 
-test-python: build $(STAMP)/test
+test-python: build $(STAMP)/test $(STAMP)/server
 	$(BIN)/pytest -q python/tests tests examples/tests
 
 check: build $(STAMP)/test  ## Format, lint and type checks

@@ -283,9 +283,13 @@ def test_only_the_extension_knows_python() -> None:
 
 def test_only_the_store_knows_sql() -> None:
     manifests = [*ROOT.glob("crates/*/Cargo.toml"), ROOT / "python/Cargo.toml"]
-    assert [one.parent.name for one in manifests if "rusqlite" in dependencies(one)] == [
-        "wtb-store"
+    known = [
+        (one.parent.name, client)
+        for one in manifests
+        for client in ("rusqlite", "postgres")
+        if re.search(rf"^{client}\b", dependencies(one), re.MULTILINE)
     ]
+    assert sorted(known) == [("wtb-postgres", "postgres"), ("wtb-store", "rusqlite")]
 
 
 def test_dependencies_point_downwards() -> None:
@@ -293,7 +297,8 @@ def test_dependencies_point_downwards() -> None:
         "wtb-model": set(),
         "wtb-scheduler": set(),
         "wtb-store": {"wtb-model"},
-        "wtb-engine": {"wtb-model", "wtb-scheduler", "wtb-store"},
+        "wtb-postgres": {"wtb-model", "wtb-store"},
+        "wtb-engine": {"wtb-model", "wtb-scheduler", "wtb-store", "wtb-postgres"},
         "wtb-cli": {"wtb-model", "wtb-store", "wtb-engine"},
     }
     found = {
@@ -304,7 +309,7 @@ def test_dependencies_point_downwards() -> None:
 
 
 def test_only_the_command_prints_reads_the_environment_or_the_scheduler_a_clock() -> None:
-    silent = ["wtb-model", "wtb-scheduler", "wtb-store", "wtb-engine"]
+    silent = ["wtb-model", "wtb-scheduler", "wtb-store", "wtb-postgres", "wtb-engine"]
     speaking = re.compile(r"\b(e?print(ln)?!|env::var|process::exit|dbg!)")
     assert [path for path, text in rust_sources(*silent) if speaking.search(text)] == []
     timeless = re.compile(r"\b(Instant|SystemTime|thread::|std::fs|Mutex)\b")

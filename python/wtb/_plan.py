@@ -40,7 +40,7 @@ def store_url(store: str | Path | None) -> str:
         store = ".wtb"
     if not isinstance(store, str | os.PathLike) or not os.fspath(store):
         raise ConfigurationError(
-            f"store is a directory, a file or a sqlite:/// URL, not {store!r}; "
+            f"store is a directory, a file, or a sqlite:/// or postgresql:// URL, not {store!r}; "
             "leave it out for the directory .wtb"
         )
     path = Path(store)

@@ -34,7 +34,7 @@ class TestBench(BenchReader):
     batches and executions can still be read.
 
     Args:
-        store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` URL; by default
+        store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` or `postgresql://` URL; by default
             the directory `./.wtb`.
 
     Example:

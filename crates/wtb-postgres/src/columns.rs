@@ -1,5 +1,6 @@
 //! Reading a row column by column, with errors that say which record cannot be read.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use postgres::Row;
@@ -84,26 +85,32 @@ impl<'row> Columns<'row> {
         })
     }
 
-    /// Reads an id.
-    pub(crate) fn id<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T, StoreError> {
+    /// Reads a text of this program that `parse` understands.
+    pub(crate) fn parsed<T, E: Display>(
+        &mut self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, StoreError> {
         let index = self.next;
         let text: &str = self.take()?;
-        text.parse().map_err(|error| self.unreadable(index, &error))
+        parse(text).map_err(|error| self.unreadable(index, &error))
+    }
+
+    /// Reads an id.
+    pub(crate) fn id<T: FromStr<Err: Display>>(&mut self) -> Result<T, StoreError> {
+        self.parsed(str::parse)
     }
 
     /// Reads an id or NULL.
     pub(crate) fn optional_id<T>(&mut self) -> Result<Option<T>, StoreError>
     where
-        T: FromStr<Err: std::fmt::Display>,
+        T: FromStr<Err: Display>,
     {
         if self.passes_null()? { Ok(None) } else { self.id().map(Some) }
     }
 
     /// Reads a JSON document.
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
-        let index = self.next;
-        let text: &str = self.take()?;
-        serde_json::from_str(text).map_err(|error| self.unreadable(index, &error))
+        self.parsed(|text| serde_json::from_str(text))
     }
 
     /// Reads a JSON document or NULL.
@@ -133,7 +140,7 @@ impl<'row> Columns<'row> {
         Ok(null)
     }
 
-    fn unreadable(&self, index: usize, reason: &dyn std::fmt::Display) -> StoreError {
+    fn unreadable(&self, index: usize, reason: &dyn Display) -> StoreError {
         let columns = self.row.columns();
         let column = columns.get(index).map_or_else(|| index.to_string(), |c| c.name().to_owned());
         StoreError::Unreadable {

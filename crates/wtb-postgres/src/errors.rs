@@ -97,6 +97,7 @@ fn of_state(doing: &str, state: &SqlState, reason: &str) -> Failure {
         "55P03" | "57014" => Failure::Fatal(StoreError::Busy(told())),
         // Full of data; 53200 and 53400 are full of other things.
         "53100" => Failure::Fatal(StoreError::Full(told())),
+        "58030" | "58P01" => Failure::Fatal(StoreError::Io(told())),
         "25006" => Failure::Fatal(StoreError::ReadOnly(format!(
             "{}; it is a standby or set to read only: name the primary server in the address",
             told()
@@ -171,6 +172,7 @@ mod tests {
             assert!(matches!(of(code), Failure::Data(StoreError::Backend { .. })), "{code}");
         }
         assert!(matches!(of("53100"), Failure::Fatal(StoreError::Full(_))));
+        assert!(matches!(of("58030"), Failure::Fatal(StoreError::Io(_))));
         assert!(matches!(of("25006"), Failure::Fatal(StoreError::ReadOnly(_))));
         assert!(matches!(of("42501"), Failure::Fatal(StoreError::ReadOnly(_))));
         assert!(matches!(of("55P03"), Failure::Fatal(StoreError::Busy(_))));

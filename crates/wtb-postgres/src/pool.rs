@@ -72,7 +72,7 @@ impl Readers {
                 // What made this one die has as a rule killed the others as well.
                 self.close_idle();
             }
-            patience.again(failure).map_err(told)?;
+            patience.again(failure).map_err(|failure| told(failure).at_store(&self.address.url))?;
         }
     }
 

@@ -93,9 +93,7 @@ fn name_store(failure: Failure, url: &str) -> StoreError {
             StoreError::Backend { doing, reason } => {
                 StoreError::Open { url, reason: format!("{reason} (while {doing})") }
             }
-            StoreError::Busy(reason) => StoreError::Busy(format!("`{url}`: {reason}")),
-            StoreError::Full(reason) => StoreError::Full(format!("`{url}`: {reason}")),
-            other => other,
+            other => other.at_store(&url),
         },
     }
 }

@@ -124,6 +124,7 @@ pub(crate) fn with_stopped(directory: &Path) -> Writer {
 /// The finished batch, and a newer one that a program on another machine is driving right now.
 pub(crate) fn with_driven(directory: &Path) -> Writer {
     let writer = with_stopped(directory);
-    writer.change(Change::Heartbeat { session: session_id(), at: records::NOW });
+    // The store judges a silence by its own clock.
+    writer.change(Change::Heartbeat { session: session_id(), at: wtb_engine::now() });
     writer
 }

@@ -1,6 +1,6 @@
 //! The journal: in the order of its sequence numbers, whatever the clocks said.
 
-use wtb_model::{BatchId, Event, ExecutionId, JournalEntry};
+use wtb_model::{BatchId, Event, EventBody, ExecutionId, JournalEntry};
 use wtb_store::{JournalFilter, StoreError};
 
 use super::{Filter, Query};
@@ -70,7 +70,7 @@ fn entry(columns: &mut Columns<'_>) -> Result<JournalEntry, StoreError> {
             session: columns.id()?,
             batch: columns.optional_id()?,
             execution: columns.optional_id()?,
-            body: columns.json()?,
+            body: columns.parsed(EventBody::from_json)?,
         },
     })
 }

@@ -143,14 +143,16 @@ impl Attempts<'_> {
 impl<'group> Group<'group> {
     pub(super) fn start_attempt(&mut self, start: &'group AttemptStart) -> Result<(), StoreError> {
         let (key, execution) = self.executions.find(&start.execution)?;
+        let what = || format!("the start of attempt {} of {}", start.attempt, start.execution);
+        // First: whatever else is wrong, that the batch was taken over is why.
+        if let Some(batch) = execution.batch {
+            self.check_owner_of(batch, &start.session, what)?;
+        }
         let status = ExecutionStatus::Running;
         execution.status.check(status, format_args!("execution {}", start.execution))?;
         let token = integer(start.token, "a token")?;
         if token <= execution.token {
-            return Err(StoreError::Fenced {
-                what: format!("the start of attempt {} of {}", start.attempt, start.execution),
-                token: start.token,
-            });
+            return Err(StoreError::Fenced { what: what(), token: start.token });
         }
         let number = (key, i64::from(start.attempt));
         if self.attempts.rows.get(&number).is_some() {

@@ -287,13 +287,29 @@ impl<'group> Group<'group> {
         Ok(())
     }
 
+    /// Refuses `what` unless `session` owns the batch of this key.
+    pub(super) fn check_owner_of(
+        &self,
+        key: i64,
+        session: &SessionId,
+        what: impl Fn() -> String,
+    ) -> Result<(), StoreError> {
+        match self.batches.rows.get(&key) {
+            Some(batch) => self.check_owner(batch, Some(session), what),
+            None => Err(StoreError::Unreadable {
+                what: what(),
+                reason: format!("its batch (key {key}) is not there"),
+            }),
+        }
+    }
+
     /// The session that owns a batch: the one it names, unless that one has ended.
     fn owner<'batch>(&self, batch: &'batch Batch<'_>) -> Option<&'batch str> {
         batch.session.as_deref().filter(|session| !self.sessions.has_ended(session))
     }
 
     /// Refuses `what` unless `session` owns the batch.
-    pub(super) fn check_owner(
+    fn check_owner(
         &self,
         batch: &Batch<'_>,
         session: Option<&SessionId>,
@@ -303,8 +319,7 @@ impl<'group> Group<'group> {
         if owner == session.map(SessionId::as_str) {
             return Ok(());
         }
-        let owner = owner.unwrap_or("none at present").to_owned();
-        Err(StoreError::NotOwner { what: what(), owner })
+        Err(StoreError::NotOwner { what: what(), owner: owner.map(str::to_owned) })
     }
 }
 

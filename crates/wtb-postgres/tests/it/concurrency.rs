@@ -51,7 +51,9 @@ fn a_reader_misses_nothing_and_numbers_have_no_gaps() {
                 })
             })
             .collect();
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        for writer in writers {
+            writer.join().unwrap();
+        }
         done.store(true, Ordering::Release);
         let seen = reader.join().unwrap();
         assert_eq!(seen, (1..=2 * EACH * PROGRAMS as u64).collect::<Vec<_>>());

@@ -43,7 +43,7 @@ fn relay(client: TcpStream, server: TcpStream, cuts: Arc<Cuts>) {
     let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     let muted = Arc::clone(&mute);
     thread::spawn(move || {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         while let Ok(count @ 1..) = answers.read(&mut buffer) {
             if muted.load(Ordering::SeqCst) || back.write_all(&buffer[..count]).is_err() {
                 break;
@@ -54,7 +54,7 @@ fn relay(client: TcpStream, server: TcpStream, cuts: Arc<Cuts>) {
     });
     let (mut client, mut server) = (client, server);
     thread::spawn(move || {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         while let Ok(count @ 1..) = client.read(&mut buffer) {
             let asked = &buffer[..count];
             let commits = asked.windows(7).any(|window| window == b"COMMIT\0");
@@ -85,8 +85,7 @@ fn a_commit_that_nobody_knows_of_is_looked_up() {
     let cuts = Arc::new(Cuts::default());
     let port = start(&cuts);
     let address = shared().fresh().replace(&format!(":{}/", shared().port), &format!(":{port}/"));
-    let mut options = PostgresOptions::default();
-    options.group_max = 8;
+    let options = PostgresOptions { group_max: 8, ..PostgresOptions::default() };
     let store = PostgresStore::open(&address, options).unwrap();
     for number in 1..=40 {
         let one = store.submit(UnitOfWork::of_events(vec![note(2 * number - 1)])).unwrap();

@@ -90,13 +90,12 @@ fn serve(mut client: TcpStream, server: &Server) -> io::Result<()> {
         if kind == b'X' {
             return Ok(());
         }
-        let mut server_side = match current.take() {
-            Some(kept) => kept,
-            None => {
-                let mut idle = IDLE.lock().unwrap();
-                // Two at least, so that the next transaction is on another one.
-                if idle.len() > 2 { idle.remove(0) } else { backend(server)? }
-            }
+        let mut server_side = if let Some(kept) = current.take() {
+            kept
+        } else {
+            let mut idle = IDLE.lock().unwrap();
+            // Two at least, so that the next transaction is on another one.
+            if idle.len() > 2 { idle.remove(0) } else { backend(server)? }
         };
         send(&mut server_side, kind, &body)?;
         let mut state = b'T';
