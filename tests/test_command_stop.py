@@ -179,7 +179,7 @@ def test_a_batch_that_is_being_run_is_not_taken_over(wtb: Console, gate: Gate) -
     gate.wait_for(begun=2, passed=0)
     refused = wtb("resume", batch(wtb)["id"], code=2)
     assert f"process {run.process.pid}" in refused.stderr
-    assert wtb("resume", "latest", code=4).stdout == ""
+    assert wtb("resume", "latest", code=2).stdout == ""
     gate.let(EVERYTHING)
     assert run.done().code == 0
     assert gate.begun() == Counter(CELLS)

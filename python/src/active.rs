@@ -11,6 +11,7 @@ use wtb_model::{
     AttemptOutcome, Direction, ErrorInfo, NodeRecord, NodeStatus, ScoreRecord, StoredValue,
     Timestamp, Value,
 };
+use wtb_scheduler::Millis;
 use wtb_store::Store;
 
 use crate::errors::{Result, invalid, request};
@@ -97,6 +98,7 @@ struct NodeItem {
 pub(crate) struct OutcomeItem {
     status: String,
     retryable: bool,
+    retry_after_s: Option<f64>,
     output: Option<Payload>,
     state: Option<Payload>,
     interrupts: Option<Payload>,
@@ -272,7 +274,10 @@ fn stored(store: &dyn Store, payload: Option<Payload>) -> Result<Option<StoredVa
 fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delivery> {
     let end = match item.status.as_str() {
         "succeeded" => AttemptEnd::Succeeded,
-        "failed" => AttemptEnd::Failed { retryable: item.retryable, retry_after: None },
+        "failed" => AttemptEnd::Failed {
+            retryable: item.retryable,
+            retry_after: item.retry_after_s.map(milliseconds),
+        },
         "interrupted" => AttemptEnd::Interrupted,
         "paused" => AttemptEnd::Paused,
         "cancelled" => AttemptEnd::Cancelled,
@@ -345,4 +350,13 @@ fn timestamp(seconds: f64) -> Timestamp {
 )]
 fn micros(seconds: f64) -> u64 {
     (seconds.max(0.0) * 1e6).round() as u64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "Python bounds the wait to minutes, and a cast of floats saturates"
+)]
+fn milliseconds(seconds: f64) -> Millis {
+    Millis((seconds * 1e3).ceil() as u64)
 }

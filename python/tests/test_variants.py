@@ -3,6 +3,7 @@
 import json
 from typing import TypedDict
 
+import numpy
 import pytest
 from langgraph.graph import START, StateGraph
 
@@ -186,6 +187,26 @@ def test_a_bare_name_for_a_bare_graph_says_that_it_needs_a_workflow():
 def test_an_implementation_that_cannot_be_called_is_an_error(workflow, implementation):
     with pytest.raises(ConfigurationError, match="cannot be called"):
         normalise_variants(workflow, [{"retriever": implementation}])
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"n": ["rf", "xgb", "rf"]}, "node 'n' gives 'rf' twice"),
+        ({"config": {"k": [5, 5]}}, "config key 'k' gives 5 twice"),
+        ({"context": {"tools": [["a"], ["a"]]}}, "context key 'tools' gives \\['a'\\] twice"),
+        ({"params": {"weights": [numpy.ones(2)] * 2}}, "params key 'weights' gives array"),
+        ({"n": [dense, dense]}, "node 'n' gives <function dense"),
+    ],
+)
+def test_a_choice_that_a_grid_gives_twice_is_refused(axes, said):
+    with pytest.raises(ConfigurationError, match=said):
+        grid(**axes)
+
+
+def test_choices_that_only_look_alike_are_several():
+    choices = [1, 1.0, True, "1", [1], [True], numpy.ones(2), numpy.ones(2)]
+    assert len(grid(config={"k": choices})) == len(choices)
 
 
 def test_bad_variants_and_grids_are_refused():

@@ -4,13 +4,15 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Required, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from wtb import _plan, _restore, _values
+from wtb._arguments import Again, SingleArguments
 from wtb._drive import Drive, ProgressLike
 from wtb._evaluator import check_timeout
 from wtb._job import Job
+from wtb._loop_attempt import DEADLINE_GRACE_S
 from wtb._native import EngineRef
 from wtb._scoring import ScoringPool
 from wtb.batch import Batch
@@ -25,70 +27,10 @@ from wtb.workflow import as_workflow
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
 
-__all__ = ["Again", "BatchArguments", "Core", "Plan", "ResumeArguments", "SingleArguments"]
+__all__ = ["Core", "Plan"]
 
 JOBS_MAX = 64
 """Of so many batches and single executions a bench remembers workflow and variants as objects."""
-
-
-class BatchArguments(TypedDict, total=False):
-    """What a batch is made of; `TestBench.run_batch` says what each means."""
-
-    variants: Required[Sequence[VariantLike]]
-    test_cases: Required[Sequence[Case | Mapping[str, Any]]]
-    evaluators: Sequence[Any]
-    metric: str | None
-    repeats: int
-    runner: str | BatchTestRunner
-    max_workers: int | None
-    timeout: float | None
-    retries: int
-    backoff: float
-    error: Literal["zero", "exclude", "fail"]
-    fail_fast: bool | int | float | None
-    limit: int | None
-    window: int | None
-    evaluator_timeout: float
-    config: Mapping[str, Any] | None
-    context: Any
-    name: str | None
-    seed: int
-    checkpoints: Literal["off"]
-    progress: ProgressLike
-
-
-class SingleArguments(TypedDict):
-    """What a single execution is made of; `TestBench.run` says what each means."""
-
-    variant: VariantLike | None
-    config: Mapping[str, Any] | None
-    context: Any
-    timeout: float | None
-    seed: int
-    checkpoints: str
-
-
-class ResumeArguments(TypedDict, total=False):
-    """How a batch is taken up; `TestBench.resume_batch` says what each means."""
-
-    workflow: object
-    variants: Sequence[VariantLike] | None
-    evaluators: Sequence[Any] | None
-    config: Mapping[str, Any] | None
-    context: Any
-    runner: str | BatchTestRunner | None
-    max_workers: int | None
-    progress: ProgressLike
-
-
-class Again(NamedTuple):
-    """What a program passes again of a stored batch; None leaves it to the store."""
-
-    workflow: object = None
-    variants: Sequence[VariantLike] | None = None
-    evaluators: Sequence[Any] | None = None
-    config: Mapping[str, Any] | None = None
-    context: Any = None
 
 
 class Plan(NamedTuple):
@@ -123,28 +65,47 @@ class Core:
         initial_state: object,
         runner: str | BatchTestRunner,
         arguments: SingleArguments,
+        *,
+        on_loop: bool = False,
     ) -> tuple[str, Drive]:
-        """Create a single execution, ready to be driven; returns its id and its drive."""
+        """Create a single execution, ready to be driven; returns its id and its drive.
+
+        With `on_loop` the caller's event loop makes the attempt, and keeps its deadline.
+        """
         self.engine.check_process()
         _plan.check_checkpoints(arguments["checkpoints"])
         place = resolve_runner(runner)
-        _plan.warn_of_inline_timeout(place, arguments["timeout"])
+        if not on_loop:
+            _plan.warn_of_inline_timeout(place, arguments["timeout"])
         owner = as_workflow(workflow)
         variant = arguments["variant"]
         variants = normalise_variants(owner, [Variant() if variant is None else variant])
         case = Case(initial_state, id="input")
         job = Job(owner, variants, [case], arguments["config"], arguments["context"])
         job.check()
+        timeout_ms = _plan.milliseconds(arguments["timeout"], "timeout")
+        if timeout_ms is not None and on_loop:
+            timeout_ms += round(DEADLINE_GRACE_S * 1000)
         active = self.engine.submit_single(
             _plan.storable(owner.name, "the workflow's name"),
             _plan.name_of(variants[0]),
             _values.dump(initial_state, "the initial state", []),
             _plan.checked_seed(arguments["seed"]),
-            _plan.milliseconds(arguments["timeout"], "timeout"),
+            timeout_ms,
         )
-        execution = active.executions()[0]
+        return self.driven_single(Drive(active, job, place, 1), job)
+
+    def driven_single(self, drive: Drive, job: Job) -> tuple[str, Drive]:
+        """Make a single execution known to `cancel` and `retry`; returns its id and its drive."""
+        (execution,) = drive.active.executions()
+        self._drives[execution] = drive
         self.remember(execution, job, ())
-        return execution, Drive(active, job, place, 1)
+        return execution, drive
+
+    def drive(self, id: str) -> Drive | None:  # noqa: A002
+        """Return what drives a single execution in this program, while it is under way."""
+        drive = self._drives.get(id)
+        return drive if drive is not None and drive.active.is_under_way() else None
 
     def create(
         self,
@@ -184,7 +145,7 @@ class Core:
             _plan.storable(owner.name, "the workflow's name"),
             _plan.reference_of(workflow, owner),
             json.dumps(spec),
-            [(_plan.name_of(one), _restore.describe_variant(one)) for one in job.variants],
+            _restore.variant_rows(job, job.variants),
             _plan.case_rows(cases),
         )
         return self._driven(active, Plan(job, resolved, place, workers, patience, progress))
@@ -288,5 +249,7 @@ class Core:
             _restore.restore_cases(self.engine, data["id"]),
             *_restore.restore_settings(data, {"config": again.config, "context": again.context}),
         )
-        job.check()
+        job.check_variants()
+        _restore.check_graphs(self.engine, data["id"], job)
+        job.check_cases()
         return job

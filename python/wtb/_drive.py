@@ -5,10 +5,11 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wtb import _interrupt, _native
-from wtb._job import aattempted
+from wtb._loop_attempt import LoopAttempt
 from wtb._progress import Progress, poll_until
 from wtb.errors import StoreError, WtbError
 
@@ -64,6 +65,8 @@ class Drive:
         self._progress = progress
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
+        self._on_loop = False
+        self._asked_to_stop = threading.Event()
 
     def run(self) -> None:
         """Drive the batch on the calling thread until it has ended.
@@ -84,18 +87,24 @@ class Drive:
         if pressed.count:
             raise KeyboardInterrupt("stopped; bench.resume_batch takes the batch up again")
 
-    async def arun(self) -> None:
+    async def arun(self, timeout: float | None) -> None:
         """Drive a single execution on the caller's event loop.
+
+        Args:
+            timeout: Seconds that the attempt may take; the engine's own deadline is later.
 
         Raises:
             asyncio.CancelledError: The caller was cancelled, and the execution with it.
         """
+        self._on_loop = True
         adapter = self._job.adapter()
         try:
             key = self.active.join("async-1", 0, None)
             while (task := await asyncio.to_thread(self.active.poll, key, POLL_S)) is not False:
                 if task is not None:
-                    self.active.complete(task, await aattempted(self._job, adapter, task))
+                    attempt = LoopAttempt(self._job, adapter, task, timeout)
+                    deliver = partial(self.active.complete, task)
+                    await attempt.run(self._asked_to_stop.is_set, deliver)
         except BaseException:
             self._leave()
             raise
@@ -130,6 +139,12 @@ class Drive:
             f"{error}. What had ended before is stored; once the store can be written again, "
             f"bench.resume_batch({self.active.id!r}) goes on"
         )
+
+    def cancel(self) -> None:
+        """Cancel a single execution, at once, or on an event loop as soon as that is free."""
+        self._asked_to_stop.set()
+        if not self._on_loop:
+            self.active.cancel()
 
     def close(self) -> None:
         """Stop, leave what is unfinished to a later session, and let own threads end."""

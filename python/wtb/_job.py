@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,16 +51,17 @@ class OutcomeItem(NamedTuple):
     """What an attempt delivers, as the engine takes it."""
 
     status: str
-    retryable: bool
-    output: "Payload | None"
-    state: "Payload | None"
-    interrupts: "Payload | None"
-    error: ErrorTuple | None
-    nodes: list[NodeItem]
-    metrics: list[ScoreTuple]
-    usage: str | None
-    warnings: list[str]
     duration_s: float
+    retryable: bool = False
+    retry_after_s: float | None = None
+    output: "Payload | None" = None
+    state: "Payload | None" = None
+    interrupts: "Payload | None" = None
+    error: ErrorTuple | None = None
+    nodes: Sequence[NodeItem] = ()
+    metrics: Sequence[ScoreTuple] = ()
+    usage: str | None = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass
@@ -73,6 +74,8 @@ class Job:
         cases: The batch's cases, in the store's order.
         config: LangGraph's config, under each variant's own.
         context: LangGraph's runtime context, under each variant's own.
+        graph_nodes: For each variant the nodes of its graph before they are substituted, once the
+            variants are checked.
     """
 
     workflow: "Workflow"
@@ -80,6 +83,7 @@ class Job:
     cases: Sequence["Case"]
     config: Mapping[str, Any] | None = None
     context: Any = None
+    graph_nodes: Sequence[Sequence[str]] = field(default=(), init=False, repr=False)
     _checked: "list[GraphAdapter]" = field(default_factory=list, repr=False)
 
     def adapter(self) -> "GraphAdapter":
@@ -94,16 +98,26 @@ class Job:
 
     def check(self) -> None:
         """Find everything that is wrong with the variants and cases before anything runs."""
+        self.check_variants()
+        self.check_cases()
+
+    def check_variants(self) -> None:
+        """Find everything that is wrong with the variants."""
         from wtb.langgraph.adapter import GraphAdapter
 
         adapter = GraphAdapter(self.workflow)
         for variant in self.variants:
             adapter.check(variant)
             adapter.prepare(variant).settings(self.config, self.context)
+        self.graph_nodes = [adapter.nodes_of(variant) for variant in self.variants]
+        self._checked = [adapter]
+
+    def check_cases(self) -> None:
+        """Find cases that do not fit the graphs of the variants, which are checked already."""
+        (adapter,) = self._checked
         for variant in self._variants_to_check():
             for case in self.cases:
                 adapter.check_case(variant, case.id, case.input)
-        self._checked = [adapter]
 
     def _variants_to_check(self) -> "Sequence[Variant]":
         """All variants, since what a graph needs depends on its first nodes; few of a big batch."""
@@ -142,8 +156,20 @@ class Job:
             )
         return outcome(trace, run, perf_counter() - started)
 
-    async def aattempt(self, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
-        """Make one attempt on the caller's event loop."""
+    async def aattempt(
+        self, adapter: "GraphAdapter", task: "TaskRef", is_cut: Callable[[], bool]
+    ) -> OutcomeItem:
+        """Make one attempt on the caller's event loop.
+
+        Args:
+            adapter: The worker's own.
+            task: The attempt.
+            is_cut: Whether the calling task, if it is cancelled, is so to end the attempt, whose
+                outcome is then returned.
+
+        Raises:
+            asyncio.CancelledError: The calling task was cancelled for another reason.
+        """
         started = perf_counter()
         run = self.context_of(task)
         prepared: PreparedGraph = adapter.prepare(self.variants[task.variant])
@@ -154,7 +180,8 @@ class Job:
                 run=run,
                 config=self.config,
                 context=self.context,
-                cancelled=task.is_stopped,
+                cancelled=lambda: is_cut() or task.is_stopped(),
+                is_cut=is_cut,
             )
         return outcome(trace, run, perf_counter() - started)
 
@@ -166,7 +193,9 @@ def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
     nodes = [_node_item(node, warnings) for node in trace.nodes]
     return OutcomeItem(
         status=trace.status,
+        duration_s=duration_s,
         retryable=trace.error is None or trace.error.retryable,
+        retry_after_s=None if trace.error is None else trace.error.retry_after_s,
         output=_values.dump(trace.output, "the output", warnings) if has_output else None,
         state=(
             None
@@ -184,7 +213,6 @@ def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
         ],
         usage=_json(trace.usage),
         warnings=[_values.printable(text) for text in dict.fromkeys(warnings)],
-        duration_s=duration_s,
     )
 
 
@@ -204,20 +232,6 @@ def attempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem
         return broken(error, perf_counter() - started)
 
 
-async def aattempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
-    """Make one attempt on the caller's event loop; see `attempted`.
-
-    Raises:
-        asyncio.CancelledError: The caller's task was cancelled.
-        KeyboardInterrupt: Ctrl-C was pressed.
-    """
-    started = perf_counter()
-    try:
-        return await job.aattempt(adapter, task)
-    except Exception as error:
-        return broken(error, perf_counter() - started)
-
-
 def broken(error: BaseException, duration_s: float) -> OutcomeItem:
     """Return the outcome of an attempt that failed outside of the graph."""
     from wtb.langgraph.trace import error_info
@@ -226,16 +240,10 @@ def broken(error: BaseException, duration_s: float) -> OutcomeItem:
     info = error_info(error.__cause__ or error, None)
     return OutcomeItem(
         status="failed",
-        retryable=info.retryable,
-        output=None,
-        state=None,
-        interrupts=None,
-        error=_error_tuple(info),
-        nodes=[],
-        metrics=[],
-        usage=None,
-        warnings=[],
         duration_s=duration_s,
+        retryable=info.retryable,
+        retry_after_s=info.retry_after_s,
+        error=_error_tuple(info),
     )
 
 

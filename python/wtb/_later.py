@@ -7,7 +7,8 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from wtb import _plan, _restore
-from wtb._core import Again, Core
+from wtb._arguments import Again
+from wtb._core import Core
 from wtb._drive import Drive, ProgressLike
 from wtb._job import Job
 from wtb._progress import poll_until
@@ -50,7 +51,7 @@ def extend(
         job.workflow, [*job.variants, *added], [*job.cases, *cases], job.config, job.context
     )
     whole.check()
-    described = [(_plan.name_of(one), _restore.describe_variant(one)) for one in added]
+    described = _restore.variant_rows(whole, added)
     rows = _plan.case_rows(cases)
     return core.take_up(
         plan._replace(job=whole), lambda: core.engine.extend(data["id"], described, rows, more)
@@ -87,30 +88,39 @@ def retry_single(
             f"execution {execution.id} was run by another session, and a single execution keeps no "
             "variant, config or context: call run() again with its `input`"
         )
-    job = known[0] if workflow is None else _rebound(known[0], workflow)
+    job = known[0] if workflow is None else _rebound(execution.id, known[0], workflow)
     active = core.engine.retry_single(execution.id, None)
-    Drive(active, job, resolve_runner("inline"), 1).run()
+    _, drive = core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
+    drive.run()
     return core.execution(execution.id)
 
 
-def _rebound(job: Job, workflow: object) -> Job:
-    """Return what was run, with another workflow."""
+def _rebound(execution: str, job: Job, workflow: object) -> Job:
+    """Return what was run, with the workflow that is passed again."""
     owner = as_workflow(workflow)
-    variants = normalise_variants(owner, job.variants)
+    what = f"execution {execution}"
+    with _restore.not_bound(what, owner):
+        variants = normalise_variants(owner, job.variants)
     rebound = Job(owner, variants, job.cases, job.config, job.context)
-    rebound.check()
+    rebound.check_variants()
+    _restore.check_nodes(what, owner, variants[0], job.graph_nodes[0], rebound.graph_nodes[0])
+    rebound.check_cases()
     return rebound
 
 
 def cancel(core: Core, target: Batch | Execution) -> None:
     """Cancel a batch or one of its executions; see `TestBench.cancel`."""
     if isinstance(target, Execution):
+        drive = core.drive(target.id)
         active = core.engine.active(target.batch_id) if target.batch_id else None
-        if active is None:
+        if drive is not None:
+            drive.cancel()
+        elif active is not None:
+            active.cancel_execution(target.id)
+        else:
             raise InvalidTransitionError(
                 f"execution {target.id} is not under way in this program (status {target.status!r})"
             )
-        active.cancel_execution(target.id)
     else:
         active = core.engine.active(target.id) or _taken(core, target)
         active.cancel()

@@ -3,13 +3,13 @@
 import math
 import operator
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wtb import _native, _values
+from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError, did_you_mean
 from wtb.variants import Variant
 from wtb.workflow import Workflow
@@ -69,11 +69,9 @@ def check_progress(progress: object) -> None:
 def warn_of_inline_timeout(runner: "BatchTestRunner", timeout: float | None) -> None:
     """Say what a timeout means to the runner that cannot enforce it."""
     if runner.kind == "inline" and timeout is not None:
-        warnings.warn(
+        warn_caller(
             "the inline runner notices a timeout between two nodes only; a node that hangs hangs "
-            "the program. The thread runner ends the attempt at its deadline",
-            RuntimeWarning,
-            stacklevel=4,
+            "the program. The thread runner ends the attempt at its deadline"
         )
 
 
@@ -138,11 +136,7 @@ def worker_count(runner: "BatchTestRunner", asked: int | None) -> int:
     asked = count_or_none(asked, "max_workers")
     own = count_or_none(runner.max_workers, "the runner's max_workers")
     if own and asked and own < asked:
-        warnings.warn(
-            f"max_workers={asked} is more than the {runner.kind} runner has: {own} is used",
-            RuntimeWarning,
-            stacklevel=4,
-        )
+        warn_caller(f"max_workers={asked} is more than the {runner.kind} runner has: {own} is used")
     return own or asked or DEFAULT_WORKERS
 
 

@@ -4,41 +4,55 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from wtb import _values
+from wtb import _plan, _values
 from wtb.cases import Case
 from wtb.errors import (
     ConfigurationError,
+    UnknownNodeError,
     UnknownVariantError,
     WorkflowImportError,
     WorkflowNotBoundError,
     did_you_mean,
+    near_misses,
 )
 from wtb.evaluators import Evaluator, resolve_evaluators, restore_evaluators
 from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import Workflow, as_workflow, import_reference
 
 if TYPE_CHECKING:
+    from wtb._job import Job
     from wtb._native import EngineRef
     from wtb.registry import Registry
 
 __all__ = [
+    "check_graphs",
+    "check_nodes",
     "describe_settings",
-    "describe_variant",
+    "not_bound",
     "restore_batch_evaluators",
     "restore_cases",
     "restore_settings",
     "restore_variants",
     "restore_workflow",
+    "variant_rows",
 ]
 
 
-def describe_variant(variant: Variant) -> str:
-    """Return a variant as the store keeps it: JSON, with what cannot be found again by name."""
+def variant_rows(job: "Job", variants: Sequence[Variant]) -> list[tuple[str, str]]:
+    """Return variants of a checked job as the store keeps them: names, and JSON."""
+    nodes = dict(zip((one.name for one in job.variants), job.graph_nodes, strict=True))
+    return [(_plan.name_of(one), _described(one, nodes[one.name])) for one in variants]
+
+
+def _described(variant: Variant, nodes: Sequence[str]) -> str:
+    """Return a variant with what cannot be found again by name, and its graph's nodes."""
     described = variant.describe()
     described["by_value"] = _by_value(variant)
+    described["graph_nodes"] = nodes
     # A lone surrogate is no JSON; what holds one is kept by value and only shown.
     return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
 
@@ -143,12 +157,69 @@ def restore_variants(
             )
         parts = {part: described[part] for part in ("nodes", "config", "context", "params")}
         variants.append(Variant(name, graph=described["graph"], **parts))
-    try:
+    with not_bound(f"batch {batch}", workflow):
         return normalise_variants(workflow, variants)
+
+
+@contextmanager
+def not_bound(what: str, workflow: Workflow) -> Iterator[None]:
+    """Tell of what a workflow lacks that it is not the one that `what` was made with.
+
+    Raises:
+        WorkflowNotBoundError: A variant cannot be put into the workflow.
+    """
+    try:
+        yield
+    except UnknownNodeError as error:
+        raise _another_graph(what, workflow, str(error)) from error
     except (UnknownVariantError, WorkflowImportError) as error:
         raise WorkflowNotBoundError(
-            f"batch {batch} cannot be taken up with workflow {workflow.name!r}: {error}"
+            f"{what} cannot be taken up with workflow {workflow.name!r}: {error}"
         ) from error
+
+
+def check_graphs(engine: "EngineRef", batch: str, job: "Job") -> None:
+    """Refuse graphs with other nodes than those that a stored batch was made with.
+
+    Raises:
+        WorkflowNotBoundError: A variant's graph has, before its nodes are substituted, others.
+    """
+    stored = {name: json.loads(text)["graph_nodes"] for name, text in engine.variants(batch)}
+    for variant, nodes in zip(job.variants, job.graph_nodes, strict=True):
+        check_nodes(f"batch {batch}", job.workflow, variant, stored[_plan.name_of(variant)], nodes)
+
+
+def check_nodes(
+    what: str, workflow: Workflow, variant: Variant, before: Sequence[str], now: Sequence[str]
+) -> None:
+    """Refuse a graph with other nodes than before.
+
+    Raises:
+        WorkflowNotBoundError: Nodes are missing or new.
+    """
+    missing = [node for node in before if node not in now]
+    new = [node for node in now if node not in before]
+    if not (missing or new):
+        return
+    close = {node: near_misses(node, new) for node in missing}
+    told = [
+        f"{node!r} (is it {close[node][0]!r} now?)" if close[node] else repr(node)
+        for node in missing
+    ]
+    raise _another_graph(
+        what,
+        workflow,
+        f"{variant.title}: nodes that are missing: {', '.join(told) or 'none'}; "
+        f"nodes that are new: {', '.join(repr(node) for node in new) or 'none'}",
+    )
+
+
+def _another_graph(what: str, workflow: Workflow, why: str) -> WorkflowNotBoundError:
+    return WorkflowNotBoundError(
+        f"{what} cannot be taken up with workflow {workflow.name!r}: its executions come from one "
+        "graph. The code of nodes may change; where nodes come or go, start anew with run_batch. "
+        f"{why}"
+    )
 
 
 def restore_batch_evaluators(

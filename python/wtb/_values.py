@@ -1,12 +1,14 @@
 """User values as LangGraph's serializer writes them: `(type, bytes)`, never pickle.
 
 What the serializer refuses (an open file, a fitted model) does not fail an execution: it is kept as
-its `repr`, marked as such, and reported as a warning.
+its `repr`, marked as such, and reported as a warning. So is text that it changes.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -91,11 +93,43 @@ def _dump(value: object, what: str, warnings: list[str], bytes_max: int) -> Payl
     try:
         payload = serializer().dumps_typed(value)
     except Exception as error:
-        payload = serializer().dumps_typed(_without_refused(value, what, error, warnings))
-    if (size := len(payload[1])) <= bytes_max:
-        return payload
-    warnings.append(f"{what} has {size:,} bytes, more than are stored ({bytes_max:,})")
-    return serializer().dumps_typed(_mark(value))
+        value = _without_refused(value, what, error, warnings)
+        payload = serializer().dumps_typed(value)
+    if (size := len(payload[1])) > bytes_max:
+        warnings.append(f"{what} has {size:,} bytes, more than are stored ({bytes_max:,})")
+        return serializer().dumps_typed(_mark(value))
+    # The serializer writes "?" for each lone surrogate: few values have to be looked at twice.
+    if b"?" in payload[1] and _has_lone_surrogates(value):
+        warnings.extend(_changed_texts(value, what))
+    return payload
+
+
+def _has_lone_surrogates(value: object) -> bool:
+    import ormsgpack
+
+    options = ormsgpack.OPT_NON_STR_KEYS | ormsgpack.OPT_SERIALIZE_PYDANTIC
+    try:
+        # Native code, and about a tenth of what it costs to serialise messages.
+        ormsgpack.packb(value, default=_parts, option=options)
+    except Exception as error:
+        # Of anything else that it refuses, the serializer has made something.
+        return "surrogates" in str(error)
+    return False
+
+
+def _parts(value: object) -> object:
+    """Return where the texts are in an object that is no plain data."""
+    if isinstance(value, tuple | set | frozenset | deque):
+        return list(value)
+    return str(value) if isinstance(value, PurePath) else getattr(value, "__dict__", None)
+
+
+def _changed_texts(value: object, what: str) -> list[str]:
+    if isinstance(value, Mapping):
+        held = [f"{what}: {key!r}" for key, part in value.items() if _has_lone_surrogates(part)]
+    else:
+        held = [what]
+    return [f"{one} has lone surrogates, each of which is stored as '?'" for one in held]
 
 
 def _without_refused(value: object, what: str, error: Exception, warnings: list[str]) -> object:
@@ -109,9 +143,11 @@ def _without_refused(value: object, what: str, error: Exception, warnings: list[
         except Exception as refused:
             reason = f"{type(refused).__name__}: {refused}"
             warnings.append(f"{what}: {key!r} cannot be serialised ({reason})")
-            kept[printable(str(key))] = _mark(part)
-        else:
-            kept[printable(str(key))] = part
+            part = _mark(part)
+        name = printable(str(key))
+        if name != key:
+            warnings.append(f"{what}: the key {key!r} is stored as {name!r}")
+        kept[name] = part
     return kept
 
 

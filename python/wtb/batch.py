@@ -56,7 +56,8 @@ class Batch:
     def status(self) -> str:
         """Where it stands: "pending", "running", "paused", "completed", ...
 
-        A batch whose session is gone shows the status it had then; `is_resumable` tells.
+        A batch whose session is gone keeps the status it had then, for example "running";
+        `is_resumable` tells the two apart, and `repr` and the command call it "stopped".
         """
         drive = self._drive
         if drive is not None and drive.active.is_under_way():
@@ -74,8 +75,7 @@ class Batch:
     @property
     def is_resumable(self) -> bool:
         """Whether it has not ended and no live session drives it."""
-        data = self._read()
-        return data["status"] in UNFINISHED and not data["driven"]
+        return _is_left(self._read())
 
     @property
     def is_unfinished(self) -> bool:
@@ -209,7 +209,9 @@ class Batch:
         data = self._read()
         counts = ", ".join(f"{n} {status}" for status, n in data["counts"].items() if n)
         name = f" {self.name!r}" if self.name else ""
-        return f"<Batch {self.id}{name} of {self.workflow!r} {data['status']}: {counts}>"
+        # As the command calls it: "running" would be a promise that nobody keeps.
+        status = "stopped" if _is_left(data) else data["status"]
+        return f"<Batch {self.id}{name} of {self.workflow!r} {status}: {counts}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>{self.comparison._repr_html_()}"
@@ -254,6 +256,10 @@ class Batch:
         news = self._engine.journal(max(known, 0), 1, self.id, None, [], None, None)
         if known < 0 or news != "[]":
             self._results = self._comparison = None
+
+
+def _is_left(data: Mapping[str, Any]) -> bool:
+    return data["status"] in UNFINISHED and not data["driven"]
 
 
 def _mean(values: Sequence[float] | None) -> float | None:

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, ClassVar, Literal, Self, Unpack
 
 from wtb import _later, _plan
-from wtb._core import Again, BatchArguments, Core, ResumeArguments, SingleArguments
+from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
+from wtb._core import Core
 from wtb._drive import Drive, ProgressLike
 from wtb._reader import BenchReader
 from wtb.batch import Batch
@@ -103,7 +104,14 @@ class TestBench(BenchReader):
     ) -> Execution:
         """Run a workflow once on the caller's event loop; see `run`.
 
-        Cancelling the caller's task cancels the execution.
+        At the deadline, and when the execution is cancelled, the node that is awaiting is cancelled
+        as a task is, and the nodes recorded so far stay. Only a node that holds the loop (blocks
+        without awaiting) is noticed no earlier than it lets go of it. Cancelling the caller's task
+        cancels the execution.
+
+        Raises:
+            ConfigurationError: It cannot be run as it stands; nothing has been run.
+            asyncio.CancelledError: The caller's task was cancelled.
         """
         arguments = SingleArguments(
             variant=variant,
@@ -113,8 +121,10 @@ class TestBench(BenchReader):
             seed=seed,
             checkpoints=checkpoints,
         )
-        execution, drive = self._core.single(workflow, initial_state, "inline", arguments)
-        await drive.arun()
+        execution, drive = self._core.single(
+            workflow, initial_state, "inline", arguments, on_loop=True
+        )
+        await drive.arun(timeout)
         return self._core.execution(execution)
 
     def run_batch(
@@ -252,7 +262,8 @@ class TestBench(BenchReader):
 
         Raises:
             BatchBusyError: A live session is running it.
-            WorkflowNotBoundError: The workflow or a variant cannot be found again.
+            WorkflowNotBoundError: The workflow or a variant cannot be found again, or its graph has
+                other nodes now. Their code may have changed.
         """
         found, drive = self._taken_up(
             batch,
@@ -292,6 +303,7 @@ class TestBench(BenchReader):
         Raises:
             ConfigurationError: There is nothing to add, or a name is taken.
             BatchBusyError: The batch is running.
+            WorkflowNotBoundError: See `resume_batch`.
         """
         found, drive = _later.extend(
             self._core, batch, variants, test_cases, repeats, Again(workflow), progress
@@ -321,6 +333,9 @@ class TestBench(BenchReader):
 
         Returns:
             The batch or the execution as it stands then.
+
+        Raises:
+            WorkflowNotBoundError: See `resume_batch`.
         """
         found = self._target(target)
         if isinstance(found, Batch):
@@ -335,7 +350,10 @@ class TestBench(BenchReader):
         return self.execution(found.id)
 
     def cancel(self, target: Target) -> None:
-        """Cancel what has not ended of a batch, or one execution of a batch that is under way.
+        """Cancel what has not ended of a batch, or one execution that is under way.
+
+        It counts at once. Only an execution of `arun` ends a moment later, with the nodes that it
+        has recorded.
 
         Raises:
             BatchBusyError: Another live session is running the batch.
@@ -443,8 +461,8 @@ async def _driven(begin: Callable[[], tuple[Batch, Drive]]) -> Batch:
 
     def run() -> Batch:
         batch, drive = begin()
-        drive.start()
         begun.append(batch)
+        drive.start()
         if cancelled.is_set():  # While it was still being created.
             batch.stop()
         return batch.wait()

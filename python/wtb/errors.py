@@ -67,7 +67,7 @@ class InvalidCaseError(ConfigurationError):
 
 
 class WorkflowNotBoundError(WtbError):
-    """The store knows the workflow only by name, and the program has not passed it again."""
+    """The program has not passed a stored batch's workflow again, or passes one that is another."""
 
 
 class InvalidTransitionError(WtbError):

@@ -1,7 +1,6 @@
 """Workflows by name, for programs that speak of them by id as the seeds' `BatchTest` does."""
 
-import warnings
-
+from wtb._warn import warn_caller
 from wtb.errors import UnknownWorkflowError, did_you_mean
 from wtb.workflow import Workflow, as_workflow
 
@@ -20,11 +19,9 @@ class Registry:
         owner = as_workflow(workflow)
         former = self._workflows.get(owner.name, owner)
         if former is not owner and former.graph is not owner.graph:
-            warnings.warn(
+            warn_caller(
                 f"another workflow was registered as {owner.name!r} before: {former!r}. "
-                "From now on the name means the new one",
-                RuntimeWarning,
-                stacklevel=3,
+                "From now on the name means the new one"
             )
         self._workflows[owner.name] = owner
         return owner

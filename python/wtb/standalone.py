@@ -1,9 +1,9 @@
 """Runners without a bench: the seeds' `runner.run_batch_test(batch_test)`."""
 
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any, Self
 
+from wtb._warn import warn_caller
 from wtb.errors import NotFoundError
 from wtb.registry import Registry, registered
 
@@ -32,10 +32,8 @@ class StandaloneRunner:
         agentgit_db_url: str | None = None,
     ) -> None:
         if agentgit_db_url is not None:
-            warnings.warn(
-                "agentgit_db_url is not used: everything is kept in one store",
-                DeprecationWarning,
-                stacklevel=3,
+            warn_caller(
+                "agentgit_db_url is not used: everything is kept in one store", DeprecationWarning
             )
         self._store = store or wtb_db_url
         self._registry = Registry(registered)

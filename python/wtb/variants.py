@@ -120,7 +120,7 @@ def grid(
         **node_axes: Node to its implementations.
 
     Raises:
-        ConfigurationError: An axis is empty, no sequence, or given twice.
+        ConfigurationError: An axis is empty, no sequence, or given twice, or gives a choice twice.
 
     Example:
         >>> [v.factors for v in grid(retriever=["baseline", "dense"], config={"k": [5]})]
@@ -227,7 +227,23 @@ def _axis(part: str, key: str, values: Sequence[Any]) -> Sequence[Any]:
         )
     if not values:
         raise ConfigurationError(f"grid: {where} has no choices; give at least one")
+    for position, value in enumerate(values):
+        if any(_is_same(value, before) for before in itertools.islice(values, position)):
+            raise ConfigurationError(f"grid: {where} gives {value!r} twice; give each choice once")
     return values
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Whether two choices are one: `1`, `1.0` and `True` are three, equal lists are one."""
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    try:
+        return bool(one == other) and repr(one) == repr(other)
+    # Arrays have no single answer.
+    except Exception:
+        return False
 
 
 def _combination(axes: list[tuple[str, str, Sequence[Any]]], chosen: tuple[Any, ...]) -> Variant:

@@ -146,8 +146,11 @@ bench.run_batch("bench_graphs:build_slowly", variants=[{}],
         batch = bench.batch("latest")
         before = ended(batch)
         assert 0 < len(before) < 50
+        assert (batch.status, batch.is_resumable) == ("running", True)
+        assert f"<Batch {batch.id} of 'bench_graphs:build_slowly' stopped: " in repr(batch)
         again = bench.resume_batch(batch, max_workers=40)
         assert again.status == "completed"
+        assert " completed: " in repr(again)
         assert before.items() <= ended(again).items()
         lost = [one for one in again.results if one.attempts_made > 1]
         assert len(lost) == (2 if number == signal.SIGKILL else 0)

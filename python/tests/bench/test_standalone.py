@@ -81,6 +81,26 @@ def test_the_seeds_usage_example(tmp_path, monkeypatch, pipeline, runner):
         assert bench.batch("latest").name == "ML Pipeline Comparison"
 
 
+def test_fewer_workers_than_asked_for_are_told_where_the_user_asked(tmp_path, bench):
+    cases = {"workflow": build, "test_cases": CASES[:1], "parallel_count": 4}
+    batch_test = BatchTest("b", variant_combinations=[VariantCombination("v")], **cases)
+    said = "max_workers=4 is more than the inline runner has: 1 is used"
+    with SequentialBatchTestRunner(store=str(tmp_path)) as runner:
+        with pytest.warns(RuntimeWarning, match=said) as warned:
+            runner.run_batch_test(batch_test)
+        assert [one.filename for one in warned] == [__file__]
+    batch = bench.run_batch(build, variants=[{}], test_cases=CASES[:1])
+    given = {"variants": [{}], "test_cases": CASES[:1], "max_workers": 4, "runner": "inline"}
+    for call in (
+        lambda: bench.run_batch(build, **given),
+        lambda: bench.start_batch(build, **given).wait(),
+        lambda: bench.resume_batch(batch, max_workers=4, runner="inline"),
+    ):
+        with pytest.warns(RuntimeWarning, match=said) as warned:
+            call()
+        assert [one.filename for one in warned] == [__file__]
+
+
 def test_a_workflow_that_the_program_registered(tmp_path, pipeline, monkeypatch):
     monkeypatch.setattr(wtb.registry.registered, "_workflows", {})
     wtb.register(pipeline)

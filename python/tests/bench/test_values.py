@@ -6,17 +6,19 @@ import operator
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import pytest
 from bench_graphs import build, chain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 
-from wtb import Variant, _values
+from wtb import Case, Variant, _values
 from wtb._values import RECORD_BYTES_MAX, Unserialisable
+from wtb.errors import ConfigurationError
 
 
 class Unshowable:
@@ -32,6 +34,14 @@ class Surrogates:
 @dataclass
 class Document:
     text: str
+
+
+class Point(NamedTuple):
+    x: int
+    label: str
+
+
+TEXTS = st.text(st.sampled_from("a?\ud800\U0001f600"), max_size=3)
 
 
 def test_what_cannot_be_stored_is_marked_and_reported(bench):
@@ -59,6 +69,45 @@ def test_odd_values_cost_nothing_but_themselves(bench, value):
     execution = bench.run(chain(node=lambda state: {"y": value}), {"x": 1})
     assert execution.raise_for_status().output["x"] == 1
     assert execution.output["y"] == value or execution.warnings
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "half a pair: \ud83d",
+        ["a?", {"deep": ("\udfff",)}],
+        Document("\ud800"),
+        AIMessage("\ud83d"),
+        {"\ud800"},
+        Path("\udc80"),
+        Point(1, "\ud800"),
+    ],
+    ids=lambda held: type(held).__name__,
+)
+def test_text_that_cannot_be_stored_as_it_is_is_reported(bench, held):
+    execution = bench.run(chain(node=lambda state: {"y": held}), {"x": 1}).raise_for_status()
+    said = "has lone surrogates, each of which is stored as '?'"
+    assert execution.warnings == [f"node 'node': its output: 'y' {said}", f"the output: 'y' {said}"]
+    assert execution.output["y"] != held
+
+
+@pytest.mark.parametrize("held", ["really?", AIMessage("what?"), b"?", [63, 1.5], "\U0001f600?"])
+def test_a_question_mark_is_nothing_to_report(bench, held):
+    execution = bench.run(chain(node=lambda state: {"y": held}), {"x": 1})
+    assert (execution.output["y"], execution.warnings) == (held, [])
+
+
+def test_a_case_whose_text_cannot_be_stored_is_refused(bench):
+    with pytest.raises(ConfigurationError, match=r"the input of case 'c': 'y' has lone surrogates"):
+        bench.run_batch(build(), variants=[{}], test_cases=[Case({"x": 1, "y": "\ud800"}, id="c")])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.recursive(TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)))
+def test_what_comes_back_is_the_same_or_reported(value):
+    warnings: list[str] = []
+    back = _values.serializer().loads_typed(_values.dump(value, "it", warnings))
+    assert (back == value) is not bool(warnings)
 
 
 WEIRD = (

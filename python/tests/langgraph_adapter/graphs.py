@@ -1,9 +1,11 @@
-"""Small graphs that several tests run."""
+"""Small graphs that several tests run, and what is told of their nodes."""
 
 import operator
 from typing import Annotated, TypedDict
 
 from langgraph.graph import END, START, StateGraph
+
+GIVEN = {"x": 0, "log": []}
 
 
 class State(TypedDict, total=False):
@@ -38,3 +40,8 @@ def abc() -> StateGraph:
 
 
 compiled_abc = abc().compile()
+
+
+def statuses(trace):
+    """The nodes of a trace in their order, with how each ended."""
+    return [(node.path, node.status) for node in trace.nodes]

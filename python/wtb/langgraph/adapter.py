@@ -29,11 +29,21 @@ class GraphAdapter:
         self.workflow = workflow
         self._loops = LoopRunner()
         self._prepared: dict[str | None, PreparedGraph] = {}
+        self._nodes: dict[str | None, list[str]] = {}
 
     @property
     def node_names(self) -> list[str]:
         """The baseline graph's nodes in graph order; `"agent/tools"` for one inside a subgraph."""
         return node_paths(load_graph(self.workflow, Variant()))
+
+    def nodes_of(self, variant: Variant) -> list[str]:
+        """Return the nodes of the variant's graph before they are substituted, in graph order.
+
+        Raises:
+            WtbError: The variant cannot be applied; the same error as `check` raises.
+        """
+        self.prepare(variant)
+        return self._nodes[variant.name]
 
     def check(self, variant: Variant) -> None:
         """Find everything that is wrong with a variant, without running a node.
@@ -86,6 +96,7 @@ class GraphAdapter:
 
     def _build(self, variant: Variant) -> PreparedGraph:
         graph = load_graph(self.workflow, variant)
+        self._nodes[variant.name] = node_paths(graph)
         chosen: dict[str, Any] = {}
         for node, choice in variant.nodes.items():
             implementation = resolve_implementation(self.workflow, node, choice)

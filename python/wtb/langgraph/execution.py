@@ -133,11 +133,15 @@ class PreparedGraph:
         config: Mapping[str, Any] | None = None,
         context: Any = None,
         cancelled: Callable[[], bool],
+        is_cut: Callable[[], bool] = lambda: False,
     ) -> Trace:
         """Run the graph on the caller's event loop; see `execute`.
 
+        When the calling task is cancelled, `is_cut` says whether that was meant for this execution
+        alone, which then returns what a cancelled one does.
+
         Raises:
-            asyncio.CancelledError: The calling task was cancelled.
+            asyncio.CancelledError: The calling task was cancelled otherwise.
         """
         given = _private(input)
         recorder = Recorder(given, cancelled)
@@ -151,6 +155,10 @@ class PreparedGraph:
                 stream = with_store(self._guarded, self._make_store).astream(given, **options)
                 async for chunk in stream:
                     reader.take(chunk)
+        except asyncio.CancelledError:
+            if is_cut():
+                return self._trace("cancelled", recorder, reader)
+            raise
         except BaseException as error:
             return self._broken(recorder, reader, error)
         finally:

@@ -17,6 +17,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import LLMResult
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.graph import START
 
 from wtb.langgraph import usage
 from wtb.langgraph.asynchrony import NodeExitError
@@ -193,7 +194,8 @@ class Recorder(BaseCallbackHandler):
 
     def traces(self) -> Iterator[NodeTrace]:
         """Yield what was recorded, by order of start, as it stands now."""
-        for order, record in enumerate(list(self._records.values())):
+        shown = [record for record in list(self._records.values()) if not _is_route(record)]
+        for order, record in enumerate(shown):
             path = path_of(record.namespace)
             failed = record.exception
             yield NodeTrace(
@@ -261,6 +263,15 @@ class Recorder(BaseCallbackHandler):
             if message.id is not None:
                 self._counted_ids.add(message.id)
             return True
+
+
+def _is_route(record: _Record) -> bool:
+    """Whether it is a route from the start that led on: LangGraph's own, and no node of the user's.
+
+    One that raises or asks stays, since it is where the execution ended.
+    """
+    last = path_of(record.namespace).rpartition("/")[2]
+    return last == START and record.status == "succeeded"
 
 
 def path_of(namespace: str) -> str:

@@ -10,6 +10,7 @@ import langchain_core
 import langgraph.graph
 from langgraph.errors import EmptyInputError
 
+from wtb._retry_after import retry_after_s
 from wtb.errors import WtbError
 
 Status = Literal["succeeded", "failed", "interrupted", "cancelled"]
@@ -45,6 +46,7 @@ class ErrorInfo:
         node: Path of the node that raised, `"agent/tools"` inside a subgraph; None when no single
             node did, for example when two wrote one key in the same step.
         retryable: Whether another attempt could end otherwise.
+        retry_after_s: The wait before another attempt that a server asked for; None for no wait.
     """
 
     type: str
@@ -52,6 +54,7 @@ class ErrorInfo:
     traceback: str
     node: str | None
     retryable: bool
+    retry_after_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,7 @@ def error_info(error: BaseException, node: str | None) -> ErrorInfo:
         traceback=_formatted(error),
         node=node,
         retryable=not isinstance(error, _HOPELESS),
+        retry_after_s=retry_after_s(error),
     )
 
 
