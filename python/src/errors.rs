@@ -11,6 +11,8 @@ pub(crate) enum Failure {
     Engine(EngineError),
     /// A state machine refused a request.
     Refused(String),
+    /// As Python says it.
+    Python(PyErr),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -32,6 +34,7 @@ impl From<Failure> for PyErr {
         match failure {
             Failure::Engine(error) => raise(class_of(&error), &error.to_string()),
             Failure::Refused(text) => raise("InvalidTransitionError", &text),
+            Failure::Python(error) => error,
         }
     }
 }

@@ -10,6 +10,7 @@ mod command;
 mod engine;
 mod errors;
 mod rows;
+mod saver;
 mod watch;
 
 use pyo3::prelude::*;
@@ -22,6 +23,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<active::ScoringTaskRef>()?;
     module.add_class::<rows::ValueRef>()?;
     module.add_class::<command::RequestRef>()?;
+    module.add_class::<saver::CheckpointsRef>()?;
     module.add_class::<watch::DisplayRef>()?;
     module.add_function(wrap_pyfunction!(command::start, module)?)?;
     module.add("EVENT_KINDS", wtb_model::EVENT_KINDS.to_vec())?;

@@ -1,7 +1,7 @@
 """The engine, as the package itself uses it. Nothing in this module is public API."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from wtb._job import OutcomeItem, ScoreTuple
 
@@ -154,3 +154,62 @@ class DisplayRef:
     def finish(self) -> None: ...
 
 def start(arguments: Sequence[str]) -> int | RequestRef: ...
+
+CheckpointRow = tuple[
+    str,
+    str,
+    str,
+    str | None,
+    int,
+    dict[str, Any],
+    tuple[str, bytes],
+    list[tuple[str, str, bytes]],
+    list[tuple[str, str, str, bytes]],
+]
+
+class CheckpointsRef:
+    @staticmethod
+    def open(url: str) -> CheckpointsRef: ...
+    @property
+    def url(self) -> str: ...
+    def close(self) -> None: ...
+    def put(
+        self,
+        thread: str,
+        namespace: str,
+        id: str,
+        parent: str | None,
+        run: str | None,
+        metadata: str,
+        body: tuple[str, bytes],
+        channels: Sequence[tuple[str, str, tuple[str, bytes] | None]],
+    ) -> list[str]: ...
+    def put_writes(
+        self,
+        thread: str,
+        namespace: str,
+        id: str,
+        task: str,
+        path: str,
+        writes: Sequence[tuple[int, str, str, bytes]],
+        replace: bool,
+    ) -> None: ...
+    def get(self, thread: str, namespace: str, id: str | None) -> CheckpointRow | None: ...
+    def list(
+        self,
+        thread: str | None,
+        namespace: str | None,
+        id: str | None,
+        before: str | None,
+        metadata: str | None,
+        after: tuple[str, int] | None,
+        limit: int,
+    ) -> list[CheckpointRow]: ...
+    def channel_history(
+        self, thread: str, namespace: str, id: str | None, channels: Sequence[str]
+    ) -> list[tuple[tuple[str, bytes] | None, list[tuple[str, str, str, bytes]]]]: ...
+    def delete_thread(self, thread: str) -> None: ...
+    def delete_runs(self, runs: Sequence[str]) -> None: ...
+    def copy_thread(self, source: str, target: str) -> None: ...
+    def prune(self, threads: Sequence[str], keep_latest: bool) -> None: ...
+    def collect(self) -> tuple[int, int]: ...

@@ -18,7 +18,7 @@ use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::{ColorChoice, DEFAULT_WIDTH, Terminal};
 use crate::text::Style;
-use crate::verbs::{compare, events, init, list, resume, show};
+use crate::verbs::{compare, events, gc, init, list, resume, show};
 use crate::view::batch::Viewer;
 
 /// Help texts wider than this are hard to read.
@@ -97,6 +97,10 @@ fn perform(
         Verb::Events(args) => {
             let store = store_url::open(&address())?;
             events::events(&args, global.json, store.as_ref(), surroundings, terminal)?;
+        }
+        Verb::Gc => {
+            let store = store_url::open(&address())?;
+            gc::gc(global.json, store.as_ref(), terminal)?;
         }
         Verb::Init(args) => init::init(&args, &global, surroundings, terminal)?,
         Verb::Schema => terminal.json(&bench_schema())?,

@@ -39,27 +39,108 @@ pub fn encode_value(value: &StoredValue) -> Vec<u8> {
     }
 }
 
+/// Encodes the pieces of a rope: the keys of their objects, offsets and lengths, as varints; a key
+/// as its difference to the one before, zigzag, since pieces mostly follow each other.
+pub fn encode_pieces(pieces: &[(i64, u64, u64)]) -> Vec<u8> {
+    let mut blob = Vec::with_capacity(pieces.len() * 6);
+    let mut last = 0_i64;
+    for (key, offset, length) in pieces {
+        let step = key.wrapping_sub(last);
+        push_varint(&mut blob, ((step << 1) ^ (step >> 63)).cast_unsigned());
+        push_varint(&mut blob, *offset);
+        push_varint(&mut blob, *length);
+        last = *key;
+    }
+    blob
+}
+
+/// Decodes what [`encode_pieces`] made, or says what is wrong with it.
+pub fn decode_pieces(mut blob: &[u8]) -> Result<Vec<(i64, u64, u64)>, String> {
+    let mut pieces = Vec::new();
+    let mut last = 0_i64;
+    while !blob.is_empty() {
+        let step = take_varint(&mut blob)?;
+        let step = (step >> 1).cast_signed() ^ -((step & 1).cast_signed());
+        last = last.wrapping_add(step);
+        pieces.push((last, take_varint(&mut blob)?, take_varint(&mut blob)?));
+    }
+    Ok(pieces)
+}
+
+/// A channel as a checkpoint keeps it: name, version, and where its value rests.
+pub type Channel = (String, String, StoredValue);
+
+/// Encodes the channels of a checkpoint: name, version and value of each, with their lengths.
+pub fn encode_channels<'channel>(
+    channels: impl IntoIterator<Item = (&'channel str, &'channel str, &'channel StoredValue)>,
+) -> Vec<u8> {
+    let mut blob = Vec::new();
+    for (name, version, value) in channels {
+        let value = encode_value(value);
+        for part in [name.as_bytes(), version.as_bytes(), &value] {
+            push_varint(&mut blob, part.len() as u64);
+            blob.extend_from_slice(part);
+        }
+    }
+    blob
+}
+
+/// Decodes what [`encode_channels`] made, or says what is wrong with it.
+pub fn decode_channels(mut blob: &[u8]) -> Result<Vec<Channel>, String> {
+    let mut channels = Vec::new();
+    while !blob.is_empty() {
+        let (name, version) = (take_text(&mut blob)?, take_text(&mut blob)?);
+        channels.push((name, version, decode_value(take_part(&mut blob)?)?));
+    }
+    Ok(channels)
+}
+
+fn take_text(blob: &mut &[u8]) -> Result<String, String> {
+    let text = take_part(blob)?;
+    std::str::from_utf8(text).map(str::to_owned).map_err(|error| error.to_string())
+}
+
+fn take_part<'blob>(blob: &mut &'blob [u8]) -> Result<&'blob [u8], String> {
+    let length = usize::try_from(take_varint(blob)?).unwrap_or(usize::MAX);
+    let (part, rest) = blob.split_at_checked(length).ok_or("a channel is cut off")?;
+    *blob = rest;
+    Ok(part)
+}
+
 fn begin(tag: u8, kind: &str, rest: usize) -> Vec<u8> {
     let mut blob = Vec::with_capacity(1 + 10 + kind.len() + rest);
     blob.push(tag);
-    let mut length = kind.len();
-    while length >= 0x80 {
-        blob.push(low_bits(length) | 0x80);
-        length >>= 7;
-    }
-    blob.push(low_bits(length));
+    push_varint(&mut blob, kind.len() as u64);
     blob.extend_from_slice(kind.as_bytes());
     blob
 }
 
-fn low_bits(number: usize) -> u8 {
-    (number & 0x7f).to_le_bytes()[0]
+/// Appends a number as LEB128.
+fn push_varint(blob: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        blob.push((number & 0x7f).to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    blob.push(number.to_le_bytes()[0]);
+}
+
+/// Takes a number off the begin of the bytes.
+fn take_varint(blob: &mut &[u8]) -> Result<u64, String> {
+    let mut number = 0;
+    for (index, byte) in blob.iter().enumerate().take(10) {
+        number |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            *blob = &blob[index + 1..];
+            return Ok(number);
+        }
+    }
+    Err("a number is cut off".to_owned())
 }
 
 /// Decodes what [`encode_value`] made, or says what is wrong with it.
 pub fn decode_value(blob: &[u8]) -> Result<StoredValue, String> {
-    let (tag, rest) = blob.split_first().ok_or("the value is empty")?;
-    let (length, rest) = decode_length(rest)?;
+    let (tag, mut rest) = blob.split_first().ok_or("the value is empty")?;
+    let length = usize::try_from(take_varint(&mut rest)?).unwrap_or(usize::MAX);
     let (kind, rest) = rest.split_at_checked(length).ok_or("the value's kind is cut off")?;
     let kind = std::str::from_utf8(kind).map_err(|error| error.to_string())?.to_owned();
     match *tag {
@@ -72,17 +153,6 @@ pub fn decode_value(blob: &[u8]) -> Result<StoredValue, String> {
         }
         other => Err(format!("values of form {other} are not known to this program")),
     }
-}
-
-fn decode_length(bytes: &[u8]) -> Result<(usize, &[u8]), &'static str> {
-    let mut length = 0_usize;
-    for (index, byte) in bytes.iter().enumerate().take(9) {
-        length |= usize::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Ok((length, &bytes[index + 1..]));
-        }
-    }
-    Err("the length of the value's kind is cut off")
 }
 
 /// Encodes an optional stored value; `None` is NULL.
@@ -129,6 +199,22 @@ mod tests {
         #[test]
         fn every_value_survives(value in any_value()) {
             prop_assert_eq!(decode_value(&encode_value(&value)), Ok(value));
+        }
+
+        #[test]
+        fn pieces_survive(pieces: Vec<(i64, u64, u64)>) {
+            prop_assert_eq!(decode_pieces(&encode_pieces(&pieces)), Ok(pieces));
+        }
+
+        #[test]
+        fn channels_survive(channels in prop::collection::vec((".*", ".*", any_value()), 0..5)) {
+            let parts = channels.iter().map(|(name, version, value)| (&**name, &**version, value));
+            prop_assert_eq!(decode_channels(&encode_channels(parts)), Ok(channels));
+        }
+
+        #[test]
+        fn any_bytes_are_channels_or_an_error(bytes: Vec<u8>) {
+            let _ = (decode_channels(&bytes), decode_pieces(&bytes));
         }
 
         #[test]

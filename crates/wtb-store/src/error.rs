@@ -52,6 +52,14 @@ pub enum StoreError {
         /// The token it came with.
         token: u64,
     },
+    /// A checkpoint refers to values of its parent that the parent does not have.
+    #[error("{what} takes {} from its parent, which does not have them so", channels.join(", "))]
+    MissingChannels {
+        /// The checkpoint.
+        what: String,
+        /// The channels.
+        channels: Vec<String>,
+    },
     /// Another session drives the batch.
     #[error("{what} was refused: {}", driven_by(owner.as_deref()))]
     NotOwner {
@@ -64,12 +72,12 @@ pub enum StoreError {
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     /// Stored bytes are not what was written.
-    #[error("the object {hash} is corrupted: its bytes hash to {found}")]
+    #[error("the object {hash} is corrupted: {reason}")]
     Corrupt {
         /// The hash that names the object.
         hash: String,
-        /// The hash of the bytes found.
-        found: String,
+        /// What is wrong with its bytes.
+        reason: String,
     },
     /// A stored record cannot be read.
     #[error("cannot read {what} from the store: {reason}")]

@@ -7,20 +7,32 @@
 //! [`conformance`] is the suite that every store must pass; [`writer`], [`codec`] and [`options`] are
 //! what stores share.
 
+mod checkpoint;
 pub mod codec;
 pub mod conformance;
 mod error;
+mod object;
 pub mod options;
+mod recent;
+mod rope;
 mod store;
 mod unit;
-mod value;
 pub mod writer;
 
 pub mod sqlite;
 
+pub use checkpoint::{
+    ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
+    Checkpoints, Collected, Lease, NewChannel, NewCheckpoint, NewWrite, NewWrites, PendingWrite,
+    kept, metadata_fits,
+};
 pub use error::StoreError;
+pub use object::{
+    Content, Encoded, Encoding, Hash, INLINE_BYTES_MAX, NEW_INLINE_BYTES_MAX, NewObject, NewValue,
+    Objects, Piece, checked, decoded, hex, store_value,
+};
+pub use recent::{RECENT_BYTES_MAX, ROPE_BYTES_MIN, Recent, Slot};
 pub use store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Page, Store,
 };
 pub use unit::{AttemptStart, Change, Receipt, Ticket, UnitOfWork};
-pub use value::{INLINE_BYTES_MAX, Objects, store_value};

@@ -8,7 +8,7 @@ use wtb_model::{
     Timestamp, Value, VariantRecord,
 };
 
-use crate::{Receipt, StoreError, Ticket, UnitOfWork};
+use crate::{Checkpoints, Receipt, StoreError, Ticket, UnitOfWork};
 
 /// Which part of a listing to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +102,15 @@ pub struct ExecutionDetail {
 /// queue is full, which is the store's backpressure); units commit in the order of their
 /// submission, many in one transaction, each atomic on its own: a unit that is refused leaves the
 /// others alone. Reading sees everything whose ticket was redeemed.
-pub trait Store: Send + Sync {
+pub trait Store: Checkpoints {
     /// Returns the address that it was opened from, without secrets.
     fn url(&self) -> &str;
 
     /// Queues a unit of work.
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError>;
+
+    /// Whether [`Store::submit`] would wait for room at the moment.
+    fn is_full(&self) -> bool;
 
     /// Queues a unit of work and waits until it is durable.
     fn commit(&self, unit: UnitOfWork) -> Result<Receipt, StoreError> {

@@ -9,6 +9,8 @@ use wtb_model::{
 };
 
 use crate::StoreError;
+use crate::checkpoint::{Lease, NewCheckpoint, NewWrites};
+use crate::object::NewObject;
 
 /// The lease under which an attempt starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +161,50 @@ pub enum Change {
         /// What is asked of it from now on.
         spec: Box<BatchSpec>,
     },
+    /// A checkpoint is written. Refused with [`StoreError::Fenced`] unless its lease, if it has
+    /// one, is the live one, and with [`StoreError::MissingChannels`] when a channel is to be the
+    /// parent's that the parent does not have in that version.
+    PutCheckpoint {
+        /// The checkpoint.
+        checkpoint: Box<NewCheckpoint>,
+        /// The lease it is written under.
+        lease: Option<Lease>,
+    },
+    /// Writes of a task are stored with a checkpoint. Refused with [`StoreError::Fenced`] unless
+    /// the lease, if there is one, is the live one.
+    PutWrites {
+        /// The writes.
+        writes: Box<NewWrites>,
+        /// The lease they are written under.
+        lease: Option<Lease>,
+    },
+    /// The checkpoints and writes of a thread, in all namespaces, are removed.
+    DeleteThread {
+        /// The thread.
+        thread: String,
+    },
+    /// All checkpoints that a run made are removed, with their writes.
+    DeleteRun {
+        /// The run.
+        run: String,
+    },
+    /// The checkpoints and writes of a thread are copied to another, in their order; what the other
+    /// has under the same names stays. Values are shared.
+    CopyThread {
+        /// The thread to copy.
+        source: String,
+        /// The thread that gets the copies.
+        target: String,
+        /// Only this checkpoint of the root namespace, its ancestors, and what was inserted before it
+        /// in other namespaces; everything when `None`.
+        up_to: Option<String>,
+    },
+    /// Of each namespace of a thread only the newest checkpoint is kept, with its writes and those
+    /// ancestors that its channels are rebuilt from: see [`crate::kept`].
+    PruneThread {
+        /// The thread.
+        thread: String,
+    },
 }
 
 /// Changes and the events that report them: they commit together or not at all.
@@ -184,6 +230,20 @@ impl UnitOfWork {
     /// Makes a unit of one change that nothing reports, such as a heartbeat.
     pub fn silent(change: Change) -> Self {
         Self { changes: vec![change], events: Vec::new() }
+    }
+
+    /// Returns how many bytes of objects it brings along.
+    pub fn weight(&self) -> usize {
+        let weigh =
+            |objects: &mut dyn Iterator<Item = &NewObject>| objects.map(NewObject::weight).sum();
+        self.changes
+            .iter()
+            .map(|change| match change {
+                Change::PutCheckpoint { checkpoint, .. } => weigh(&mut checkpoint.objects()),
+                Change::PutWrites { writes, .. } => weigh(&mut writes.objects()),
+                _ => 0,
+            })
+            .sum::<usize>()
     }
 
     /// Whether there is nothing to do.

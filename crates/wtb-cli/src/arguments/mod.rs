@@ -70,6 +70,11 @@ pub(crate) enum Verb {
     Compare(CompareArgs),
     /// Print the audit trail: what happened, when and to what
     Events(EventsArgs),
+    /// Remove stored values that nothing names any more
+    #[command(
+        after_help = "Safe while batches run. The file does not shrink: what is freed is used again."
+    )]
+    Gc,
     /// Print the JSON Schema of the bench file
     #[command(hide = true)]
     Schema,

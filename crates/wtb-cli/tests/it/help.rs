@@ -28,6 +28,7 @@ fn the_short_help_lists_the_verbs() {
       show     Show a batch with its comparison, or an execution with its nodes
       compare  Compare the variants of one batch or of several
       events   Print the audit trail: what happened, when and to what
+      gc       Remove stored values that nothing names any more
 
     Options:
       -h, --help

@@ -362,3 +362,12 @@ fn events_are_selected_by_time_batch_and_sequence() {
     assert_eq!(count("events --since 1s"), 0, "{NOW:?}");
     assert_eq!(wtb(directory.path(), "events --kind execution.fail").code(), 2);
 }
+
+#[test]
+fn gc_removes_what_nothing_names_and_says_how_much() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = finished(directory.path());
+    assert_eq!(wtb(directory.path(), "gc").stdout, "removed 0 objects (0 bytes)\n");
+    let removed = wtb(directory.path(), "gc --json").json();
+    assert_eq!(removed, json!({"objects": 0, "bytes": 0}));
+}

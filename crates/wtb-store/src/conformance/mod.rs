@@ -8,6 +8,7 @@
 
 mod atomicity;
 mod batches;
+mod checkpoints;
 mod claims;
 mod concurrency;
 mod executions;
@@ -17,6 +18,7 @@ mod leases;
 mod listing;
 pub mod sample;
 mod scores;
+mod threads;
 mod values;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +44,7 @@ pub type Check = fn(&dyn Place) -> Result<(), StoreError>;
 pub const CHECKS: &[&[(&str, Check)]] = &[
     atomicity::CHECKS,
     batches::CHECKS,
+    checkpoints::CHECKS,
     claims::CHECKS,
     concurrency::CHECKS,
     executions::CHECKS,
@@ -50,6 +53,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     leases::CHECKS,
     listing::CHECKS,
     scores::CHECKS,
+    threads::CHECKS,
     values::CHECKS,
 ];
 

@@ -82,6 +82,18 @@ impl<'row> Columns<'row> {
         if self.passes_null()? { Ok(None) } else { self.id().map(Some) }
     }
 
+    /// Reads a BLOB that `decode` understands.
+    pub(super) fn decoded<T>(
+        &mut self,
+        decode: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> Result<T, StoreError> {
+        let index = self.next;
+        self.next += 1;
+        let found = self.row.get_ref(index).map_err(|error| self.unreadable(index, &error))?;
+        let blob = found.as_blob().map_err(|error| self.unreadable(index, &error))?;
+        decode(blob).map_err(|reason| self.unreadable(index, &reason))
+    }
+
     /// Reads a JSON document.
     pub(super) fn json<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         self.parsed(|text| serde_json::from_str(text))

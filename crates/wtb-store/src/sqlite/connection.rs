@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::address::{Address, SqliteOptions, Synchronous};
@@ -39,6 +40,14 @@ pub(super) fn open_reader(path: &Path, options: &SqliteOptions) -> Result<Connec
     connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
+/// Opens a connection that writes beside the writer, once in a while.
+pub(super) fn open_collector(address: &Address) -> Result<Connection, StoreError> {
+    let Address { path, options, .. } = address;
+    let connection = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    set_writer_options(&connection, options).while_("setting the collector's options")?;
+    Ok(connection)
+}
+
 fn connect(
     path: &Path,
     options: &SqliteOptions,
@@ -49,6 +58,10 @@ fn connect(
         .while_("opening the database")?;
     connection.busy_timeout(options.busy_timeout).while_("setting the busy timeout")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // Otherwise many statements are planned anew whenever a parameter is bound: slower than to run them.
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .while_("setting the database's options")?;
     Ok(connection)
 }
 

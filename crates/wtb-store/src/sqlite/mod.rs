@@ -1,9 +1,10 @@
-//! The embedded store: one SQLite file, written by one thread, read by a few connections.
+//! The embedded store: one SQLite file, written by one thread at a time, read by a few connections.
 //!
 //! - [`SqliteStore`] is the store; [`SqliteOptions`] and the query of its address configure it.
 //! - `writer`: one transaction for each group of units that has gathered in the queue (group
-//!   commit); queue and thread are those of [`crate::writer`].
+//!   commit); queue and turns are those of [`crate::writer`].
 //! - `write`: what each change means in rows. `read`: the queries and the pool they run on.
+//! - `checkpoints` puts the values of checkpoints together; `collect` removes what nothing names.
 //! - `address`, `connection`, `migrations`: from an address to a database of the known version.
 //! - `columns`, `errors`: the small tools of the others.
 //!
@@ -11,6 +12,8 @@
 //! network file system. Several processes of one host may open the same file.
 
 mod address;
+mod checkpoints;
+mod collect;
 mod columns;
 mod connection;
 mod errors;

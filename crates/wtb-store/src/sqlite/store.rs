@@ -14,8 +14,8 @@ use super::write::last_sequence;
 use super::writer::Writer;
 use crate::writer::{Bounds, Writing};
 use crate::{
-    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Objects, Page,
-    Store, StoreError, Ticket, UnitOfWork, store_value,
+    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
+    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, store_value,
 };
 
 const BATCHES: Findable = Findable { table: "batches", what: "batch", prefix: BatchId::PREFIX };
@@ -42,8 +42,10 @@ const EXECUTIONS: Findable =
 #[derive(Debug)]
 pub struct SqliteStore {
     url: String,
-    writing: Writing,
-    readers: Readers,
+    pub(super) writing: Writing,
+    pub(super) readers: Readers,
+    pub(super) recent: Recent,
+    pub(super) address: Address,
 }
 
 impl SqliteStore {
@@ -62,17 +64,17 @@ impl SqliteStore {
             group_max: options.group_max,
         };
         let writing = Writing::start(&url, sequence, bounds, Writer::new(connection))?;
-        let readers = Readers::new(address);
-        Ok(Self { url, writing, readers })
+        let readers = Readers::new(address.clone());
+        Ok(Self { url, writing, readers, recent: Recent::default(), address })
     }
 }
 
 impl Objects for SqliteStore {
-    fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
-        self.writing.put(hash, bytes)
+    fn put(&self, object: NewObject) -> Result<(), StoreError> {
+        self.writing.put(object)
     }
 
-    fn get(&self, hash: [u8; 32]) -> Result<Vec<u8>, StoreError> {
+    fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
         self.writing.get(hash, || self.readers.read(|query| query.object(hash)))
     }
 }
@@ -84,6 +86,14 @@ impl Store for SqliteStore {
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
         self.writing.submit(unit)
+    }
+
+    fn is_full(&self) -> bool {
+        self.writing.is_full()
+    }
+
+    fn commit(&self, unit: UnitOfWork) -> Result<Receipt, StoreError> {
+        self.writing.commit(unit)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -1,16 +1,20 @@
 //! One transaction for each group of units: applied, undone where need be, committed.
 
+use std::time::SystemTime;
+
 use rusqlite::Connection;
 
 use super::errors::While;
-use super::write::{Isolation, Transaction, Undo};
-use crate::writer::{Hash, Job, Stored, WriteGroup, Written};
+use super::write::{Isolation, Named, Transaction, Undo};
+use crate::writer::{Job, Stored, WriteGroup, Written};
 use crate::{Receipt, StoreError};
 
 /// The writer's side of a store.
 pub(super) struct Writer {
     connection: Connection,
     stored: Stored,
+    /// How often objects had been collected when these were stored.
+    collections: i64,
 }
 
 impl WriteGroup for Writer {
@@ -19,7 +23,7 @@ impl WriteGroup for Writer {
         let mut written = self.write_once(group, Isolation::Bare);
         if matches!(written, Err(Undo::Again)) {
             // The objects of a transaction that was undone are not stored after all.
-            self.stored.forget(objects_of(group));
+            self.stored.clear();
             written = self.write_once(group, Isolation::Savepoints);
         }
         match written {
@@ -41,13 +45,13 @@ impl WriteGroup for Writer {
 impl Writer {
     /// Makes a writer that owns its connection.
     pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, stored: Stored::default() }
+        Self { connection, stored: Stored::default(), collections: 0 }
     }
 
     fn write_once(&mut self, group: &[Job], isolation: Isolation) -> Result<Written, Undo> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").while_("beginning a transaction")?;
+        self.execute("BEGIN IMMEDIATE").while_("beginning a transaction")?;
         let written = self.write_jobs(group, isolation).and_then(|written| {
-            self.connection.execute_batch("COMMIT").while_("committing")?;
+            self.execute("COMMIT").while_("committing")?;
             Ok(written)
         });
         if written.is_err() && !self.connection.is_autocommit() {
@@ -57,14 +61,23 @@ impl Writer {
         written
     }
 
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(drop)
+    }
+
     fn write_jobs(&mut self, group: &[Job], isolation: Isolation) -> Result<Written, Undo> {
+        let collections = collections(&self.connection)?;
+        if collections != self.collections {
+            self.stored.clear();
+            self.collections = collections;
+        }
         let mut transaction = Transaction::new(&self.connection, isolation, &mut self.stored)?;
         let mut results = Vec::with_capacity(group.len());
         for job in group {
             results.push(match job {
                 Job::Unit(unit, _) => transaction.write_unit(unit)?,
-                Job::Object(hash, bytes) => {
-                    transaction.write_object(*hash, bytes)?;
+                Job::Object(object) => {
+                    transaction.write_object(object, Named::Soon { now: seconds_since_1970() })?;
                     Ok(Receipt::default())
                 }
                 Job::Flush(_) => Ok(Receipt::default()),
@@ -75,9 +88,15 @@ impl Writer {
     }
 }
 
-fn objects_of(group: &[Job]) -> impl Iterator<Item = &Hash> {
-    group.iter().filter_map(|job| match job {
-        Job::Object(hash, _) => Some(hash),
-        Job::Unit(..) | Job::Flush(_) => None,
-    })
+/// How often objects have been collected.
+fn collections(connection: &Connection) -> Result<i64, StoreError> {
+    connection
+        .prepare_cached("SELECT number FROM collections")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .while_("looking for collections")
+}
+
+fn seconds_since_1970() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

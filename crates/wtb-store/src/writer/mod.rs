@@ -1,6 +1,6 @@
-//! For those who implement stores: the bounded queue, and the one thread that drains it.
+//! For those who implement stores: the bounded queue, and who drains it.
 //!
-//! Submitted units wait in a bounded queue; one thread takes what has gathered there as a group,
+//! Submitted units wait in a bounded queue; one thread at a time takes what has gathered there as a group,
 //! hands it to a [`WriteGroup`], which writes it in one transaction (group commit), and redeems
 //! the tickets after the commit. What the group means in rows is the database's own business; a
 //! unit that is refused is undone alone. When the database itself fails (a full disk, say), the
@@ -13,7 +13,7 @@ mod queue;
 mod stored;
 mod thread;
 
-pub use hashes::Hash;
+pub use hashes::REMEMBERED_FOR;
 pub use queue::Job;
 pub use stored::{Stored, no_object};
 pub use thread::{Bounds, WriteGroup, Writing, Written};

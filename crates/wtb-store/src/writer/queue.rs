@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::hashes::{Hash, Hashes};
-use crate::{Receipt, StoreError, Ticket, UnitOfWork};
+use super::hashes::Hashes;
+use crate::{Hash, NewObject, Receipt, StoreError, UnitOfWork};
 
 /// How long units gather before they are written, while nobody waits for them. Writing a page of
 /// the database once for several units costs a fraction of writing it for each.
@@ -18,7 +18,7 @@ pub enum Job {
     /// Commit a unit and redeem its ticket.
     Unit(UnitOfWork, SyncSender<Result<Receipt, StoreError>>),
     /// Store an object. Nobody waits for it: the units that name it come later.
-    Object(Hash, Vec<u8>),
+    Object(NewObject),
     /// Redeem a ticket once everything before it is done, well or not.
     Flush(SyncSender<Result<Receipt, StoreError>>),
 }
@@ -26,8 +26,9 @@ pub enum Job {
 impl Job {
     fn bytes(&self) -> usize {
         match self {
-            Self::Object(_, bytes) => bytes.len(),
-            Self::Unit(..) | Self::Flush(_) => 0,
+            Self::Object(object) => object.weight(),
+            Self::Unit(unit, _) => unit.weight(),
+            Self::Flush(_) => 0,
         }
     }
 }
@@ -51,7 +52,7 @@ struct State {
     /// Whether somebody waits for what is queued.
     awaited: bool,
     /// Objects that are stored, or queued ahead of whatever is queued next.
-    known: Hashes,
+    known: Hashes<()>,
     closed: bool,
     /// Whether the writer sleeps, and how many wait for room: to wake nobody costs a system call.
     writer_sleeps: bool,
@@ -71,47 +72,58 @@ impl Queue {
     }
 
     /// Queues a unit; waits while the queue is full.
-    pub(super) fn submit(self: &Arc<Self>, unit: UnitOfWork) -> Result<Ticket, StoreError> {
-        let (sender, ticket) = self.ticket();
+    ///
+    /// The writer's thread is not told of a unit that is `awaited`: who waits hurries, and writes.
+    pub(super) fn submit(
+        &self,
+        unit: UnitOfWork,
+        sender: SyncSender<Result<Receipt, StoreError>>,
+        awaited: bool,
+    ) -> Result<(), StoreError> {
         let mut state = self.wait_for_room(self.lock())?;
-        self.push(&mut state, Job::Unit(unit, sender));
-        Ok(ticket)
+        self.push(&mut state, Job::Unit(unit, sender), awaited);
+        Ok(())
     }
 
     /// Queues an object, unless it is known; waits while the queue is full.
-    pub(super) fn put(&self, hash: Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        if !state.closed && state.known.contains(&hash) {
-            return Ok(());
-        }
-        drop(state);
-        let copy = bytes.to_vec();
+    pub(super) fn put(&self, object: NewObject) -> Result<(), StoreError> {
         let mut state = self.wait_for_room(self.lock())?;
-        if !state.known.contains(&hash) {
-            self.push(&mut state, Job::Object(hash, copy));
-            state.known.insert(hash);
+        if state.known.get(&object.hash).is_none() {
+            state.known.insert(object.hash, ());
+            self.push(&mut state, Job::Object(object), false);
         }
         Ok(())
     }
 
     /// Queues a flush, whether or not there is room; its ticket is redeemed after all before it.
-    pub(super) fn flush(self: &Arc<Self>) -> Result<Ticket, StoreError> {
-        let (sender, ticket) = self.ticket();
+    pub(super) fn flush(
+        &self,
+        sender: SyncSender<Result<Receipt, StoreError>>,
+    ) -> Result<(), StoreError> {
         let mut state = self.lock();
         if state.closed {
             return Err(StoreError::Closed);
         }
-        self.push(&mut state, Job::Flush(sender));
-        Ok(ticket)
+        self.push(&mut state, Job::Flush(sender), true);
+        Ok(())
     }
 
-    fn ticket(self: &Arc<Self>) -> (SyncSender<Result<Receipt, StoreError>>, Ticket) {
-        let queue = Arc::clone(self);
-        Ticket::new(move || queue.hurry())
+    /// Whether who submits has to wait for room.
+    pub(super) fn is_full(&self) -> bool {
+        self.lacks_room(&self.lock())
     }
 
-    /// Has what is queued written at once.
-    fn hurry(&self) {
+    fn lacks_room(&self, state: &State) -> bool {
+        state.jobs.len() >= self.capacity || state.bytes >= self.bytes_max
+    }
+
+    /// Whether nothing is queued.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().jobs.is_empty()
+    }
+
+    /// Has the writer's thread write what is queued at once.
+    pub(super) fn hurry(&self) {
         let mut state = self.lock();
         state.awaited = true;
         self.wake_writer(&mut state);
@@ -119,7 +131,7 @@ impl Queue {
 
     /// Whether an object is stored or on its way.
     pub(super) fn knows(&self, hash: &Hash) -> bool {
-        self.lock().known.contains(hash)
+        self.lock().known.get(hash).is_some()
     }
 
     /// Forgets objects that turned out not to be stored, so that they are written again.
@@ -144,15 +156,15 @@ impl Queue {
         drop(abandoned);
     }
 
-    /// Takes the next jobs, at most `jobs_max`; waits for some. `None` when closed and empty.
+    /// Waits until what is queued is worth a transaction; false once it is closed and empty.
     ///
     /// Objects alone wait for the unit that names them, so that one transaction takes both, until
     /// a quarter of the queue is full of them.
-    pub(super) fn take(&self, jobs_max: usize) -> Option<Vec<Job>> {
+    pub(super) fn wait(&self) -> bool {
         let mut state = self.lock();
         while !self.worth_a_transaction(&state) {
             if state.closed && state.jobs.is_empty() {
-                return None;
+                return false;
             }
             state.writer_sleeps = true;
             state = match state.oldest {
@@ -164,6 +176,15 @@ impl Queue {
                 None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
             state.writer_sleeps = false;
+        }
+        true
+    }
+
+    /// Takes the next jobs, at most `jobs_max`, if there are any.
+    pub(super) fn take(&self, jobs_max: usize) -> Option<Vec<Job>> {
+        let mut state = self.lock();
+        if state.jobs.is_empty() {
+            return None;
         }
         let count = state.jobs.len().min(jobs_max.max(1));
         let group: Vec<Job> = state.jobs.drain(..count).collect();
@@ -192,8 +213,7 @@ impl Queue {
         &'queue self,
         mut state: MutexGuard<'queue, State>,
     ) -> Result<MutexGuard<'queue, State>, StoreError> {
-        while !state.closed && (state.jobs.len() >= self.capacity || state.bytes >= self.bytes_max)
-        {
+        while !state.closed && self.lacks_room(&state) {
             state.waiting_for_room += 1;
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.waiting_for_room -= 1;
@@ -201,7 +221,7 @@ impl Queue {
         if state.closed { Err(StoreError::Closed) } else { Ok(state) }
     }
 
-    fn push(&self, state: &mut State, job: Job) {
+    fn push(&self, state: &mut State, job: Job, awaited: bool) {
         state.bytes += job.bytes();
         let begins_to_gather = state.oldest.is_none() && !matches!(job, Job::Object(..));
         if begins_to_gather {
@@ -209,7 +229,7 @@ impl Queue {
         }
         state.jobs.push_back(job);
         // A writer that sleeps without an end has to be told when units begin to gather.
-        if begins_to_gather || self.worth_a_transaction(state) {
+        if !awaited && (begins_to_gather || self.worth_a_transaction(state)) {
             self.wake_writer(state);
         }
     }

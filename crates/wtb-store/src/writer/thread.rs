@@ -1,14 +1,22 @@
-//! The one thread that writes: it drains what has gathered in the queue, group by group.
+//! Who writes: one thread at a time, the writer's own or one that waits for what it submitted.
+//!
+//! To hand a unit to another thread and to be woken afterwards takes longer than to write it. So
+//! who waits writes itself, with everything that has gathered, if nobody is writing; otherwise
+//! whoever is writing goes on with it. What nobody waits for is left to the writer's thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::hashes::Hash;
 use super::progress::Progress;
 use super::queue::{Job, Queue};
 use super::stored::{Stored, no_object};
-use crate::{Receipt, StoreError, Ticket, UnitOfWork};
+use crate::{Hash, NewObject, Receipt, StoreError, Ticket, UnitOfWork};
+
+/// After so many groups that came in while it wrote, a waiting thread leaves the rest to the
+/// writer's own thread.
+const GROUPS_MAX: usize = 4;
 
 /// What became of a group that was written.
 #[derive(Debug)]
@@ -21,7 +29,7 @@ pub struct Written {
     pub missing: Vec<Hash>,
 }
 
-/// A database that writes groups of jobs; the thread around it is started by [`Writing::start`].
+/// A database that writes groups of jobs.
 pub trait WriteGroup: Send + 'static {
     /// Writes a group that holds more than flushes. The error is the one that undid all of it.
     fn write(&mut self, group: &[Job]) -> Result<Written, StoreError>;
@@ -44,8 +52,7 @@ pub struct Bounds {
 /// The writing side of a store: its queue, its thread, and how far the journal has got.
 #[derive(Debug)]
 pub struct Writing {
-    queue: Arc<Queue>,
-    progress: Arc<Progress>,
+    turns: Arc<Turns>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -57,38 +64,58 @@ impl Writing {
         bounds: Bounds,
         writer: impl WriteGroup,
     ) -> Result<Self, StoreError> {
-        let progress = Arc::new(Progress::new(sequence));
-        let queue = Arc::new(Queue::new(bounds.queue_capacity, bounds.queue_bytes));
-        let side = Side {
+        let turns = Arc::new(Turns {
             url: url.to_owned(),
-            queue: Arc::clone(&queue),
-            progress: Arc::clone(&progress),
-            bounds,
-            writer,
-        };
+            queue: Queue::new(bounds.queue_capacity, bounds.queue_bytes),
+            progress: Progress::new(sequence),
+            group_max: bounds.group_max,
+            writer: Mutex::new(Box::new(writer)),
+        });
+        let writing = Arc::clone(&turns);
         let thread = thread::Builder::new()
             .name("wtb-store-writer".to_owned())
-            .spawn(move || side.run())
+            .spawn(move || writing.run())
             .map_err(|error| StoreError::Open {
                 url: url.to_owned(),
                 reason: format!("its writer cannot be started: {error}"),
             })?;
-        Ok(Self { queue, progress, thread: Mutex::new(Some(thread)) })
+        Ok(Self { turns, thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues a unit of work; see [`Store::submit`](crate::Store::submit).
     pub fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
-        self.queue.submit(unit)
+        let (sender, ticket) = self.turns.ticket();
+        self.turns.queue.submit(unit, sender, false)?;
+        Ok(ticket)
+    }
+
+    /// Whether [`Self::submit`] would wait for room at the moment.
+    pub fn is_full(&self) -> bool {
+        self.turns.queue.is_full()
+    }
+
+    /// Queues a unit of work and waits until it is durable or refused.
+    pub fn commit(&self, unit: UnitOfWork) -> Result<Receipt, StoreError> {
+        let (sender, ticket) = self.turns.ticket();
+        self.turns.queue.submit(unit, sender, true)?;
+        ticket.wait()
     }
 
     /// Waits until everything before is durable or refused.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.queue.flush()?.wait().map(drop)
+        let (sender, ticket) = self.turns.ticket();
+        self.turns.queue.flush(sender)?;
+        ticket.wait().map(drop)
+    }
+
+    /// Waits until what was queued before can be read, also when the store is closed.
+    pub fn settle(&self) {
+        self.turns.settle();
     }
 
     /// Queues an object unless it is known to be stored or on its way.
-    pub fn put(&self, hash: Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        self.queue.put(hash, bytes)
+    pub fn put(&self, object: NewObject) -> Result<(), StoreError> {
+        self.turns.queue.put(object)
     }
 
     /// Returns what `read` finds of an object, also while it waits for the unit that names it.
@@ -98,11 +125,8 @@ impl Writing {
         read: impl Fn() -> Result<Option<Vec<u8>>, StoreError>,
     ) -> Result<Vec<u8>, StoreError> {
         let mut found = read()?;
-        if found.is_none() && self.queue.knows(&hash) {
-            match self.flush() {
-                Ok(()) | Err(StoreError::Closed) => {}
-                Err(error) => return Err(error),
-            }
+        if found.is_none() && self.turns.queue.knows(&hash) {
+            self.settle();
             found = read()?;
         }
         found.ok_or_else(|| no_object(&hash))
@@ -110,12 +134,12 @@ impl Writing {
 
     /// Waits for the journal; see [`Store::wait_journal`](crate::Store::wait_journal).
     pub fn wait_journal(&self, after: u64, timeout: Duration) -> u64 {
-        self.progress.wait(after, timeout)
+        self.turns.progress.wait(after, timeout)
     }
 
     /// Takes nothing more, so that [`Self::join`] has an end to wait for.
     pub fn close(&self) {
-        self.queue.close();
+        self.turns.queue.close();
     }
 
     /// Waits until what was queued is written and the thread has ended.
@@ -132,41 +156,77 @@ impl Writing {
     }
 }
 
-/// The thread's side.
-struct Side<W> {
+/// The writer, for whoever has its turn.
+struct Turns {
     /// The store's address, for errors.
     url: String,
-    queue: Arc<Queue>,
-    progress: Arc<Progress>,
-    bounds: Bounds,
-    writer: W,
+    queue: Queue,
+    progress: Progress,
+    group_max: usize,
+    writer: Mutex<Box<dyn WriteGroup>>,
 }
 
-/// Whatever way the writer ends, nobody waits for it any more.
-struct EndOfWriter(Arc<Queue>, Arc<Progress>);
-
-impl Drop for EndOfWriter {
-    fn drop(&mut self) {
-        self.0.abandon();
-        self.1.end();
-    }
-}
-
-impl<W: WriteGroup> Side<W> {
-    /// Writes until the queue is closed and empty.
-    fn run(mut self) {
-        let _end = EndOfWriter(Arc::clone(&self.queue), Arc::clone(&self.progress));
-        while let Some(group) = self.queue.take(self.bounds.group_max) {
-            let results = self.write(&group);
-            redeem(group, results, &self.url);
+impl Turns {
+    /// The life of the writer's thread: it writes what has gathered until the queue is closed.
+    fn run(&self) {
+        let _end = End(self);
+        while self.queue.wait() {
+            self.take_turn(self.lock().as_mut());
         }
     }
 
-    fn write(&mut self, group: &[Job]) -> Vec<Result<Receipt, StoreError>> {
+    fn ticket(self: &Arc<Self>) -> (SyncSender<Result<Receipt, StoreError>>, Ticket) {
+        let turns = Arc::clone(self);
+        Ticket::new(move || turns.hurry())
+    }
+
+    /// Writes what is queued, unless somebody else does.
+    fn hurry(&self) {
+        if self.queue.is_empty() {
+            return;
+        }
+        match self.writer.try_lock() {
+            Ok(mut writer) => self.take_turns(writer.as_mut()),
+            // Whoever writes may have looked into the queue for the last time: the thread has not.
+            Err(_) => self.queue.hurry(),
+        }
+    }
+
+    fn settle(&self) {
+        let is_writing = matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
+        if is_writing || !self.queue.is_empty() {
+            self.take_turns(self.lock().as_mut());
+        }
+    }
+
+    fn take_turns(&self, writer: &mut dyn WriteGroup) {
+        for _ in 0..GROUPS_MAX {
+            if !self.take_turn(writer) {
+                return;
+            }
+        }
+        self.queue.hurry();
+    }
+
+    /// Writes one group; tells whether there was one.
+    fn take_turn(&self, writer: &mut dyn WriteGroup) -> bool {
+        let Some(group) = self.queue.take(self.group_max) else { return false };
+        let on_panic = End(self);
+        let results = self.write(writer, &group);
+        std::mem::forget(on_panic);
+        redeem(group, results, &self.url);
+        true
+    }
+
+    fn write(
+        &self,
+        writer: &mut dyn WriteGroup,
+        group: &[Job],
+    ) -> Vec<Result<Receipt, StoreError>> {
         if group.iter().all(|job| matches!(job, Job::Flush(_))) {
             return group.iter().map(|_| Ok(Receipt::default())).collect();
         }
-        let results = match self.writer.write(group) {
+        let results = match writer.write(group) {
             Ok(written) => {
                 self.queue.forget(&written.missing);
                 if let Some(sequence) = written.sequence {
@@ -174,15 +234,39 @@ impl<W: WriteGroup> Side<W> {
                 }
                 written.results
             }
-            Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
+            Err(error) => {
+                writer.stored().clear();
+                group.iter().map(|_| Err(error.clone())).collect()
+            }
         };
         for (job, result) in group.iter().zip(&results) {
-            if let (Job::Object(hash, _), Err(error)) = (job, result) {
-                self.writer.stored().lose(hash, error);
-                self.queue.forget([hash]);
+            if let (Job::Object(object), Err(error)) = (job, result) {
+                writer.stored().lose(&object.hash, error);
+                self.queue.forget([&object.hash]);
             }
         }
         results
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Box<dyn WriteGroup>> {
+        // After a panic the queue is closed and empty: nothing more is written.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Turns {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Turns").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// Whatever way the writing ends, nobody waits for it any more.
+struct End<'turns>(&'turns Turns);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.queue.abandon();
+        self.0.progress.end();
     }
 }
 

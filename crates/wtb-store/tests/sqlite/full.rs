@@ -6,7 +6,9 @@ use std::env;
 use std::process::Command;
 
 use wtb_model::Value;
-use wtb_store::conformance::sample::{Batch, execution, note, session_id, start, succeed, unit};
+use wtb_store::conformance::sample::{
+    Batch, execution, noise, note, session_id, start, succeed, unit,
+};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
 use wtb_store::{Change, JournalFilter, Store, StoreError, UnitOfWork};
 
@@ -21,7 +23,7 @@ fn small_store(file: &File) -> SqliteStore {
 
 /// An object of the size, unlike every other one.
 fn object(number: u8, size: usize) -> Value {
-    Value::new("bytes", (0..size).map(|i| i.to_le_bytes()[0] ^ number).collect::<Vec<_>>())
+    Value::new("bytes", noise(number.into(), size))
 }
 
 /// Stores objects until there is no room for more, and returns the error that said so.

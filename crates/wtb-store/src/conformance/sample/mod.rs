@@ -93,6 +93,13 @@ pub fn value(text: &str) -> StoredValue {
     StoredValue::Inline { kind: "json".to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
+/// Bytes without a pattern, which no compression makes smaller; the same for the same seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
 /// A queued execution of no batch.
 pub fn execution(number: u64) -> ExecutionRecord {
     ExecutionRecord {

@@ -171,9 +171,63 @@ CREATE INDEX journal_execution ON journal (execution) WHERE execution IS NOT NUL
 CREATE INDEX journal_kind ON journal (kind);
 CREATE INDEX journal_at ON journal (at);
 
--- A rowid table: data of any size would spoil a tree that is ordered by random hashes.
+-- Data of any size would spoil a tree that is ordered by random hashes: hence a key of their own.
+-- `encoding` says what `data` is (`object.rs`): the bytes, compressed bytes, or a list of pieces of
+-- other objects. `touched_at` is when, in seconds, somebody relied on the object being there before
+-- anything named it; 0 when what named it came with it.
 CREATE TABLE objects (
-    hash BLOB PRIMARY KEY NOT NULL,
-    size INTEGER NOT NULL,
-    data BLOB NOT NULL
+    key        INTEGER PRIMARY KEY,
+    hash       BLOB NOT NULL UNIQUE,
+    encoding   INTEGER NOT NULL,
+    size       INTEGER NOT NULL,
+    touched_at INTEGER NOT NULL,
+    data       BLOB NOT NULL
 ) STRICT;
+
+-- A LangGraph thread in one of its namespaces ('' or that of a subgraph).
+CREATE TABLE lineages (
+    key       INTEGER PRIMARY KEY,
+    thread    TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    UNIQUE (thread, namespace)
+) STRICT;
+
+-- Ids are what LangGraph made; the order of insertion is that of `sequence`. `body` is a stored
+-- value, `channels` are names, versions and stored values (`codec.rs`).
+CREATE TABLE checkpoints (
+    sequence INTEGER PRIMARY KEY,
+    lineage  INTEGER NOT NULL REFERENCES lineages (key),
+    id       TEXT NOT NULL,
+    parent   TEXT,
+    run      TEXT,
+    metadata TEXT NOT NULL,
+    body     BLOB NOT NULL,
+    channels BLOB NOT NULL,
+    UNIQUE (lineage, id)
+) STRICT;
+
+CREATE INDEX checkpoints_run ON checkpoints (run) WHERE run IS NOT NULL;
+
+-- Writes may come before their checkpoint, so that is no foreign key. A rowid table: to look into
+-- the tree of another kind costs reading whole values.
+CREATE TABLE writes (
+    key        INTEGER PRIMARY KEY,
+    lineage    INTEGER NOT NULL REFERENCES lineages (key),
+    checkpoint TEXT NOT NULL,
+    task       TEXT NOT NULL,
+    position   INTEGER NOT NULL,
+    path       TEXT NOT NULL,
+    channel    TEXT NOT NULL,
+    value      BLOB NOT NULL,
+    UNIQUE (lineage, checkpoint, task, position)
+) STRICT;
+
+-- How often objects were collected: what a writer remembers of objects is good as long as this
+-- stays the same. `dropped` counts references that were removed since.
+CREATE TABLE collections (
+    only    INTEGER PRIMARY KEY CHECK (only = 1),
+    number  INTEGER NOT NULL,
+    dropped INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO collections VALUES (1, 0, 0);

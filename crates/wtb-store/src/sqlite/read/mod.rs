@@ -4,11 +4,13 @@
 //! while its caller looks at the rows, so the write-ahead log can always be tidied.
 
 mod batches;
+mod checkpoints;
 mod executions;
 mod find;
 mod journal;
 mod objects;
 
+pub(super) use self::checkpoints::{Row as CheckpointRow, Unread, outline};
 pub(super) use self::find::Findable;
 
 use std::path::PathBuf;
@@ -38,6 +40,8 @@ pub(super) struct Readers {
 struct Pool {
     idle: Vec<Query>,
     busy: usize,
+    /// How many wait for a connection: to wake nobody is a system call.
+    waiting: usize,
 }
 
 impl Readers {
@@ -61,7 +65,7 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let reader = self.reader()?;
         let query = reader.query.as_ref().ok_or(StoreError::Closed)?;
-        let _view = query.connection.unchecked_transaction().while_("beginning to read")?;
+        let _view = View::begin(&query.connection).while_("beginning to read")?;
         queries(query)
     }
 
@@ -74,7 +78,9 @@ impl Readers {
     fn reader(&self) -> Result<Reader<'_>, StoreError> {
         let mut pool = self.lock();
         while pool.idle.is_empty() && pool.busy >= self.options.readers.max(1) {
+            pool.waiting += 1;
             pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+            pool.waiting -= 1;
         }
         pool.busy += 1;
         let mut reader = Reader { readers: self, query: pool.idle.pop() };
@@ -91,6 +97,26 @@ impl Readers {
     }
 }
 
+/// A transaction that reads, by statements that are prepared once.
+struct View<'query>(&'query Connection);
+
+impl<'query> View<'query> {
+    fn begin(connection: &'query Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        // A view that has read has nothing to lose: it ends either way.
+        let ended = self.0.prepare_cached("COMMIT").and_then(|mut end| end.execute([]));
+        if ended.is_err() && !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+}
+
 /// A connection on loan: it goes back however its user ends.
 struct Reader<'pool> {
     readers: &'pool Readers,
@@ -102,8 +128,11 @@ impl Drop for Reader<'_> {
         let mut pool = self.readers.lock();
         pool.busy -= 1;
         pool.idle.extend(self.query.take());
+        let somebody_waits = pool.waiting > 0;
         drop(pool);
-        self.readers.returned.notify_one();
+        if somebody_waits {
+            self.readers.returned.notify_one();
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::sqlite::errors::While;
 use crate::{AttemptStart, Change, StoreError};
 
 /// An execution as those who change it need to know it.
-struct Live {
+pub(super) struct Live {
     key: i64,
     batch: Option<i64>,
     /// Who owns its batch; nobody, if it has none.
@@ -23,6 +23,11 @@ struct Live {
 }
 
 impl Live {
+    /// Whether it has this status under this token.
+    pub(super) fn is_under(&self, status: ExecutionStatus, token: u64) -> bool {
+        self.status == status && self.token == token
+    }
+
     /// Checks a step that is taken without an attempt: only the attempt itself, under its lease,
     /// moves an execution that is running.
     fn check_idle(
@@ -238,7 +243,7 @@ impl Transaction<'_> {
             .while_("reading an attempt")
     }
 
-    fn live(&self, execution: &ExecutionId) -> Result<Live, StoreError> {
+    pub(super) fn live(&self, execution: &ExecutionId) -> Result<Live, StoreError> {
         // Not a join: of one whose plan may depend on a parameter SQLite makes a new plan each time.
         let sql = "SELECT key, batch, \
                    (SELECT CASE WHEN s.ended_at IS NULL THEN b.session END FROM batches b \

@@ -6,6 +6,7 @@
 //! its units again, each in a savepoint: a savepoint around every unit costs a fifth of the time.
 
 mod batches;
+mod checkpoints;
 mod counts;
 mod details;
 mod executions;
@@ -19,8 +20,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use self::counts::CountChanges;
 use super::errors::{While, concerns_the_database};
-use crate::writer::{Hash, Stored};
-use crate::{Change, Receipt, StoreError, UnitOfWork};
+use crate::writer::Stored;
+use crate::{Change, Hash, Receipt, StoreError, UnitOfWork};
+
+pub(super) use self::objects::Named;
 
 /// How units are kept apart within a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub(super) struct Transaction<'writer> {
     has_written: Cell<bool>,
     /// Objects that are certainly in the database, this transaction's own among them.
     stored: &'writer mut Stored,
+    /// Objects that the unit under way has written.
+    written_by_unit: Vec<Hash>,
     /// Objects that units named but that are not there.
     missing: Vec<Hash>,
     counts: CountChanges,
@@ -73,6 +78,7 @@ impl<'writer> Transaction<'writer> {
             isolation,
             has_written: Cell::new(false),
             stored,
+            written_by_unit: Vec::new(),
             missing: Vec::new(),
             counts: CountChanges::default(),
             sequence,
@@ -87,6 +93,7 @@ impl<'writer> Transaction<'writer> {
         let sequence = self.sequence;
         self.in_savepoints("SAVEPOINT unit")?;
         self.has_written.set(false);
+        self.written_by_unit.clear();
         match self.apply(unit) {
             Ok(()) => {
                 self.in_savepoints("RELEASE unit")?;
@@ -103,6 +110,7 @@ impl<'writer> Transaction<'writer> {
                 self.in_savepoints("ROLLBACK TO unit")?;
                 self.in_savepoints("RELEASE unit")?;
                 self.counts.drop_unit();
+                self.stored.forget(&self.written_by_unit);
                 self.sequence = sequence;
                 Ok(Err(refusal))
             }
@@ -150,6 +158,16 @@ impl<'writer> Transaction<'writer> {
             Change::RequeueExecution { execution } => self.requeue_execution(execution),
             Change::PutScores { execution, scores } => self.put_scores(execution, scores),
             Change::SetBatchSpec { batch, spec } => self.set_batch_spec(batch, spec),
+            Change::PutCheckpoint { checkpoint, lease } => {
+                self.put_checkpoint(checkpoint, lease.as_ref())
+            }
+            Change::PutWrites { writes, lease } => self.put_writes(writes, lease.as_ref()),
+            Change::DeleteThread { thread } => self.delete_thread(thread),
+            Change::DeleteRun { run } => self.delete_run(run),
+            Change::CopyThread { source, target, up_to } => {
+                self.copy_thread(source, target, up_to.as_deref())
+            }
+            Change::PruneThread { thread } => self.prune_thread(thread),
         }
     }
 

@@ -1,29 +1,81 @@
-//! Objects: written ahead of the units that name them, and checked to be there when they do.
+//! Objects: written with or ahead of the units that name them, and checked to be there when they do.
 
 use rusqlite::{OptionalExtension as _, params};
 use wtb_model::StoredValue;
 
 use super::Transaction;
 use crate::StoreError;
+use crate::codec::encode_pieces;
+use crate::object::{Content, Encoding, Hash, NewObject, Piece};
 use crate::sqlite::errors::While;
-use crate::writer::Hash;
+
+/// When a unit that names an object comes with it, and when it comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sqlite) enum Named {
+    /// In the same transaction: from then on the object may be collected once nothing names it.
+    Now,
+    /// Later: the object is not to be collected for a while.
+    Soon {
+        /// Seconds since 1970.
+        now: i64,
+    },
+}
 
 impl Transaction<'_> {
-    /// Writes an object unless it is there already.
+    /// Writes an object unless it is there already, and returns its key.
     pub(in crate::sqlite) fn write_object(
         &mut self,
-        hash: Hash,
-        bytes: &[u8],
-    ) -> Result<(), StoreError> {
-        if !self.stored.contains(&hash) {
-            self.change(
-                "INSERT OR IGNORE INTO objects (hash, size, data) VALUES (?1, ?2, ?3)",
-                params![hash, bytes.len() as u64, bytes],
-                "writing an object",
-            )?;
-            self.stored.insert(hash);
+        object: &NewObject,
+        named: Named,
+    ) -> Result<i64, StoreError> {
+        if let Some(key) = self.stored.get(&object.hash) {
+            return Ok(key);
         }
-        Ok(())
+        let key = match (self.find_object(object.hash)?, named) {
+            (Some(key), Named::Now) => key,
+            (Some(key), Named::Soon { now }) => {
+                let sql = "UPDATE objects SET touched_at = ?2 WHERE key = ?1";
+                self.change(sql, params![key, now], "touching an object")?;
+                key
+            }
+            (None, _) => self.insert_object(object, named)?,
+        };
+        self.remember(object.hash, key);
+        Ok(key)
+    }
+
+    fn insert_object(&mut self, object: &NewObject, named: Named) -> Result<i64, StoreError> {
+        let encoded;
+        let (encoding, data) = match &object.content {
+            Content::Whole(whole) => (whole.encoding, whole.data.as_slice()),
+            Content::Rope { pieces, segment } => {
+                if let Some(segment) = segment {
+                    self.write_object(segment, named)?;
+                }
+                encoded = self.encode_rope(pieces)?;
+                (Encoding::Rope, encoded.as_slice())
+            }
+        };
+        let touched_at = match named {
+            Named::Now => 0,
+            Named::Soon { now } => now,
+        };
+        self.change(
+            "INSERT INTO objects (hash, encoding, size, touched_at, data) \
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![object.hash, encoding as u8, object.size, touched_at, data],
+            "writing an object",
+        )?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    fn encode_rope(&mut self, pieces: &[Piece]) -> Result<Vec<u8>, StoreError> {
+        let mut keyed = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let key = self.object_key(piece.object)?;
+            keyed.push((key, piece.offset as u64, piece.length as u64));
+        }
+        Ok(encode_pieces(&keyed))
     }
 
     /// Refuses values whose objects are not there: they were never put, or were lost when the
@@ -34,26 +86,34 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         for value in values.into_iter().flatten() {
             if let StoredValue::Object { hash, .. } = value {
-                self.check_object(*hash)?;
+                self.object_key(*hash)?;
             }
         }
         Ok(())
     }
 
-    fn check_object(&mut self, hash: Hash) -> Result<(), StoreError> {
-        if self.stored.contains(&hash) {
-            return Ok(());
+    /// Returns the key of an object that has to be there.
+    fn object_key(&mut self, hash: Hash) -> Result<i64, StoreError> {
+        if let Some(key) = self.stored.get(&hash) {
+            return Ok(key);
         }
-        let found = self
-            .connection
-            .prepare_cached("SELECT 1 FROM objects WHERE hash = ?1")
-            .and_then(|mut statement| statement.query_row([hash], |_| Ok(())).optional())
-            .while_("looking an object up")?;
-        if found.is_some() {
-            self.stored.insert(hash);
-            return Ok(());
+        if let Some(key) = self.find_object(hash)? {
+            self.stored.insert(hash, key);
+            return Ok(key);
         }
         self.missing.push(hash);
         Err(self.stored.absence_of(&hash))
+    }
+
+    fn find_object(&self, hash: Hash) -> Result<Option<i64>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT key FROM objects WHERE hash = ?1")
+            .and_then(|mut statement| statement.query_row([hash], |row| row.get(0)).optional())
+            .while_("looking an object up")
+    }
+
+    fn remember(&mut self, hash: Hash, key: i64) {
+        self.stored.insert(hash, key);
+        self.written_by_unit.push(hash);
     }
 }

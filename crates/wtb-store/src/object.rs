@@ -1,0 +1,239 @@
+//! Values at rest: inline when small, otherwise stored once under the hash of their content.
+//!
+//! An object is whole (its bytes, compressed where that pays), or a rope: pieces of other, whole
+//! objects. Ropes are how a value that grows costs little more than what was added to it; see
+//! [`crate::Recent`]. Either way its name is the BLAKE3 hash of all its bytes, and it is checked
+//! against it when it is read.
+
+use std::sync::Arc;
+
+use wtb_model::{StoredValue, Value};
+
+use crate::StoreError;
+
+/// Values up to this many bytes stay in the row that names them.
+pub const INLINE_BYTES_MAX: usize = 512;
+
+/// Values of checkpoints up to this many bytes stay in their rows as long as they are new: most are
+/// replaced in the next step. A value that a checkpoint takes from its parent becomes an object if
+/// it has more than [`INLINE_BYTES_MAX`].
+pub const NEW_INLINE_BYTES_MAX: usize = 2048;
+
+/// The level of zstd: the fastest that still codes entropy.
+const COMPRESSION_LEVEL: i32 = 1;
+
+/// Larger objects are not compressed: whoever puts one waits, and text compresses at about the speed
+/// of a disk. What makes values large over time is put in small pieces, which are.
+const COMPRESSED_BYTES_MAX: usize = 16 * 1024;
+
+/// BLAKE3 of an object's bytes.
+pub type Hash = [u8; 32];
+
+/// How the bytes of an object are kept. The numbers are on disk and never change their meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Encoding {
+    /// As they are.
+    Raw = 0,
+    /// Compressed by zstd.
+    Zstd = 1,
+    /// A list of pieces of other objects.
+    Rope = 2,
+}
+
+impl Encoding {
+    /// Returns the encoding of a number, if this program knows it.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Raw),
+            1 => Some(Self::Zstd),
+            2 => Some(Self::Rope),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes as they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// How.
+    pub encoding: Encoding,
+    /// The bytes on disk.
+    pub data: Arc<Vec<u8>>,
+}
+
+impl Encoded {
+    /// Encodes bytes: compressed if they are not too many and that saves an eighth or more.
+    pub fn new(bytes: &Arc<Vec<u8>>) -> Self {
+        if bytes.len() <= COMPRESSED_BYTES_MAX
+            && let Ok(data) = zstd::bulk::compress(bytes, COMPRESSION_LEVEL)
+            && data.len() < bytes.len() - bytes.len() / 8
+        {
+            return Self { encoding: Encoding::Zstd, data: Arc::new(data) };
+        }
+        Self { encoding: Encoding::Raw, data: Arc::clone(bytes) }
+    }
+}
+
+/// A part of a whole object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The whole object.
+    pub object: Hash,
+    /// Where the part begins.
+    pub offset: usize,
+    /// How long it is, in bytes.
+    pub length: usize,
+}
+
+/// What an object is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Its own bytes.
+    Whole(Encoded),
+    /// Pieces of whole objects, one of which may be new.
+    Rope {
+        /// The pieces, in order.
+        pieces: Vec<Piece>,
+        /// The object that holds what no earlier one has.
+        segment: Option<Box<NewObject>>,
+    },
+}
+
+/// An object on its way into a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewObject {
+    /// BLAKE3 of its bytes.
+    pub hash: Hash,
+    /// How many bytes it has.
+    pub size: u64,
+    /// What it is made of.
+    pub content: Content,
+}
+
+impl NewObject {
+    /// Makes a whole object.
+    pub fn whole(bytes: Vec<u8>) -> Self {
+        let hash = *blake3::hash(&bytes).as_bytes();
+        Self::whole_of_hash(hash, &Arc::new(bytes))
+    }
+
+    /// Makes a whole object of bytes whose hash is known.
+    pub(crate) fn whole_of_hash(hash: Hash, bytes: &Arc<Vec<u8>>) -> Self {
+        Self { hash, size: bytes.len() as u64, content: Content::Whole(Encoded::new(bytes)) }
+    }
+
+    /// Returns how many bytes it takes while it waits to be written.
+    pub fn weight(&self) -> usize {
+        match &self.content {
+            Content::Whole(encoded) => encoded.data.len(),
+            Content::Rope { pieces, segment } => {
+                size_of_val(pieces.as_slice()) + segment.as_ref().map_or(0, |new| new.weight())
+            }
+        }
+    }
+}
+
+/// A value on its way into a store, with the object that holds its bytes if it is large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewValue {
+    /// What the row that names the value keeps.
+    pub stored: StoredValue,
+    /// The object that has to be there then.
+    pub object: Option<NewObject>,
+}
+
+impl NewValue {
+    /// Prepares a value for storing on its own: one of up to so many bytes in the row that names it.
+    pub fn new(value: Value, inline_bytes_max: usize) -> Self {
+        let Value { kind, bytes } = value;
+        if bytes.len() > inline_bytes_max {
+            return Self::of_object(kind, NewObject::whole(bytes));
+        }
+        Self { stored: StoredValue::Inline { kind, bytes }, object: None }
+    }
+
+    /// Names an object's value.
+    pub fn of_object(kind: String, object: NewObject) -> Self {
+        let stored = StoredValue::Object { kind, hash: object.hash, size: object.size };
+        Self { stored, object: Some(object) }
+    }
+}
+
+/// Content-addressed bytes: the same bytes are stored once, and checked when they are read.
+pub trait Objects: Send + Sync {
+    /// Stores an object, unless it is stored already.
+    fn put(&self, object: NewObject) -> Result<(), StoreError>;
+
+    /// Returns the bytes of an object, after checking that they still have their hash.
+    fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError>;
+}
+
+/// Takes a value for storing, and stores its bytes among the objects if it is large.
+pub fn store_value(objects: &dyn Objects, value: Value) -> Result<StoredValue, StoreError> {
+    let NewValue { stored, object } = NewValue::new(value, INLINE_BYTES_MAX);
+    object.map_or(Ok(()), |object| objects.put(object))?;
+    Ok(stored)
+}
+
+/// Returns an object's bytes as [`Encoded`] kept them; `size` is how many there have to be.
+///
+/// # Errors
+///
+/// What is wrong with them, in words.
+pub fn decoded(encoding: Encoding, data: Vec<u8>, size: u64) -> Result<Vec<u8>, String> {
+    let size = usize::try_from(size).map_err(|_| "it is too large for this machine".to_owned())?;
+    match encoding {
+        Encoding::Raw => Ok(data),
+        Encoding::Zstd => zstd::bulk::decompress(&data, size).map_err(|error| error.to_string()),
+        Encoding::Rope => Err("a rope was found in a rope".to_owned()),
+    }
+}
+
+/// Checks an object's bytes against its name.
+pub fn checked(hash: Hash, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    let found = blake3::hash(&bytes);
+    if found.as_bytes() == &hash {
+        return Ok(bytes);
+    }
+    Err(corrupt(hash, &format!("its bytes hash to {}", found.to_hex())))
+}
+
+/// Says that an object's bytes are not what was stored.
+pub(crate) fn corrupt(hash: Hash, reason: &str) -> StoreError {
+    StoreError::Corrupt { hash: hex(hash), reason: reason.to_owned() }
+}
+
+/// Returns a hash as text.
+pub fn hex(hash: Hash) -> String {
+    blake3::Hash::from_bytes(hash).to_hex().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_survive_their_encoding(bytes: Vec<u8>, repeats in 1_usize..50) {
+            let bytes = Arc::new(bytes.repeat(repeats));
+            let Encoded { encoding, data } = Encoded::new(&bytes);
+            prop_assert!(data.len() <= bytes.len());
+            let read = decoded(encoding, data.to_vec(), bytes.len() as u64);
+            prop_assert_eq!(read, Ok(bytes.to_vec()));
+        }
+
+        #[test]
+        fn damaged_bytes_are_never_returned(bytes in prop::collection::vec(any::<u8>(), 1..2000), at: usize) {
+            let NewObject { hash, size, content } = NewObject::whole(bytes.repeat(3));
+            let Content::Whole(Encoded { encoding, data }) = content else { unreachable!() };
+            let mut data = data.to_vec();
+            let at = at % data.len();
+            data[at] ^= 1;
+            let read = decoded(encoding, data, size).map(|found| checked(hash, found));
+            prop_assert!(!matches!(read, Ok(Ok(_))));
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The values that were last written or read, so that what comes next is stored as a difference.
+//!
+//! One value is remembered for each slot (a channel of a lineage): its bytes, and what objects they
+//! are pieces of. It is a memory and no more: when it is lost, the next value is stored whole.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use wtb_model::{StoredValue, Value};
+
+use crate::object::{Content, Hash, NEW_INLINE_BYTES_MAX, NewObject, NewValue, Piece};
+use crate::rope::{Difference, Run, boundaries, difference};
+
+/// Smaller values are stored whole: a rope would hardly be smaller.
+pub const ROPE_BYTES_MIN: usize = 4096;
+/// How many bytes of values one generation holds; two are kept.
+pub const RECENT_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// A rope has at most one piece for so many bytes, so that it stays quick to read.
+const BYTES_PER_PIECE_MIN: usize = 256;
+
+/// What values that follow each other have in common: a channel of a thread's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// The thread.
+    pub thread: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The channel.
+    pub channel: String,
+}
+
+#[derive(Debug)]
+struct Known {
+    hash: Hash,
+    bytes: Arc<Vec<u8>>,
+    pieces: Vec<Piece>,
+    boundaries: OnceLock<Vec<usize>>,
+}
+
+/// The memory. All methods may be called from any thread.
+#[derive(Debug, Default)]
+pub struct Recent {
+    state: Mutex<Generations>,
+}
+
+/// When the young generation is full it becomes the old one; what is asked for becomes young.
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<Slot, Arc<Known>>,
+    old: HashMap<Slot, Arc<Known>>,
+    young_bytes: usize,
+}
+
+impl Recent {
+    /// Prepares a value for storing after the last one of its slot, and remembers it.
+    pub fn pack(&self, slot: &Slot, value: Value) -> NewValue {
+        if value.bytes.len() < ROPE_BYTES_MIN {
+            return NewValue::new(value, NEW_INLINE_BYTES_MAX);
+        }
+        let Value { kind, bytes } = value;
+        let bytes = Arc::new(bytes);
+        let hash = *blake3::hash(&bytes).as_bytes();
+        // Not under the lock: to compare takes time.
+        let before = self.lock().take(slot);
+        let (known, object) = match before {
+            Some(before) if before.hash == hash => {
+                self.lock().insert(slot.clone(), before);
+                let size = bytes.len() as u64;
+                return NewValue { stored: StoredValue::Object { kind, hash, size }, object: None };
+            }
+            Some(before) => followed(&before, hash, bytes),
+            None => begun(hash, bytes, OnceLock::new()),
+        };
+        self.lock().insert(slot.clone(), Arc::new(known));
+        NewValue::of_object(kind, object)
+    }
+
+    /// Remembers a value that was read, with the pieces that it was read from.
+    pub fn remember(&self, slot: Slot, hash: Hash, bytes: Arc<Vec<u8>>, pieces: Vec<Piece>) {
+        if bytes.len() >= ROPE_BYTES_MIN {
+            let known = Known { hash, bytes, pieces, boundaries: OnceLock::new() };
+            self.lock().insert(slot, Arc::new(known));
+        }
+    }
+
+    /// Returns the bytes of an object if they are the last ones of the slot.
+    pub fn bytes(&self, slot: &Slot, hash: Hash) -> Option<Arc<Vec<u8>>> {
+        let mut state = self.lock();
+        let known = state.take(slot)?;
+        let bytes = (known.hash == hash).then(|| Arc::clone(&known.bytes));
+        state.insert(slot.clone(), known);
+        bytes
+    }
+
+    /// Forgets everything: what was remembered turned out not to be stored.
+    pub fn clear(&self) {
+        *self.lock() = Generations::default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Generations> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Generations {
+    fn take(&mut self, slot: &Slot) -> Option<Arc<Known>> {
+        if let Some(known) = self.young.remove(slot) {
+            self.young_bytes -= known.bytes.len();
+            return Some(known);
+        }
+        self.old.remove(slot)
+    }
+
+    fn insert(&mut self, slot: Slot, known: Arc<Known>) {
+        if self.young_bytes + known.bytes.len() > RECENT_BYTES_MAX {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        self.young_bytes += known.bytes.len();
+        self.old.remove(&slot);
+        if let Some(replaced) = self.young.insert(slot, known) {
+            self.young_bytes -= replaced.bytes.len();
+        }
+    }
+}
+
+/// The first value of a slot, or one that is unlike the last: whole.
+fn begun(hash: Hash, bytes: Arc<Vec<u8>>, boundaries: OnceLock<Vec<usize>>) -> (Known, NewObject) {
+    let pieces = vec![Piece { object: hash, offset: 0, length: bytes.len() }];
+    let object = NewObject::whole_of_hash(hash, &bytes);
+    (Known { hash, bytes, pieces, boundaries }, object)
+}
+
+/// A value after another one: a rope, if enough of it is the same and not in too many pieces.
+fn followed(before: &Known, hash: Hash, bytes: Arc<Vec<u8>>) -> (Known, NewObject) {
+    let known = before.boundaries.get_or_init(|| boundaries(&before.bytes));
+    let Difference { runs, boundaries } = difference(&before.bytes, known, &bytes);
+    let literal: usize = runs.iter().map(|run| new_bytes(run, &bytes).len()).sum();
+    if literal > bytes.len() / 4 * 3 {
+        return begun(hash, bytes, boundaries.into());
+    }
+    let literal = runs.iter().fold(Vec::with_capacity(literal), |mut literal, run| {
+        literal.extend_from_slice(new_bytes(run, &bytes));
+        literal
+    });
+    let segment = (!literal.is_empty()).then(|| Box::new(NewObject::whole(literal)));
+    let pieces = pieces(before, segment.as_deref(), &runs);
+    if pieces.len() > bytes.len() / BYTES_PER_PIECE_MIN {
+        return begun(hash, bytes, boundaries.into());
+    }
+    let size = bytes.len() as u64;
+    let content = Content::Rope { pieces: pieces.clone(), segment };
+    let known = Known { hash, bytes, pieces, boundaries: boundaries.into() };
+    (known, NewObject { hash, size, content })
+}
+
+fn new_bytes<'bytes>(run: &Run, bytes: &'bytes [u8]) -> &'bytes [u8] {
+    match run {
+        Run::New(range) => &bytes[range.clone()],
+        Run::Copy(_) => &[],
+    }
+}
+
+/// The pieces that runs stand for: parts of the old value's pieces, and of the new segment.
+fn pieces(before: &Known, segment: Option<&NewObject>, runs: &[Run]) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::with_capacity(before.pieces.len() + runs.len());
+    let mut written = 0;
+    for run in runs {
+        match run {
+            Run::New(range) => {
+                let object = segment.map_or([0; 32], |segment| segment.hash);
+                add(&mut pieces, Piece { object, offset: written, length: range.len() });
+                written += range.len();
+            }
+            Run::Copy(range) => {
+                let mut begin = 0;
+                for piece in &before.pieces {
+                    let end = begin + piece.length;
+                    let (from, to) = (range.start.max(begin), range.end.min(end));
+                    if from < to {
+                        let offset = piece.offset + (from - begin);
+                        add(&mut pieces, Piece { object: piece.object, offset, length: to - from });
+                    }
+                    begin = end;
+                }
+            }
+        }
+    }
+    pieces
+}
+
+/// Adds a piece, or lengthens the last one when it goes on where that ends.
+fn add(pieces: &mut Vec<Piece>, piece: Piece) {
+    if let Some(last) = pieces.last_mut()
+        && last.object == piece.object
+        && last.offset + last.length == piece.offset
+    {
+        last.length += piece.length;
+        return;
+    }
+    pieces.push(piece);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::conformance::sample::noise;
+    use crate::object::{checked, decoded};
+
+    /// Objects in memory, as a store would keep them.
+    #[derive(Default)]
+    struct Shelf {
+        whole: HashMap<Hash, Vec<u8>>,
+        ropes: HashMap<Hash, Vec<Piece>>,
+        bytes: usize,
+    }
+
+    impl Shelf {
+        fn put(&mut self, object: NewObject) {
+            match object.content {
+                Content::Whole(encoded) => {
+                    self.bytes += encoded.data.len();
+                    let bytes =
+                        decoded(encoded.encoding, encoded.data.to_vec(), object.size).unwrap();
+                    self.whole.insert(object.hash, bytes);
+                }
+                Content::Rope { pieces, segment } => {
+                    if let Some(segment) = segment {
+                        self.put(*segment);
+                    }
+                    self.ropes.insert(object.hash, pieces);
+                }
+            }
+        }
+
+        fn get(&self, hash: Hash) -> Vec<u8> {
+            let part = |piece: &Piece| {
+                self.whole[&piece.object][piece.offset..piece.offset + piece.length].to_vec()
+            };
+            let bytes = match self.ropes.get(&hash) {
+                Some(pieces) => pieces.iter().flat_map(part).collect(),
+                None => self.whole[&hash].clone(),
+            };
+            checked(hash, bytes).unwrap()
+        }
+    }
+
+    fn slot() -> Slot {
+        Slot { thread: "t".into(), namespace: String::new(), channel: "messages".into() }
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_can_be_read_again(
+            edits in prop::collection::vec((0_usize..60_000, 0_usize..9_000, 0_usize..9_000), 1..12),
+            seed: u64,
+        ) {
+            let (recent, mut shelf) = (Recent::default(), Shelf::default());
+            let mut value = noise(seed, 30_000);
+            for (number, (at, removed, added)) in edits.into_iter().enumerate() {
+                let at = at % (value.len() + 1);
+                let end = (at + removed).min(value.len());
+                value.splice(at..end, noise(seed ^ (number as u64 + 1), added));
+                let packed = recent.pack(&slot(), Value::new("msgpack", value.clone()));
+                packed.object.into_iter().for_each(|object| shelf.put(object));
+                match packed.stored {
+                    StoredValue::Inline { bytes, .. } => prop_assert_eq!(&bytes, &value),
+                    StoredValue::Object { hash, .. } => prop_assert_eq!(&shelf.get(hash), &value),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_that_grows_costs_about_what_is_added() {
+        let (recent, mut shelf) = (Recent::default(), Shelf::default());
+        let mut items = Vec::new();
+        for step in 0_u8..100 {
+            items.extend(noise(u64::from(step), 1_000));
+            let bytes = [&[0xdc, 0, step], items.as_slice()].concat();
+            let packed = recent.pack(&slot(), Value::new("msgpack", bytes));
+            packed.object.into_iter().for_each(|object| shelf.put(object));
+        }
+        assert!(shelf.bytes < 125_000, "{} bytes for 100,000", shelf.bytes);
+    }
+
+    #[test]
+    fn the_same_value_again_is_no_new_object() {
+        let recent = Recent::default();
+        let value = Value::new("msgpack", noise(1, 10_000));
+        assert!(recent.pack(&slot(), value.clone()).object.is_some());
+        assert!(recent.pack(&slot(), value).object.is_none());
+    }
+}

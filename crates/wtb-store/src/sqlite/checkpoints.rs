@@ -1,0 +1,142 @@
+//! Checkpoints of the embedded store: rows from the readers, values from what is remembered or read.
+
+use std::sync::Arc;
+
+use wtb_model::{StoredValue, Value};
+
+use super::collect::collect;
+use super::connection::open_collector;
+use super::read::{CheckpointRow, Query, Unread};
+use super::store::SqliteStore;
+use crate::checkpoint::{
+    ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
+    Checkpoints, Collected, PendingWrite,
+};
+use crate::object::{NewValue, hex};
+use crate::recent::Slot;
+use crate::{Hash, StoreError};
+
+impl Checkpoints for SqliteStore {
+    fn pack(&self, slot: &Slot, value: Value) -> NewValue {
+        self.recent.pack(slot, value)
+    }
+
+    fn forget_packed(&self) {
+        self.recent.clear();
+    }
+
+    fn checkpoint(
+        &self,
+        thread: &str,
+        namespace: &str,
+        id: Option<&str>,
+    ) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.writing.settle();
+        self.readers.read(|query| {
+            let found = query.checkpoint(thread, namespace, id)?;
+            found.map(|row| self.record(query, row)).transpose()
+        })
+    }
+
+    fn checkpoints(
+        &self,
+        filter: &CheckpointFilter,
+        limit: u64,
+    ) -> Result<Vec<CheckpointRecord>, StoreError> {
+        self.writing.settle();
+        self.readers.read(|query| {
+            let found = query.checkpoints(filter, limit)?;
+            found.into_iter().map(|row| self.record(query, row)).collect()
+        })
+    }
+
+    fn outline(&self, thread: &str) -> Result<Vec<CheckpointOutline>, StoreError> {
+        self.writing.settle();
+        self.readers.read(|query| query.outline(thread))
+    }
+
+    fn channel_history(
+        &self,
+        name: &CheckpointName,
+        channels: &[String],
+    ) -> Result<Vec<ChannelHistory>, StoreError> {
+        self.writing.settle();
+        self.readers
+            .read(|query| query.channel_history(name, channels, &|stored| value(query, stored)))
+    }
+
+    fn collect(&self) -> Result<Collected, StoreError> {
+        self.writing.settle();
+        let collected =
+            open_collector(&self.address).and_then(|mut connection| collect(&mut connection));
+        collected.map_err(|error| error.at_store(&self.address.url))
+    }
+
+    fn collect_if_due(&self) -> Result<(), StoreError> {
+        if self.readers.read(Query::is_collection_due)? {
+            self.collect()?;
+        }
+        Ok(())
+    }
+}
+
+impl SqliteStore {
+    /// Reads the values of a checkpoint.
+    fn record(&self, query: &Query, row: CheckpointRow) -> Result<CheckpointRecord, StoreError> {
+        let CheckpointOutline { name, sequence, parent, metadata, channels } = row.outline;
+        let mut slot = Slot {
+            thread: name.thread.clone(),
+            namespace: name.namespace.clone(),
+            channel: String::new(),
+        };
+        let mut values = Vec::with_capacity(channels.len());
+        for (channel, stored) in channels {
+            slot.channel.clone_from(&channel);
+            values.push((channel, self.value_of_slot(query, &slot, &stored)?));
+        }
+        let pending = |write: Unread| {
+            let value = value(query, &write.value)?;
+            Ok(PendingWrite { task: write.task, channel: write.channel, value })
+        };
+        let writes: Result<Vec<_>, StoreError> = row.writes.into_iter().map(pending).collect();
+        let body = value(query, &row.body)?;
+        Ok(CheckpointRecord {
+            name,
+            sequence,
+            parent,
+            metadata,
+            body,
+            channels: values,
+            writes: writes?,
+        })
+    }
+
+    fn value_of_slot(
+        &self,
+        query: &Query,
+        slot: &Slot,
+        stored: &StoredValue,
+    ) -> Result<Value, StoreError> {
+        let StoredValue::Object { kind, hash, .. } = stored else { return value(query, stored) };
+        if let Some(bytes) = self.recent.bytes(slot, *hash) {
+            return Ok(Value::new(kind, bytes.as_slice()));
+        }
+        let (bytes, pieces) = query.object_in_pieces(*hash)?.ok_or_else(|| missing(*hash))?;
+        let bytes = Arc::new(bytes);
+        self.recent.remember(slot.clone(), *hash, Arc::clone(&bytes), pieces);
+        Ok(Value::new(kind, bytes.as_slice()))
+    }
+}
+
+fn value(query: &Query, stored: &StoredValue) -> Result<Value, StoreError> {
+    match stored {
+        StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.as_slice())),
+        StoredValue::Object { kind, hash, .. } => {
+            Ok(Value::new(kind, query.object(*hash)?.ok_or_else(|| missing(*hash))?))
+        }
+    }
+}
+
+fn missing(hash: Hash) -> StoreError {
+    StoreError::NotFound { what: "object", id: hex(hash) }
+}

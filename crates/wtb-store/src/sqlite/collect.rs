@@ -1,0 +1,159 @@
+//! Collection: objects that nothing names any more are removed.
+//!
+//! Mark and sweep, in one transaction on a connection of its own, so that no writer, of this program
+//! or another, can name an object in between. What names objects is scanned without the objects
+//! themselves. Two memories of writers have to be right afterwards:
+//!
+//! - a writer remembers the keys of objects that it knows to be there. It forgets them when it sees,
+//!   at the begin of a transaction, that `collections.number` has changed;
+//! - an object may be put ahead of the unit that names it. It is *touched* then, and not collected
+//!   for longer than anybody remembers having put it.
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+use wtb_model::StoredValue;
+
+use super::errors::While;
+use crate::codec::{decode_channels, decode_pieces, decode_value};
+use crate::object::{Encoding, Hash};
+use crate::writer::REMEMBERED_FOR;
+use crate::{Collected, StoreError};
+
+/// How long an object stays that was put ahead of what names it.
+const GRACE: Duration = Duration::from_secs(2 * REMEMBERED_FOR.as_secs());
+/// Objects are collected by themselves once a quarter as many references have been dropped.
+const OBJECTS_PER_DROPPED: i64 = 4;
+
+/// Columns that hold stored values.
+const VALUES: &[&str] = &[
+    "SELECT input FROM executions",
+    "SELECT output FROM executions",
+    "SELECT state FROM executions",
+    "SELECT interrupts FROM executions",
+    "SELECT input FROM cases",
+    "SELECT expected FROM cases",
+    "SELECT input FROM nodes",
+    "SELECT output FROM nodes",
+    "SELECT body FROM checkpoints",
+    "SELECT value FROM writes",
+];
+
+/// Whether so much has been dropped that collecting is worth its while.
+pub(super) fn is_due(connection: &Connection) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT dropped > 0 AND dropped * ?1 >= (SELECT COUNT(*) FROM objects) FROM collections";
+    connection
+        .query_row(sql, [OBJECTS_PER_DROPPED], |row| row.get(0))
+        .while_("asking whether to collect")
+}
+
+/// Removes the objects that nothing names.
+pub(super) fn collect(connection: &mut Connection) -> Result<Collected, StoreError> {
+    let doing = "collecting objects";
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .while_(doing)?;
+    let live = live_keys(&transaction)?;
+    let young = now().saturating_sub(i64::try_from(GRACE.as_secs()).unwrap_or(i64::MAX));
+    let dead = dead_keys(&transaction, &live, young)?;
+    let mut collected = Collected::default();
+    {
+        let mut delete = transaction.prepare("DELETE FROM objects WHERE key = ?1").while_(doing)?;
+        for (key, bytes) in dead {
+            delete.execute([key]).while_(doing)?;
+            collected.objects += 1;
+            collected.bytes += bytes;
+        }
+    }
+    let moved = i64::from(collected.objects > 0);
+    transaction
+        .execute("UPDATE collections SET number = number + ?1, dropped = 0", [moved])
+        .while_(doing)?;
+    transaction.commit().while_(doing)?;
+    Ok(collected)
+}
+
+fn live_keys(connection: &Connection) -> Result<HashSet<i64>, StoreError> {
+    let mut named: HashSet<Hash> = HashSet::new();
+    for sql in VALUES {
+        each_blob(connection, sql, |blob| {
+            note(&mut named, &decode_value(blob)?);
+            Ok(())
+        })?;
+    }
+    each_blob(connection, "SELECT channels FROM checkpoints", |blob| {
+        decode_channels(blob)?.iter().for_each(|(_, _, value)| note(&mut named, value));
+        Ok(())
+    })?;
+    let doing = "looking up what is named";
+    let mut live = HashSet::with_capacity(named.len());
+    let mut find = connection
+        .prepare("SELECT key, encoding, CASE encoding WHEN ?2 THEN data END FROM objects WHERE hash = ?1")
+        .while_(doing)?;
+    for hash in named {
+        let mut rows = find.query(params![hash, Encoding::Rope as u8]).while_(doing)?;
+        let Some(row) = rows.next().while_(doing)? else { continue };
+        live.insert(row.get(0).while_(doing)?);
+        let pieces: Option<Vec<u8>> = row.get(2).while_(doing)?;
+        let pieces = decode_pieces(&pieces.unwrap_or_default()).map_err(unreadable)?;
+        live.extend(pieces.into_iter().map(|(key, _, _)| key));
+    }
+    Ok(live)
+}
+
+fn note(named: &mut HashSet<Hash>, value: &StoredValue) {
+    if let StoredValue::Object { hash, .. } = value {
+        named.insert(*hash);
+    }
+}
+
+fn each_blob(
+    connection: &Connection,
+    sql: &str,
+    mut take: impl FnMut(&[u8]) -> Result<(), String>,
+) -> Result<(), StoreError> {
+    let doing = "looking for what names objects";
+    let mut statement = connection.prepare(sql).while_(doing)?;
+    let mut rows = statement.query([]).while_(doing)?;
+    while let Some(row) = rows.next().while_(doing)? {
+        let value = row.get_ref(0).while_(doing)?;
+        if let ValueRef::Blob(blob) = value {
+            take(blob).map_err(unreadable)?;
+        }
+    }
+    Ok(())
+}
+
+/// The keys and sizes of objects that are neither named nor touched lately.
+fn dead_keys(
+    connection: &Connection,
+    live: &HashSet<i64>,
+    young: i64,
+) -> Result<Vec<(i64, u64)>, StoreError> {
+    let doing = "looking for objects that nothing names";
+    let mut statement = connection
+        .prepare("SELECT key, length(data) FROM objects WHERE touched_at < ?1")
+        .while_(doing)?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let all = statement.query_map([young], read).while_(doing)?;
+    let mut dead = Vec::new();
+    for one in all {
+        let (key, bytes) = one.while_(doing)?;
+        if !live.contains(&key) {
+            dead.push((key, bytes));
+        }
+    }
+    Ok(dead)
+}
+
+fn unreadable(reason: String) -> StoreError {
+    StoreError::Unreadable { what: "what names objects".to_owned(), reason }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
