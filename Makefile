@@ -45,7 +45,7 @@ docs: build $(STAMP)/test  ## Write the generated references in docs/
 	$(BIN)/wtb reference > docs/cli.md
 	$(BIN)/python docs/generate_api.py
 
-bench: build  ## Run the benchmarks beside their rivals
+bench: build $(STAMP)/bench  ## Run the benchmarks beside their rivals
 	$(BIN)/python bench/run.py
 
 clean:  ## Remove what was built

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 import engine_overhead
 import list_latency
+import saver_graph
+import saver_size
+import saver_speed
 import scheduler
 import thread_runner
 from _harness import HERE, Figure, figures_table, machine, options
@@ -16,6 +19,9 @@ BENCHMARKS = {
     "thread_runner": thread_runner,
     "scheduler": scheduler,
     "list_latency": list_latency,
+    "saver_speed": saver_speed,
+    "saver_size": saver_size,
+    "saver_graph": saver_graph,
 }
 
 

@@ -5,7 +5,10 @@
 //! [`crate::Recent`]. Either way its name is the BLAKE3 hash of all its bytes, and it is checked
 //! against it when it is read.
 
+use std::cell::RefCell;
 use std::sync::Arc;
+
+use zstd::bulk::Compressor;
 
 use wtb_model::{StoredValue, Value};
 
@@ -66,13 +69,23 @@ impl Encoded {
     /// Encodes bytes: compressed if they are not too many and that saves an eighth or more.
     pub fn new(bytes: &Arc<Vec<u8>>) -> Self {
         if bytes.len() <= COMPRESSED_BYTES_MAX
-            && let Ok(data) = zstd::bulk::compress(bytes, COMPRESSION_LEVEL)
+            && let Some(data) = compressed(bytes)
             && data.len() < bytes.len() - bytes.len() / 8
         {
             return Self { encoding: Encoding::Zstd, data: Arc::new(data) };
         }
         Self { encoding: Encoding::Raw, data: Arc::clone(bytes) }
     }
+}
+
+thread_local! {
+    /// Each thread's own, since to make one takes longer than to compress some kilobytes.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> =
+        RefCell::new(Compressor::new(COMPRESSION_LEVEL).ok());
+}
+
+fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(bytes).ok())
 }
 
 /// A part of a whole object.
