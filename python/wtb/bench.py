@@ -35,8 +35,8 @@ class TestBench(BenchReader):
     batches and executions can still be read.
 
     Args:
-        store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` or `postgresql://` URL; by default
-            the directory `./.wtb`.
+        store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` or
+            `postgresql://` URL; by default the directory `./.wtb`.
 
     Example:
         >>> with TestBench(tmp_path) as bench:                                  # doctest: +SKIP

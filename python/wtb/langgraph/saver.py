@@ -1,4 +1,4 @@
-"""`WtbSaver`: LangGraph checkpoints in a store of ours, for the bench and for any LangGraph program.
+"""`WtbSaver`: LangGraph checkpoints in a store of ours, for any LangGraph program.
 
 The store knows checkpoints by their names and values by their content; what the values mean is left
 to the serializer. LangGraph's contract is `BaseCheckpointSaver`; what it leaves open is said here.
@@ -7,7 +7,10 @@ to the serializer. LangGraph's contract is `BaseCheckpointSaver`; what it leaves
 import asyncio
 import itertools
 import json
+import math
 import os
+import re
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +46,10 @@ T = TypeVar("T")
 PAGE_SIZE = 32
 """Checkpoints that `list` reads at once; nothing is locked between pages."""
 
+_UNSPEAKABLE = re.compile(r"\\u[dD][89a-fA-F]|\d{19}")
+"""What may be in JSON that Rust does not read as it was: surrogates (most are in pairs), and numbers
+of 19 digits and more."""
+
 ASYNC_WORKERS = 4
 """Threads that wait for the store on behalf of event loops, for each saver."""
 
@@ -52,15 +59,15 @@ class WtbSaver(BaseCheckpointSaver[str]):
 
     It may be shared by threads, event loops and (as several savers) by processes on one store. A
     `put` returns when the checkpoint is durable as far as the store's `synchronous` setting says;
-    `put_writes` returns before, and is durable with whatever is put next, or 10 ms later. Reading sees
-    both.
+    `put_writes` returns before, and is durable with whatever is put next, or 10 ms later. Reading
+    sees both.
 
     `list(filter=...)` has the meaning of Python's `metadata.get(key) == value`, on every store.
 
     Args:
         store: A directory (its `wtb.db` is the store), a file, or a URL.
-        serde: How values are serialised. By default strict: only types that LangGraph holds for safe
-            are rebuilt, others come back as their plain parts.
+        serde: How values are serialised. By default strict: only types that LangGraph holds for
+            safe are rebuilt, others come back as their plain parts.
         allowed_types: Further types to rebuild, with the default serializer: classes, or
             `("module", "name")`.
 
@@ -148,7 +155,8 @@ class WtbSaver(BaseCheckpointSaver[str]):
         Its second half is this process's own, from the system's entropy, and counts on: a program
         that seeds `random` changes nothing.
         """
-        number = 0 if current is None else int(str(current).partition(".")[0])
+        whole = current.partition(".")[0] if isinstance(current, str) else current or 0
+        number = int(whole)
         return f"{number + 1:010}.{_process.entropy}{next(_process.counter):x}"
 
     def put(
@@ -162,7 +170,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
         configurable = config["configurable"]
         thread, namespace = str(configurable["thread_id"]), configurable.get("checkpoint_ns", "")
         full = get_checkpoint_metadata(config, metadata)
-        parent = configurable.get("checkpoint_id")
+        parent = _checkpoint_id(config)
         body: dict[str, Any] = {**checkpoint}
         values = body.pop("channel_values")
         arguments = (
@@ -171,13 +179,13 @@ class WtbSaver(BaseCheckpointSaver[str]):
             checkpoint["id"],
             parent,
             _text_or_none(full.get("run_id")),
-            json.dumps(full),
+            _json(full),
             self.serde.dumps_typed(body),
         )
         new = values if parent is None else new_versions
-        if missing := self._checkpoints.put(*arguments, self._channels(checkpoint, new)):
-            new = {**new_versions, **dict.fromkeys(missing)}
-            self._checkpoints.put(*arguments, self._channels(checkpoint, new))
+        while missing := self._checkpoints.put(*arguments, self._channels(checkpoint, new)):
+            # Again when the parent was pruned in the meantime.
+            new = {**new, **dict.fromkeys(missing)}
         return {
             "configurable": {
                 "thread_id": thread,
@@ -193,7 +201,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Store what a task wrote; of writes in one place the first stays, special ones excepted."""
+        """Store what a task wrote; of writes in one place the first stays, but for special ones."""
         thread, namespace, checkpoint = _name(config)
         dump = self.serde.dumps_typed
         self._checkpoints.put_writes(
@@ -356,14 +364,14 @@ class WtbSaver(BaseCheckpointSaver[str]):
     ) -> "Callable[[tuple[str, int] | None, int], list[CheckpointRow]]":
         configurable = {} if config is None else config["configurable"]
         thread = configurable.get("thread_id")
-        wanted = None if not filter else json.dumps(filter)
+        wanted = None if not filter else _json(filter)
 
         def page(after: tuple[str, int] | None, size: int) -> "list[CheckpointRow]":
             return self._checkpoints.list(
                 None if thread is None else str(thread),
                 configurable.get("checkpoint_ns"),
-                None if config is None else get_checkpoint_id(config),
-                None if before is None else get_checkpoint_id(before),
+                None if config is None else _checkpoint_id(config),
+                None if before is None else _checkpoint_id(before),
                 wanted,
                 after,
                 size,
@@ -411,26 +419,39 @@ class _Executor:
     """Threads that wait for the store; made at the first need, bound to no event loop."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function on one of the threads."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(ASYNC_WORKERS, thread_name_prefix="wtb-saver")
-        future = self._threads.submit(call, *args, **kwargs)
+        if os.getpid() != self._process:
+            # Threads do not survive a fork, and the call will say that the store does not either.
+            return call(*args, **kwargs)
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(ASYNC_WORKERS, thread_name_prefix="wtb-saver")
+            future = self._threads.submit(call, *args, **kwargs)
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Let the threads end."""
-        if self._threads is not None:
-            self._threads.shutdown(wait=False)
-            self._threads = None
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            if self._threads is not None:
+                self._threads.shutdown(wait=False)
+                self._threads = None
 
 
 def _name(config: RunnableConfig) -> tuple[str, str, str | None]:
     configurable = config["configurable"]
     thread, namespace = str(configurable["thread_id"]), configurable.get("checkpoint_ns", "")
-    return thread, namespace, get_checkpoint_id(config)
+    return thread, namespace, _checkpoint_id(config)
+
+
+def _checkpoint_id(config: RunnableConfig) -> str | None:
+    return get_checkpoint_id(config) or None
 
 
 def _config(thread: str, namespace: str, checkpoint: str) -> RunnableConfig:
@@ -441,6 +462,34 @@ def _config(thread: str, namespace: str, checkpoint: str) -> RunnableConfig:
             "checkpoint_id": checkpoint,
         }
     }
+
+
+def _json(entries: Mapping[str, Any]) -> str:
+    """Return entries as JSON that every store can read again.
+
+    What JSON has no words for is told by text: infinite and undefined numbers, whole ones beyond 64
+    bits, and lone surrogates, which become "?" as they do in the serializer.
+    """
+    try:
+        text = json.dumps(entries, allow_nan=False)
+    except ValueError:
+        return json.dumps(_speakable(entries))
+    return json.dumps(_speakable(entries)) if _UNSPEAKABLE.search(text) else text
+
+
+def _speakable(value: Any) -> Any:
+    match value:
+        case dict():
+            return {_speakable(key): _speakable(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_speakable(one) for one in value]
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case float() if not math.isfinite(value):
+            return str(float(value))
+        case int() if not -(2**63) <= value < 2**64:
+            return str(int(value))
+    return value
 
 
 def _text_or_none(value: object) -> str | None:

@@ -42,7 +42,7 @@ impl ActiveBatch {
         };
         let info = &state.cells[cell.0 as usize];
         let stop = Arc::new(AtomicBool::new(false));
-        let started_ms = self.clock.elapsed_ms();
+        let started_ms = state.now_ms;
         let deadline_ms = deadline.map(|Millis(at)| at.saturating_sub(started_ms));
         slot.ready = Some(Task::new(info, attempt, token.0, deadline_ms, Arc::clone(&stop)));
         slot.waiting = false;

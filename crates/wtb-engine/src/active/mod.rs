@@ -186,6 +186,7 @@ impl ActiveBatch {
             return Err(EngineError::Invalid(text.to_owned()));
         }
         let now = Millis(self.clock.elapsed_ms());
+        state.now_ms = now.0;
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
             let commands = state.scheduler.handle(now, input).map_err(refused)?;

@@ -49,6 +49,8 @@ pub(super) struct Running {
 
 pub(super) struct State {
     pub(super) scheduler: Scheduler,
+    /// The time that the scheduler was told last: what it decides is measured from it.
+    pub(super) now_ms: u64,
     pub(super) cells: Vec<CellInfo>,
     pub(super) variants: Vec<String>,
     pub(super) cases: Vec<String>,
@@ -86,6 +88,7 @@ impl State {
     pub(super) fn new(scheduler: Scheduler, setup: Setup) -> Self {
         Self {
             scheduler,
+            now_ms: 0,
             cells: setup.cells,
             variants: setup.variants,
             cases: setup.cases,
