@@ -276,7 +276,8 @@ class WtbSaver(BaseCheckpointSaver[str]):
         """Return what the ancestors of a checkpoint wrote to channels, with the values before."""
         if not channels:
             return {}
-        found = self._checkpoints.channel_history(*_name(config), [*channels])
+        channels = [*dict.fromkeys(channels)]
+        found = self._checkpoints.channel_history(*_name(config), channels)
         histories: dict[str, DeltaChannelHistory] = {}
         for channel, (seed, writes) in zip(channels, found, strict=True):
             history: DeltaChannelHistory = {"writes": self._writes(writes)}
