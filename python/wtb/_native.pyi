@@ -1,5 +1,6 @@
 """The engine, as the package itself uses it. Nothing in this module is public API."""
 
+import builtins
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -167,6 +168,8 @@ CheckpointRow = tuple[
     list[tuple[str, str, str, bytes]],
 ]
 
+ChannelHistoryRow = tuple[tuple[str, bytes] | None, list[tuple[str, str, str, bytes]]]
+
 class CheckpointsRef:
     @staticmethod
     def open(url: str) -> CheckpointsRef: ...
@@ -207,7 +210,7 @@ class CheckpointsRef:
     ) -> list[CheckpointRow]: ...
     def channel_history(
         self, thread: str, namespace: str, id: str | None, channels: Sequence[str]
-    ) -> list[tuple[tuple[str, bytes] | None, list[tuple[str, str, str, bytes]]]]: ...
+    ) -> builtins.list[ChannelHistoryRow]: ...
     def delete_thread(self, thread: str) -> None: ...
     def delete_runs(self, runs: Sequence[str]) -> None: ...
     def copy_thread(self, source: str, target: str) -> None: ...

@@ -189,6 +189,27 @@ fn equal(names: &[&str]) -> String {
     pairs.join(" AND ")
 }
 
+/// Columns of rows outside a statement on one table.
+#[derive(Debug)]
+pub(crate) struct Arrays<const N: usize>([Value; N]);
+
+impl<const N: usize> Arrays<N> {
+    /// No rows, of columns of these types.
+    pub(crate) fn new(kinds: [Kind; N]) -> Self {
+        Self(kinds.map(Kind::array))
+    }
+
+    /// Adds a row. That a value is of another type is a mistake of this program.
+    pub(crate) fn push(&mut self, row: [Value; N]) -> Option<()> {
+        self.0.iter_mut().zip(row).try_for_each(|(array, value)| push(array, value)).ok()
+    }
+
+    /// The columns.
+    pub(crate) fn into_values(self) -> [Value; N] {
+        self.0
+    }
+}
+
 fn push(array: &mut Value, value: Value) -> Result<(), ()> {
     match (array, value) {
         (Value::Ints(array), Value::Int(value)) => array.push(value),

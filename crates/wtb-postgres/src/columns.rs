@@ -120,14 +120,22 @@ impl<'row> Columns<'row> {
 
     /// Reads a stored value.
     pub(crate) fn value(&mut self) -> Result<StoredValue, StoreError> {
-        let index = self.next;
-        let blob: &[u8] = self.take()?;
-        decode_value(blob).map_err(|reason| self.unreadable(index, &reason))
+        self.decoded(decode_value)
     }
 
     /// Reads a stored value or NULL.
     pub(crate) fn optional_value(&mut self) -> Result<Option<StoredValue>, StoreError> {
         if self.passes_null()? { Ok(None) } else { self.value().map(Some) }
+    }
+
+    /// Reads bytes that `decode` understands.
+    pub(crate) fn decoded<T>(
+        &mut self,
+        decode: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<T, StoreError> {
+        let index = self.next;
+        let blob: &[u8] = self.take()?;
+        decode(blob).map_err(|reason| self.unreadable(index, &reason))
     }
 
     fn passes_null(&mut self) -> Result<bool, StoreError> {

@@ -1,10 +1,13 @@
 //! One connection to the server: how it is made, and the few ways in which it is used.
 
-use postgres::{Client, NoTls, Row};
+use std::collections::BTreeSet;
+
+use postgres::{Client, NoTls, Row, SimpleQueryMessage};
 use wtb_store::StoreError;
 
 use crate::address::Address;
 use crate::errors::{Failure, While, failure, refusal};
+use crate::locks::Locks;
 use crate::sql::{SCHEMA, Value};
 
 /// The oldest server that has all that the statements need; 13.0 as the server counts.
@@ -19,6 +22,8 @@ pub(crate) struct Connection {
     client: Client,
     prefix: String,
     begin: String,
+    lock_timeout: String,
+    locks: Locks,
 }
 
 impl Connection {
@@ -34,6 +39,8 @@ impl Connection {
         let lock_ms = address.options.lock_timeout.as_millis();
         Ok(Self {
             client,
+            lock_timeout: lock_ms.to_string(),
+            locks: Locks::new(&address.options.schema),
             prefix: format!("\"{}\".", address.options.schema),
             // Of the transaction alone: the connection behind a PgBouncer is another one next time.
             begin: format!(
@@ -75,6 +82,41 @@ impl Connection {
     /// Begins a transaction that writes.
     pub(crate) fn begin(&mut self) -> Result<(), Failure> {
         self.client.batch_execute(&self.begin).while_("beginning a transaction")
+    }
+
+    /// Begins a transaction that writes to a store, and takes the locks of threads. Returns how often
+    /// objects have been collected.
+    pub(crate) fn begin_writing(&mut self, threads: &BTreeSet<i64>) -> Result<i64, Failure> {
+        let doing = "beginning a transaction";
+        let (begin, locks) = (&self.begin, self.locks.to_write(threads));
+        let sql = format!("{begin}; {locks}; SELECT number FROM {}collections", self.prefix);
+        let messages = self.client.simple_query(&sql).while_(doing)?;
+        let rows = messages.iter().filter_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        let number = rows.last().and_then(|number| number.parse().ok());
+        number.ok_or_else(|| {
+            let reason = "the row of the collections is gone".to_owned();
+            Failure::Fatal(StoreError::Backend { doing: doing.to_owned(), reason })
+        })
+    }
+
+    /// Begins a transaction beside which nobody writes.
+    pub(crate) fn begin_collecting(&mut self) -> Result<(), Failure> {
+        self.begin()?;
+        let sql = self.locks.to_collect();
+        self.batch(&sql, "waiting for those who write")
+    }
+
+    /// How many milliseconds a transaction waits for a lock.
+    pub(crate) fn lock_timeout(&self) -> &str {
+        &self.lock_timeout
+    }
+
+    /// The locks of the store.
+    pub(crate) const fn locks(&self) -> Locks {
+        self.locks
     }
 
     /// Begins one view of the store.

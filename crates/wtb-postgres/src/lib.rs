@@ -5,7 +5,8 @@
 //! - `writer`: one transaction for each group of units (queue and thread are those of
 //!   [`wtb_store::writer`]), retried, and looked up when nobody knows whether it was committed.
 //! - `write`: what the changes mean in rows. `read`: the queries. `pool`: what they run on.
-//! - `bulk`, `sql`, `columns`, `text`, `errors`, `patience`: the small tools of the others.
+//! - `checkpoints`: LangGraph's checkpoints as they are read. `collect`: objects are collected.
+//! - `locks`, `bulk`, `sql`, `columns`, `text`, `errors`, `patience`: the small tools of the others.
 //!
 //! # How a group is written
 //!
@@ -16,13 +17,21 @@
 //! thousand units as well as one. Where the database itself refuses data (a second batch of the same
 //! id), the group is halved until the unit is alone that is to blame.
 //!
+//! Two kinds of groups are written otherwise. Checkpoints alone, which somebody waits for after every
+//! step of a graph, are as a rule written by one call of a function in the database (`write/quick`):
+//! it is one journey and a transaction by itself, and nothing is done but what was foreseen. A unit
+//! that copies, prunes or deletes threads has a transaction of its own, in which its changes are
+//! statements (`write/threads`).
+//!
 //! # Several programs at once
 //!
-//! Every transaction locks in the same order: objects by hash, batches by key, sessions by key,
-//! executions by key, the journal's end. All that units check (owner, status, token) is read under
+//! Every transaction locks in the same order: threads by the numbers of their locks, objects by
+//! hash, batches by key, sessions by key, executions by key, the journal's end. All that units check (owner, status, token) is read under
 //! these locks. The last lock makes the journal's numbers: it is held to the commit, so that a
 //! number becomes visible only after all smaller ones, and is given back with the rest when the
-//! transaction is undone. Whoever reads "after N" misses nothing, and there are no gaps.
+//! transaction is undone. Whoever reads "after N" misses nothing, and there are no gaps. The
+//! numbers of a thread's checkpoints are made under the thread's lock, so that they too become
+//! visible in their order, but with gaps. Objects are collected while nobody writes (`locks`).
 //!
 //! # Connections
 //!
@@ -37,9 +46,12 @@
 
 mod address;
 mod bulk;
+mod checkpoints;
+mod collect;
 mod columns;
 mod connection;
 mod errors;
+mod locks;
 mod migrations;
 mod patience;
 mod pool;

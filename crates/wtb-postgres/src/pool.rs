@@ -52,6 +52,14 @@ impl Readers {
         })
     }
 
+    /// Runs a transaction that is good to be run again where nobody knows whether it was committed.
+    pub(crate) fn work<T>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        self.patiently(work)
+    }
+
     /// Closes the connections that nobody uses.
     pub(crate) fn close_idle(&self) {
         let idle = std::mem::take(&mut self.lock().idle);

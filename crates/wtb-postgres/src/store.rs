@@ -8,8 +8,8 @@ use wtb_model::{
 };
 use wtb_store::writer::{Bounds, Writing};
 use wtb_store::{
-    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Objects, Page,
-    Store, StoreError, Ticket, UnitOfWork, store_value,
+    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
+    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, store_value,
 };
 
 use crate::address::{Address, PostgresOptions};
@@ -46,8 +46,9 @@ const EXECUTIONS: Findable =
 #[derive(Debug)]
 pub struct PostgresStore {
     url: String,
-    writing: Writing,
-    readers: Readers,
+    pub(crate) writing: Writing,
+    pub(crate) readers: Readers,
+    pub(crate) recent: Recent,
 }
 
 impl PostgresStore {
@@ -66,8 +67,10 @@ impl PostgresStore {
             group_max: address.options.group_max,
         };
         let url = address.url.clone();
-        let writing = Writing::start(&url, sequence, bounds, Writer::new(address.clone())?)?;
-        Ok(Self { url, writing, readers: Readers::new(address, connection) })
+        let writing =
+            Writing::start(&url, sequence, bounds, Writer::new(address.clone(), sequence)?)?;
+        let readers = Readers::new(address, connection);
+        Ok(Self { url, writing, readers, recent: Recent::default() })
     }
 }
 
@@ -99,11 +102,11 @@ fn name_store(failure: Failure, url: &str) -> StoreError {
 }
 
 impl Objects for PostgresStore {
-    fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
-        self.writing.put(hash, bytes)
+    fn put(&self, object: NewObject) -> Result<(), StoreError> {
+        self.writing.put(object)
     }
 
-    fn get(&self, hash: [u8; 32]) -> Result<Vec<u8>, StoreError> {
+    fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
         self.writing.get(hash, || self.readers.read(|query| query.object(hash)))
     }
 }
@@ -115,6 +118,14 @@ impl Store for PostgresStore {
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
         self.writing.submit(unit)
+    }
+
+    fn is_full(&self) -> bool {
+        self.writing.is_full()
+    }
+
+    fn commit(&self, unit: UnitOfWork) -> Result<Receipt, StoreError> {
+        self.writing.commit(unit)
     }
 
     fn flush(&self) -> Result<(), StoreError> {

@@ -7,20 +7,22 @@
 //! should the server still be at it) and finds its number there, or not: the units are neither
 //! lost nor written twice.
 
-use wtb_store::StoreError;
-use wtb_store::writer::{Hash, Job, Stored, WriteGroup, Written};
+use wtb_store::writer::{Job, Stored, WriteGroup, Written};
+use wtb_store::{Receipt, StoreError};
 
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::errors::Failure;
 use crate::patience::Patience;
-use crate::write::{Mark, Outcome, write};
+use crate::write::{Mark, Memory, Outcome, Quick, is_sweeping, threads_of, write, write_stepwise};
 
 /// The writer's side of a store.
 pub(crate) struct Writer {
     address: Address,
     connection: Option<Connection>,
-    stored: Stored,
+    memory: Memory,
+    /// The journal's last number, as far as it is known.
+    sequence: u64,
     id: [u8; 16],
     /// Whether the writer's row is there.
     registered: bool,
@@ -34,25 +36,27 @@ type Doubt = Option<Outcome>;
 impl WriteGroup for Writer {
     fn write(&mut self, group: &[Job]) -> Result<Written, StoreError> {
         let mut written = Written { results: Vec::new(), sequence: None, missing: Vec::new() };
-        self.write_part(group, &mut written);
+        for part in group.chunk_by(|one, next| !sweeps(one) && !sweeps(next)) {
+            self.write_part(part, &mut written);
+        }
         Ok(written)
     }
 
     fn stored(&mut self) -> &mut Stored {
-        &mut self.stored
+        &mut self.memory.stored
     }
 }
 
 impl Writer {
     /// Makes a writer that connects when there is something to write.
-    pub(crate) fn new(address: Address) -> Result<Self, StoreError> {
+    pub(crate) fn new(address: Address, sequence: u64) -> Result<Self, StoreError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|error| StoreError::Open {
             url: address.url.clone(),
             reason: format!("the operating system gave no randomness: {error}"),
         })?;
-        let (connection, stored) = (None, Stored::default());
-        Ok(Self { address, connection, stored, id, registered: false, group: 0 })
+        let (connection, memory) = (None, Memory::default());
+        Ok(Self { address, connection, memory, sequence, id, registered: false, group: 0 })
     }
 
     /// Writes a part of a group, and adds what became of its jobs.
@@ -60,7 +64,8 @@ impl Writer {
         match self.write_patiently(jobs) {
             Ok(outcome) => {
                 written.results.extend(outcome.results);
-                written.sequence = Some(outcome.sequence);
+                written.sequence = outcome.sequence.or(written.sequence);
+                self.sequence = outcome.sequence.unwrap_or(self.sequence);
                 written.missing.extend(outcome.missing);
             }
             // Some unit is to blame: the others shall not suffer for it.
@@ -94,7 +99,7 @@ impl Writer {
                 Err(failure) => failure,
             };
             // The objects of a transaction that was undone are not stored after all.
-            self.stored.forget(objects_of(jobs));
+            self.memory.stored.clear();
             patience.again(failure).map_err(|failure| in_doubt(failure, doubt.as_ref()))?;
         }
     }
@@ -125,7 +130,16 @@ impl Writer {
             Mark::register(connection, self.id)?;
             self.registered = true;
         }
-        connection.begin()?;
+        if doubt.is_none()
+            && let Some(outcome) = self.write_quickly(connection, jobs, &mark, doubt)?
+        {
+            return Ok(outcome);
+        }
+        let collections = connection.begin_writing(&threads_of(jobs))?;
+        if collections != self.memory.collections {
+            self.memory.stored.clear();
+            self.memory.collections = collections;
+        }
         if doubt.is_some() {
             let committed = mark.was_left(connection).map_err(still_under_way)?;
             if let Some(outcome) = doubt.take().filter(|_| committed) {
@@ -133,16 +147,67 @@ impl Writer {
                 return Ok(outcome);
             }
         }
-        let outcome = write(connection, jobs, &mut self.stored, &mark).inspect_err(|failure| {
+        let outcome = self.write_within(connection, jobs, &mark).inspect_err(|failure| {
             // Its row may be what is missing.
             self.registered = !matches!(failure, Failure::Conflict(_));
         })?;
+        if outcome.undo {
+            self.memory.stored.clear();
+            connection.batch("ROLLBACK", "undoing a refused unit")?;
+            return Ok(outcome);
+        }
         connection.commit().inspect_err(|failure| {
             if matches!(failure, Failure::Lost(_)) {
                 *doubt = Some(outcome.clone());
             }
         })?;
         Ok(outcome)
+    }
+
+    /// Writes jobs that are checkpoints and writes by one statement, if that is possible.
+    fn write_quickly(
+        &mut self,
+        connection: &mut Connection,
+        jobs: &[Job],
+        mark: &Mark,
+        doubt: &mut Doubt,
+    ) -> Result<Option<Outcome>, Failure> {
+        let Some(quick) = Quick::prepare(connection, jobs, &mut self.memory)? else {
+            return Ok(None);
+        };
+        let written = quick.write(connection, jobs, &mut self.memory, mark);
+        let outcome = |sequence| Outcome {
+            results: jobs.iter().map(|_| Ok(Receipt { sequence })).collect(),
+            sequence: Some(sequence),
+            ..Outcome::default()
+        };
+        match written {
+            Ok(sequence) => Ok(sequence.map(outcome)),
+            Err(failure) => {
+                // The row of the writer may be what is missing.
+                self.registered = !matches!(failure, Failure::Conflict(_));
+                if matches!(failure, Failure::Lost(_)) {
+                    *doubt = Some(outcome(self.sequence));
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Writes the jobs in the transaction that was begun.
+    fn write_within(
+        &mut self,
+        connection: &mut Connection,
+        jobs: &[Job],
+        mark: &Mark,
+    ) -> Result<Outcome, Failure> {
+        match jobs {
+            [job] if sweeps(job) => {
+                let locks = connection.locks();
+                write_stepwise(connection, job, &mut self.memory, locks, mark)
+            }
+            _ => write(connection, jobs, &mut self.memory, mark),
+        }
     }
 }
 
@@ -177,9 +242,10 @@ fn in_doubt(failure: Failure, doubt: Option<&Outcome>) -> Failure {
     }
 }
 
-fn objects_of(jobs: &[Job]) -> impl Iterator<Item = &Hash> {
-    jobs.iter().filter_map(|job| match job {
-        Job::Object(hash, _) => Some(hash),
-        Job::Unit(..) | Job::Flush(_) => None,
-    })
+/// Whether a job has a transaction of its own.
+fn sweeps(job: &Job) -> bool {
+    match job {
+        Job::Unit(unit, _) => is_sweeping(unit),
+        Job::Object(_) | Job::Flush(_) => false,
+    }
 }

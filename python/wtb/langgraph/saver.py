@@ -5,6 +5,7 @@ to the serializer. LangGraph's contract is `BaseCheckpointSaver`; what it leaves
 """
 
 import asyncio
+import builtins
 import itertools
 import json
 import math
@@ -47,8 +48,7 @@ PAGE_SIZE = 32
 """Checkpoints that `list` reads at once; nothing is locked between pages."""
 
 _UNSPEAKABLE = re.compile(r"\\u[dD][89a-fA-F]|\d{19}")
-"""What may be in JSON that Rust does not read as it was: surrogates (most are in pairs), and numbers
-of 19 digits and more."""
+"""What may be in JSON that is not read as it was: surrogates (most are in pairs), long numbers."""
 
 ASYNC_WORKERS = 4
 """Threads that wait for the store on behalf of event loops, for each saver."""
@@ -130,7 +130,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
         self._executor = _Executor()
 
     def close(self) -> None:
-        """Close the store."""
+        """Close the store: later writes are refused."""
         self._executor.close()
         self._checkpoints.close()
 
@@ -231,7 +231,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """Yield checkpoints by descending id, read in pages."""
-        page: Callable[..., list[CheckpointRow]] = self._pages(config, filter, before)
+        page = self._pages(config, filter, before)
         after, left = None, limit
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
@@ -349,7 +349,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
 
     def _channels(
         self, checkpoint: Checkpoint, new: Mapping[str, Any]
-    ) -> "list[tuple[str, str, tuple[str, bytes] | None]]":
+    ) -> Sequence[tuple[str, str, tuple[str, bytes] | None]]:
         versions = checkpoint["channel_versions"]
         dump = self.serde.dumps_typed
         return [
@@ -362,12 +362,12 @@ class WtbSaver(BaseCheckpointSaver[str]):
         config: RunnableConfig | None,
         filter: dict[str, Any] | None,  # noqa: A002
         before: RunnableConfig | None,
-    ) -> "Callable[[tuple[str, int] | None, int], list[CheckpointRow]]":
+    ) -> "Callable[[tuple[str, int] | None, int], Sequence[CheckpointRow]]":
         configurable = {} if config is None else config["configurable"]
         thread = configurable.get("thread_id")
         wanted = None if not filter else _json(filter)
 
-        def page(after: tuple[str, int] | None, size: int) -> "list[CheckpointRow]":
+        def page(after: tuple[str, int] | None, size: int) -> "Sequence[CheckpointRow]":
             return self._checkpoints.list(
                 None if thread is None else str(thread),
                 configurable.get("checkpoint_ns"),
@@ -395,7 +395,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
 
     def _writes(
         self, writes: "Sequence[tuple[str, str, str, bytes]]"
-    ) -> "list[tuple[str, str, Any]]":
+    ) -> "builtins.list[tuple[str, str, Any]]":
         load = self.serde.loads_typed
         return [(task, channel, load((kind, data))) for task, channel, kind, data in writes]
 

@@ -4,16 +4,21 @@
 //! statements runs in a transaction, which is one view of the store.
 
 mod batches;
+mod checkpoints;
 mod executions;
 mod find;
+mod history;
 mod journal;
 mod objects;
 
+pub(crate) use self::checkpoints::{Row as CheckpointRow, Unread};
 pub(crate) use self::find::Findable;
+pub(crate) use self::objects::InPieces;
 
 use postgres::Row;
 use wtb_store::{Page, StoreError};
 
+use crate::collect;
 use crate::columns::{Columns, only};
 use crate::connection::Connection;
 use crate::errors::Failure;
@@ -25,6 +30,11 @@ pub(crate) struct Query<'connection> {
 }
 
 impl<'connection> Query<'connection> {
+    /// Whether enough has been deleted to collect objects.
+    pub(crate) fn is_collection_due(&mut self) -> Result<bool, Failure> {
+        collect::is_due(self.connection)
+    }
+
     /// Asks on a connection.
     pub(crate) fn new(connection: &'connection mut Connection) -> Self {
         Self { connection }
@@ -73,6 +83,11 @@ impl Filter {
     /// Begins with everything up to and without `WHERE`.
     fn new(select: &str) -> Self {
         Self { sql: format!("{select} WHERE true"), parameters: Vec::new() }
+    }
+
+    /// The same, with the parameters that are in it already.
+    fn with(select: &str, parameters: Vec<Value>) -> Self {
+        Self { parameters, ..Self::new(select) }
     }
 
     /// Adds a condition; each `?` in it stands for one of the parameters.

@@ -1,36 +1,139 @@
-//! Objects, checked against the hash that names them.
+//! Objects, checked against the hash that names them: many by one query, their pieces by another.
 
-use wtb_store::StoreError;
-use wtb_store::writer::Hash;
+use std::collections::{BTreeSet, HashMap};
+
+use wtb_store::codec::decode_pieces;
+use wtb_store::{Encoding, Hash, Piece, StoreError, checked, decoded, hex};
 
 use super::Query;
+use crate::columns::Columns;
 use crate::errors::Failure;
 use crate::sql::Value;
-use crate::write::PLAIN;
+
+/// An object's bytes, and the pieces that they were put together from.
+pub(crate) type InPieces = (Vec<u8>, Vec<Piece>);
+
+/// A row of the objects.
+struct Row {
+    key: i64,
+    hash: Hash,
+    encoding: i16,
+    size: u64,
+    data: Vec<u8>,
+}
+
+/// Whole objects by their keys, decoded but not checked: what is put together from them is.
+type Whole = HashMap<i64, (Hash, Result<Vec<u8>, String>)>;
+
+const ROWS: &str = "SELECT key, hash, encoding, size, data FROM @.objects";
 
 impl Query<'_> {
     /// Returns the bytes of an object, or `None` when there is no such object.
     pub(crate) fn object(&mut self, hash: Hash) -> Result<Option<Vec<u8>>, Failure> {
-        let found = self.first(
-            "SELECT encoding, data FROM @.objects WHERE hash = $1",
-            &[Value::Bytes(Some(hash.to_vec()))],
-            "an object",
-            |columns| Ok((columns.take::<i16>()?, columns.take::<Vec<u8>>()?)),
-        )?;
-        let Some((encoding, data)) = found else { return Ok(None) };
-        if encoding != PLAIN {
-            return Err(Failure::Fatal(StoreError::Unreadable {
-                what: "an object".to_owned(),
-                reason: format!("encoding {encoding} is not known to this program"),
-            }));
-        }
-        let found = blake3::hash(&data);
-        if found.as_bytes() == &hash {
-            return Ok(Some(data));
-        }
-        Err(Failure::Fatal(StoreError::Corrupt {
-            hash: blake3::Hash::from_bytes(hash).to_hex().to_string(),
-            found: found.to_hex().to_string(),
-        }))
+        Ok(self.objects(&BTreeSet::from([hash]))?.remove(&hash).map(|(bytes, _)| bytes))
     }
+
+    /// Returns those of some objects that are there.
+    pub(crate) fn objects(
+        &mut self,
+        hashes: &BTreeSet<Hash>,
+    ) -> Result<HashMap<Hash, InPieces>, Failure> {
+        let mut objects = HashMap::with_capacity(hashes.len());
+        if hashes.is_empty() {
+            return Ok(objects);
+        }
+        let wanted = Value::Blobs(hashes.iter().map(|hash| Some(hash.to_vec())).collect());
+        let sql = format!("{ROWS} WHERE hash = ANY($1)");
+        let mut ropes = Vec::new();
+        for row in self.all(&sql, &[wanted], "an object", row)? {
+            let Row { hash, size, .. } = row;
+            match known_encoding(&row)? {
+                Encoding::Rope => {
+                    let pieces =
+                        decode_pieces(&row.data).map_err(|reason| corrupt(hash, &reason))?;
+                    ropes.push((hash, size, pieces));
+                }
+                encoding => {
+                    let bytes = decoded(encoding, row.data, size)
+                        .map_err(|reason| corrupt(hash, &reason))?;
+                    let pieces = vec![Piece { object: hash, offset: 0, length: bytes.len() }];
+                    objects.insert(hash, (checked(hash, bytes)?, pieces));
+                }
+            }
+        }
+        let keys = ropes.iter().flat_map(|(_, _, pieces)| pieces.iter().map(|(key, ..)| *key));
+        let whole = self.whole(keys.collect())?;
+        for (hash, size, pieces) in ropes {
+            match put_together(hash, size, &pieces, &whole) {
+                Ok(found) => drop(objects.insert(hash, found)),
+                // It may have been collected between the two queries, together with its pieces.
+                Err(error) if self.is_there(hash)? => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(objects)
+    }
+
+    fn whole(&mut self, keys: BTreeSet<i64>) -> Result<Whole, Failure> {
+        if keys.is_empty() {
+            return Ok(Whole::new());
+        }
+        let sql = format!("{ROWS} WHERE key = ANY($1)");
+        let rows = self.all(&sql, &[Value::ints(keys)], "an object", row)?;
+        let whole = rows.into_iter().map(|row| {
+            let encoding = known_encoding(&row)?;
+            Ok((row.key, (row.hash, decoded(encoding, row.data, row.size))))
+        });
+        Ok(whole.collect::<Result<_, StoreError>>()?)
+    }
+
+    fn is_there(&mut self, hash: Hash) -> Result<bool, Failure> {
+        let sql = "SELECT key FROM @.objects WHERE hash = $1";
+        let hash = Value::Bytes(Some(hash.to_vec()));
+        let key: Option<i64> = self.first(sql, &[hash], "an object", crate::columns::only)?;
+        Ok(key.is_some())
+    }
+}
+
+fn put_together(
+    rope: Hash,
+    size: u64,
+    keyed: &[(i64, u64, u64)],
+    whole: &Whole,
+) -> Result<InPieces, StoreError> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    let mut pieces = Vec::with_capacity(keyed.len());
+    for (key, offset, length) in keyed {
+        let (object, data) =
+            whole.get(key).ok_or_else(|| corrupt(rope, "one of its pieces is not there"))?;
+        let data = data.as_ref().map_err(|reason| corrupt(rope, reason))?;
+        let range = usize::try_from(*offset).ok().zip(usize::try_from(*length).ok());
+        let part = range.and_then(|(offset, length)| data.get(offset..offset.checked_add(length)?));
+        bytes.extend_from_slice(part.ok_or_else(|| corrupt(rope, "one of its pieces is cut off"))?);
+        let (offset, length) = range.unwrap_or_default();
+        pieces.push(Piece { object: *object, offset, length });
+    }
+    Ok((checked(rope, bytes)?, pieces))
+}
+
+fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
+    let key = columns.take()?;
+    let hash: &[u8] = columns.take()?;
+    let hash = hash.try_into().map_err(|_| StoreError::Unreadable {
+        what: "an object".to_owned(),
+        reason: format!("its hash has {} bytes", hash.len()),
+    })?;
+    Ok(Row { key, hash, encoding: columns.take()?, size: columns.number()?, data: columns.take()? })
+}
+
+fn known_encoding(row: &Row) -> Result<Encoding, StoreError> {
+    let encoding = u8::try_from(row.encoding).ok().and_then(Encoding::from_number);
+    encoding.ok_or_else(|| StoreError::Unreadable {
+        what: format!("the object {}", hex(row.hash)),
+        reason: format!("its encoding ({}) is not known to this program", row.encoding),
+    })
+}
+
+fn corrupt(hash: Hash, reason: &str) -> StoreError {
+    StoreError::Corrupt { hash: hex(hash), reason: reason.to_owned() }
 }

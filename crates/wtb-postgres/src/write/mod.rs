@@ -8,30 +8,41 @@
 mod attempts;
 mod batch_rows;
 mod batches;
+mod checkpoint_rows;
+mod checkpoints;
 mod details;
 mod execution_rows;
 mod executions;
 mod journal;
 mod objects;
+mod parents;
+mod quick;
+mod quick_plan;
 mod sessions;
 mod staged;
+mod threads;
 mod wanted;
 
-use wtb_store::writer::{Hash, Job, Stored};
-use wtb_store::{Change, Receipt, StoreError, UnitOfWork};
+use std::collections::BTreeSet;
+
+use wtb_store::writer::{Job, Stored};
+use wtb_store::{Change, Hash, Receipt, StoreError, UnitOfWork};
 
 use self::attempts::Attempts;
 use self::batches::Batches;
+use self::checkpoints::Checkpoints;
 use self::details::Details;
 use self::executions::Executions;
 use self::journal::Events;
 pub(crate) use self::journal::Mark;
-use self::objects::Absent;
-pub(crate) use self::objects::PLAIN;
+use self::objects::{Absent, Lacking};
+pub(crate) use self::quick::{Memory, Quick};
 use self::sessions::Sessions;
+pub(crate) use self::threads::is_sweeping;
 use self::wanted::Wanted;
 use crate::connection::Connection;
 use crate::errors::Failure;
+use crate::locks::{Locks, slot};
 
 /// The rows that a group concerns.
 struct Group<'group> {
@@ -41,35 +52,60 @@ struct Group<'group> {
     attempts: Attempts<'group>,
     details: Details<'group>,
     objects: Absent<'group>,
+    checkpoints: Checkpoints<'group>,
     events: Events<'group>,
 }
 
 /// What became of a group, once its transaction is committed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
     /// What became of each job, in order.
     pub(crate) results: Vec<Result<Receipt, StoreError>>,
-    /// The journal's last number.
-    pub(crate) sequence: u64,
+    /// The journal's last number, if it is known.
+    pub(crate) sequence: Option<u64>,
     /// Objects that units named but that are not there.
     pub(crate) missing: Vec<Hash>,
+    /// Whether the only unit was refused after it had written something: the transaction has to be
+    /// undone.
+    pub(crate) undo: bool,
+}
+
+/// Returns the locks of the threads that jobs name.
+pub(crate) fn threads_of(jobs: &[Job]) -> BTreeSet<i64> {
+    let mut slots = BTreeSet::new();
+    for change in changes_of(jobs) {
+        let names = match change {
+            Change::PutCheckpoint { checkpoint, .. } => [Some(&checkpoint.name.thread), None],
+            Change::PutWrites { writes, .. } => [Some(&writes.checkpoint.thread), None],
+            Change::DeleteThread { thread } | Change::PruneThread { thread } => {
+                [Some(thread), None]
+            }
+            Change::CopyThread { source, target, .. } => [Some(source), Some(target)],
+            _ => [None, None],
+        };
+        slots.extend(names.into_iter().flatten().map(|thread| slot(thread)));
+    }
+    slots
+}
+
+fn changes_of(jobs: &[Job]) -> impl Iterator<Item = &Change> {
+    let units = jobs.iter().filter_map(|job| match job {
+        Job::Unit(unit, _) => Some(unit),
+        Job::Object(_) | Job::Flush(_) => None,
+    });
+    units.flat_map(|unit| &unit.changes)
 }
 
 /// Writes a group in the transaction that was begun; committing is left to the caller.
 pub(crate) fn write(
     connection: &mut Connection,
     jobs: &[Job],
-    stored: &mut Stored,
+    memory: &mut Memory,
     mark: &Mark,
 ) -> Result<Outcome, Failure> {
-    objects::put(connection, jobs, stored)?;
-    let units = || {
-        jobs.iter().filter_map(|job| match job {
-            Job::Unit(unit, _) => Some(unit),
-            Job::Object(..) | Job::Flush(_) => None,
-        })
-    };
-    let mut group = Group::load(connection, &Wanted::of(units()), stored)?;
+    let Memory { stored, parents, .. } = memory;
+    let lacking = objects::put(connection, jobs, stored)?;
+    let mut group = Group::load(connection, &Wanted::of(changes_of(jobs)), &lacking, stored)?;
     let results: Vec<_> = jobs
         .iter()
         .map(|job| match job {
@@ -78,13 +114,60 @@ pub(crate) fn write(
         })
         .collect();
     group.flush(connection)?;
+    group.checkpoints.remember(parents);
     let first = group.events.flush(connection, mark)?;
     let receipt = |events: u64| Receipt { sequence: first + events };
     Ok(Outcome {
         results: results.into_iter().map(|result| result.map(receipt)).collect(),
-        sequence: first + group.events.len(),
+        sequence: Some(first + group.events.len()),
         missing: group.objects.into_missed(),
+        undo: false,
     })
+}
+
+/// Writes a unit that has changes of whole threads, change by change.
+pub(crate) fn write_stepwise(
+    connection: &mut Connection,
+    job: &Job,
+    memory: &mut Memory,
+    locks: Locks,
+    mark: &Mark,
+) -> Result<Outcome, Failure> {
+    let Job::Unit(unit, _) = job else {
+        return write(connection, std::slice::from_ref(job), memory, mark);
+    };
+    let stored = &mut memory.stored;
+    let lacking = objects::put(connection, std::slice::from_ref(job), stored)?;
+    let mut dropped = 0;
+    for change in &unit.changes {
+        if threads::changes_threads(change) {
+            dropped += threads::sweep(connection, locks, change)?;
+            continue;
+        }
+        let wanted = Wanted::of([change].into_iter());
+        let mut group = Group::load(connection, &wanted, &lacking, stored)?;
+        if let Err(refusal) = group.apply_change(change) {
+            return Ok(Outcome::refused(refusal, group.objects.into_missed()));
+        }
+        group.flush(connection)?;
+    }
+    threads::count_dropped(connection, dropped)?;
+    let mut events = Events::default();
+    for event in &unit.events {
+        if let Err(refusal) = events.add(event) {
+            return Ok(Outcome::refused(refusal, Vec::new()));
+        }
+    }
+    events.settle(true);
+    let sequence = events.flush(connection, mark)? + events.len();
+    let results = vec![Ok(Receipt { sequence })];
+    Ok(Outcome { results, sequence: Some(sequence), ..Outcome::default() })
+}
+
+impl Outcome {
+    fn refused(refusal: StoreError, missing: Vec<Hash>) -> Self {
+        Self { results: vec![Err(refusal)], sequence: None, missing, undo: true }
+    }
 }
 
 impl<'group> Group<'group> {
@@ -92,15 +175,17 @@ impl<'group> Group<'group> {
     fn load(
         connection: &mut Connection,
         wanted: &Wanted<'group>,
+        lacking: &Lacking,
         stored: &'group mut Stored,
     ) -> Result<Self, Failure> {
         let batches = Batches::load(connection, wanted)?;
         let sessions = Sessions::load(connection, wanted, batches.owners())?;
         let executions = Executions::load(connection, wanted, batches.claimed())?;
         let attempts = Attempts::load(connection, executions.attempted())?;
-        let objects = Absent::load(connection, wanted, stored)?;
+        let objects = Absent::load(connection, wanted, lacking, stored)?;
+        let checkpoints = Checkpoints::load(connection, wanted)?;
         let (details, events) = (Details::default(), Events::default());
-        Ok(Self { sessions, batches, executions, attempts, details, objects, events })
+        Ok(Self { sessions, batches, executions, attempts, details, objects, checkpoints, events })
     }
 
     /// Applies a unit, and returns how many events there are then; or refuses it and leaves
@@ -113,6 +198,7 @@ impl<'group> Group<'group> {
         self.executions.settle(kept);
         self.attempts.settle(kept);
         self.details.settle(kept);
+        self.checkpoints.settle(kept);
         self.events.settle(kept);
         applied.map(|()| self.events.len())
     }
@@ -151,16 +237,27 @@ impl<'group> Group<'group> {
             }
             Change::RequeueExecution { execution } => self.requeue_execution(execution),
             Change::PutScores { execution, scores } => self.put_scores(execution, scores),
+            Change::PutCheckpoint { checkpoint, lease } => {
+                self.put_checkpoint(checkpoint, lease.as_ref())
+            }
+            Change::PutWrites { writes, lease } => self.put_writes(writes, lease.as_ref()),
+            // Units with these are written change by change, and these not here.
+            Change::DeleteThread { .. }
+            | Change::DeleteRun { .. }
+            | Change::CopyThread { .. }
+            | Change::PruneThread { .. } => Ok(()),
         }
     }
 
     /// Writes what the units have changed, all but the journal.
-    fn flush(&self, connection: &mut Connection) -> Result<(), Failure> {
+    fn flush(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        self.checkpoints.flush_objects(connection, self.objects.stored())?;
         self.sessions.flush(connection)?;
         self.batches.flush(connection)?;
         self.executions.flush(connection)?;
         self.attempts.flush(connection)?;
         self.details.flush(connection)?;
+        self.checkpoints.flush(connection)?;
         batches::flush_counts(connection, self.executions.count_changes())
     }
 }

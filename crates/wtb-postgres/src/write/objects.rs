@@ -1,10 +1,14 @@
-//! Objects: written ahead of the units that name them, and checked to be there when they do.
+//! Objects: written with or ahead of the units that name them, and checked to be there when they do.
+//!
+//! First what is whole, then the ropes, whose pieces are keys of whole objects; each in the order of
+//! the hashes, so that two programs with the same objects do not wait for each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use wtb_model::StoredValue;
-use wtb_store::StoreError;
-use wtb_store::writer::{Hash, Job, Stored};
+use wtb_store::codec::encode_pieces;
+use wtb_store::writer::{Job, Stored};
+use wtb_store::{Change, Content, Encoding, Hash, NewObject, Piece, StoreError};
 
 use super::wanted::Wanted;
 use crate::connection::{Connection, get};
@@ -13,70 +17,221 @@ use crate::sql::{Value, saturated};
 
 /// How many bytes of objects one statement writes, but for an object that alone is larger.
 const STATEMENT_BYTES_MAX: usize = 16 << 20;
-/// How bytes are written as they are; others may follow.
-pub(crate) const PLAIN: i16 = 0;
 
-/// Writes the objects among the jobs, unless they are there already. In the order of their hashes,
-/// so that two programs with the same objects do not wait for each other.
+/// A row of the objects, but for its key and its hash.
+#[derive(Debug)]
+struct Row {
+    encoding: Encoding,
+    size: u64,
+    data: Vec<u8>,
+    /// Whether it is named later, and not to be collected for a while.
+    touched: bool,
+}
+
+type Rows = BTreeMap<Hash, Row>;
+
+/// What objects lack that could not be written: a piece.
+pub(super) type Lacking = HashMap<Hash, Hash>;
+
+/// Writes the objects that come with jobs, unless they are there already. Returns those that could
+/// not be written.
 pub(super) fn put(
     connection: &mut Connection,
     jobs: &[Job],
     stored: &mut Stored,
-) -> Result<(), Failure> {
-    let objects: BTreeMap<&Hash, &Vec<u8>> = jobs
-        .iter()
-        .filter_map(|job| match job {
-            Job::Object(hash, bytes) => Some((hash, bytes)),
-            Job::Unit(..) | Job::Flush(_) => None,
-        })
-        .filter(|(hash, _)| !stored.contains(hash))
-        .collect();
-    let mut objects = objects.into_iter().peekable();
-    while objects.peek().is_some() {
-        let (mut hashes, mut blobs, mut bytes) = (Vec::new(), Vec::new(), 0);
-        while let Some((hash, data)) =
-            objects.next_if(|(_, data)| bytes == 0 || bytes + data.len() <= STATEMENT_BYTES_MAX)
-        {
-            bytes += data.len().max(1);
-            hashes.push(*hash);
-            blobs.push(Some(data.clone()));
+) -> Result<Lacking, Failure> {
+    let (mut whole, mut ropes) = (Rows::new(), BTreeMap::new());
+    each_object(jobs, &mut |object, touched| match &object.content {
+        Content::Whole(encoded) => {
+            if stored.get(&object.hash).is_none() {
+                let row = whole.entry(object.hash).or_insert_with(|| Row {
+                    encoding: encoded.encoding,
+                    size: object.size,
+                    data: encoded.data.to_vec(),
+                    touched,
+                });
+                row.touched |= touched;
+            }
         }
-        insert(connection, &hashes, blobs)?;
-        for hash in hashes {
-            stored.insert(hash);
+        Content::Rope { pieces, .. } => {
+            if stored.get(&object.hash).is_none() {
+                let rope = ropes.entry(object.hash).or_insert((object.size, pieces, touched));
+                rope.2 |= touched;
+            }
+        }
+    });
+    // The same bytes may come whole and as a rope.
+    ropes.retain(|hash, _| !whole.contains_key(hash));
+    insert(connection, whole, stored)?;
+    let pieces = ropes.values().flat_map(|(_, pieces, _)| pieces.iter().map(|one| one.object));
+    look_up(connection, pieces, stored)?;
+    let (mut rows, mut lacking) = (Rows::new(), Lacking::new());
+    for (hash, (size, pieces, touched)) in ropes {
+        match keyed(pieces, stored) {
+            Ok(data) => {
+                drop(rows.insert(hash, Row { encoding: Encoding::Rope, size, data, touched }));
+            }
+            Err(missing) => drop(lacking.insert(hash, missing)),
+        }
+    }
+    insert(connection, rows, stored)?;
+    Ok(lacking)
+}
+
+/// Writes objects that a unit has made of values which stay.
+pub(super) fn put_whole<'objects>(
+    connection: &mut Connection,
+    objects: impl Iterator<Item = &'objects NewObject>,
+    stored: &mut Stored,
+) -> Result<(), Failure> {
+    let rows = objects.filter(|object| stored.get(&object.hash).is_none());
+    let rows = rows.filter_map(|object| match &object.content {
+        Content::Whole(encoded) => {
+            let (encoding, size) = (encoded.encoding, object.size);
+            let data = encoded.data.to_vec();
+            Some((object.hash, Row { encoding, size, data, touched: false }))
+        }
+        Content::Rope { .. } => None,
+    });
+    let rows = rows.collect();
+    insert(connection, rows, stored)
+}
+
+/// Shows the objects that come with jobs, each segment before its rope, and whether they come ahead
+/// of what names them.
+pub(super) fn each_object<'job>(jobs: &'job [Job], show: &mut dyn FnMut(&'job NewObject, bool)) {
+    fn with_segment<'job>(
+        object: &'job NewObject,
+        touched: bool,
+        show: &mut dyn FnMut(&'job NewObject, bool),
+    ) {
+        if let Content::Rope { segment: Some(segment), .. } = &object.content {
+            show(segment, touched);
+        }
+        show(object, touched);
+    }
+    for job in jobs {
+        match job {
+            Job::Object(object) => with_segment(object, true, show),
+            Job::Unit(unit, _) => {
+                for change in &unit.changes {
+                    objects_of(change, &mut |object| with_segment(object, false, show));
+                }
+            }
+            Job::Flush(_) => {}
+        }
+    }
+}
+
+fn objects_of<'job>(change: &'job Change, show: &mut dyn FnMut(&'job NewObject)) {
+    match change {
+        Change::PutCheckpoint { checkpoint, .. } => checkpoint.objects().for_each(show),
+        Change::PutWrites { writes, .. } => writes.objects().for_each(show),
+        _ => {}
+    }
+}
+
+/// Encodes pieces by the keys of their objects; the error is an object that is not there.
+pub(super) fn keyed(pieces: &[Piece], stored: &mut Stored) -> Result<Vec<u8>, Hash> {
+    let keyed = pieces.iter().map(|piece| {
+        let key = stored.get(&piece.object).ok_or(piece.object)?;
+        Ok((key, piece.offset as u64, piece.length as u64))
+    });
+    Ok(encode_pieces(&keyed.collect::<Result<Vec<_>, Hash>>()?))
+}
+
+/// Inserts rows, and notes the keys of all of them, also of those that were there.
+fn insert(connection: &mut Connection, rows: Rows, stored: &mut Stored) -> Result<(), Failure> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let (mut hashes, mut part, mut bytes) = (Vec::new(), Columns::default(), 0);
+        while let Some((hash, row)) =
+            rows.next_if(|(_, row)| bytes == 0 || bytes + row.data.len() <= STATEMENT_BYTES_MAX)
+        {
+            bytes += row.data.len().max(1);
+            hashes.push(hash);
+            part.push(hash, row);
+        }
+        let inserted = connection.query(
+            "INSERT INTO @.objects (hash, encoding, size, touched_at, data) \
+             SELECT u.hash, u.encoding, u.size, CASE WHEN u.touched \
+             THEN extract(epoch FROM clock_timestamp())::bigint ELSE 0 END, u.data \
+             FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::boolean[], $5::bytea[]) \
+             AS u (hash, encoding, size, touched, data) ORDER BY u.hash \
+             ON CONFLICT (hash) DO UPDATE SET touched_at = excluded.touched_at \
+             WHERE excluded.touched_at > objects.touched_at RETURNING hash, key",
+            &part.parameters(),
+            "writing objects",
+        )?;
+        note(&inserted, stored)?;
+        look_up(connection, hashes.into_iter(), stored)?;
+    }
+    Ok(())
+}
+
+/// Rows as columns.
+#[derive(Debug, Default)]
+struct Columns {
+    hashes: Vec<Option<Vec<u8>>>,
+    encodings: Vec<Option<i64>>,
+    sizes: Vec<Option<i64>>,
+    touched: Vec<bool>,
+    data: Vec<Option<Vec<u8>>>,
+}
+
+impl Columns {
+    fn push(&mut self, hash: Hash, row: Row) {
+        self.hashes.push(Some(hash.to_vec()));
+        self.encodings.push(Some(i64::from(row.encoding as u8)));
+        self.sizes.push(Some(saturated(row.size)));
+        self.touched.push(row.touched);
+        self.data.push(Some(row.data));
+    }
+
+    fn parameters(self) -> [Value; 5] {
+        let Self { hashes, encodings, sizes, touched, data } = self;
+        [
+            Value::Blobs(hashes),
+            Value::Ints(encodings),
+            Value::Ints(sizes),
+            Value::Bools(touched),
+            Value::Blobs(data),
+        ]
+    }
+}
+
+/// Looks up the keys of objects that are not known.
+fn look_up(
+    connection: &mut Connection,
+    hashes: impl Iterator<Item = Hash>,
+    stored: &mut Stored,
+) -> Result<(), Failure> {
+    let unknown: std::collections::BTreeSet<Hash> =
+        hashes.filter(|hash| stored.get(hash).is_none()).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let unknown = Value::Blobs(unknown.iter().map(|hash| Some(hash.to_vec())).collect());
+    let sql = "SELECT hash, key FROM @.objects WHERE hash = ANY($1)";
+    let rows = connection.query(sql, &[unknown], "looking objects up")?;
+    note(&rows, stored)
+}
+
+fn note(rows: &[postgres::Row], stored: &mut Stored) -> Result<(), Failure> {
+    for row in rows {
+        let hash: &[u8] = get(row, 0)?;
+        if let Ok(hash) = hash.try_into() {
+            stored.insert(hash, get(row, 1)?);
         }
     }
     Ok(())
 }
 
-fn insert(
-    connection: &mut Connection,
-    hashes: &[Hash],
-    blobs: Vec<Option<Vec<u8>>>,
-) -> Result<(), Failure> {
-    let sizes = blobs.iter().flatten().map(|data| saturated(data.len() as u64));
-    let parameters =
-        [blobs_of(hashes), Value::ints(sizes), Value::from(i64::from(PLAIN)), Value::Blobs(blobs)];
-    connection
-        .execute(
-            "INSERT INTO @.objects (hash, encoding, size, data) \
-             SELECT u.hash, $3::smallint, u.size, u.data \
-             FROM unnest($1::bytea[], $2::bigint[], $4::bytea[]) AS u (hash, size, data) \
-             ORDER BY u.hash ON CONFLICT (hash) DO NOTHING",
-            &parameters,
-            "writing objects",
-        )
-        .map(drop)
-}
-
-fn blobs_of(hashes: &[Hash]) -> Value {
-    Value::Blobs(hashes.iter().map(|hash| Some(hash.to_vec())).collect())
-}
-
 /// Which of the objects that a group names are not there.
 pub(super) struct Absent<'group> {
-    stored: &'group Stored,
-    named: BTreeSet<Hash>,
+    stored: &'group mut Stored,
+    /// Each with what is missing: itself, or a piece of it.
+    named: BTreeMap<Hash, Hash>,
     missed: Vec<Hash>,
 }
 
@@ -85,26 +240,13 @@ impl<'group> Absent<'group> {
     pub(super) fn load(
         connection: &mut Connection,
         wanted: &Wanted<'_>,
+        lacking: &Lacking,
         stored: &'group mut Stored,
     ) -> Result<Self, Failure> {
-        let unknown: Vec<Hash> =
-            wanted.objects.iter().filter(|hash| !stored.contains(hash)).copied().collect();
-        let mut absent: BTreeSet<Hash> = unknown.iter().copied().collect();
-        if !unknown.is_empty() {
-            let rows = connection.query(
-                "SELECT hash FROM @.objects WHERE hash = ANY($1)",
-                &[blobs_of(&unknown)],
-                "looking objects up",
-            )?;
-            for row in &rows {
-                let hash: &[u8] = get(row, 0)?;
-                if let Ok(hash) = hash.try_into() {
-                    absent.remove(&hash);
-                    stored.insert(hash);
-                }
-            }
-        }
-        Ok(Self { stored, named: absent, missed: Vec::new() })
+        look_up(connection, wanted.objects.iter().copied(), stored)?;
+        let absent = wanted.objects.iter().filter(|hash| stored.get(hash).is_none());
+        let named = absent.map(|hash| (*hash, lacking.get(hash).copied().unwrap_or(*hash)));
+        Ok(Self { named: named.collect(), stored, missed: Vec::new() })
     }
 
     /// Refuses values whose objects are not there: they were never put, or were lost when the
@@ -115,13 +257,18 @@ impl<'group> Absent<'group> {
     ) -> Result<(), StoreError> {
         for value in values.into_iter().flatten() {
             if let StoredValue::Object { hash, .. } = value
-                && self.named.contains(hash)
+                && let Some(missing) = self.named.get(hash)
             {
-                self.missed.push(*hash);
-                return Err(self.stored.absence_of(hash));
+                self.missed.push(*missing);
+                return Err(self.stored.absence_of(missing));
             }
         }
         Ok(())
+    }
+
+    /// What is known of objects.
+    pub(super) fn stored(&mut self) -> &mut Stored {
+        self.stored
     }
 
     /// The objects that refused units named.

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use wtb_model::{AttemptOutcome, BatchId, CaseRecord, ExecutionRecord, SessionId, StoredValue};
-use wtb_store::writer::Hash;
-use wtb_store::{Change, UnitOfWork};
+use wtb_store::{Change, CheckpointName, Hash, Lease, NewCheckpoint};
 
 /// The names in a group of units.
 #[derive(Debug, Default)]
@@ -25,23 +24,24 @@ pub(super) struct Wanted<'group> {
     pub(super) attempted: BTreeSet<&'group str>,
     /// Executions that are created, in order.
     pub(super) new_executions: Vec<&'group str>,
+    /// Threads and namespaces that checkpoints or writes are put in.
+    pub(super) lineages: BTreeSet<(&'group str, &'group str)>,
+    /// Checkpoints that others take values from: thread, namespace, id.
+    pub(super) parents: BTreeSet<(&'group str, &'group str, &'group str)>,
     /// Objects that values name.
     pub(super) objects: BTreeSet<Hash>,
 }
 
 impl<'group> Wanted<'group> {
     /// Gathers the names.
-    pub(super) fn of(units: impl Iterator<Item = &'group UnitOfWork>) -> Self {
+    pub(super) fn of(changes: impl Iterator<Item = &'group Change>) -> Self {
         let mut wanted = Self::default();
-        for change in units.flat_map(|unit| &unit.changes) {
-            wanted.add(change);
-        }
+        changes.for_each(|change| wanted.add(change));
         wanted
     }
 
     fn add(&mut self, change: &'group Change) {
         match change {
-            Change::OpenSession(_) => {}
             Change::Heartbeat { session, .. } | Change::CloseSession { session, .. } => {
                 self.session(session);
             }
@@ -93,6 +93,40 @@ impl<'group> Wanted<'group> {
             | Change::PutScores { execution, .. } => {
                 self.executions.insert(execution.as_str());
             }
+            Change::PutCheckpoint { checkpoint, lease } => {
+                self.checkpoint(checkpoint);
+                self.lease(lease.as_ref());
+            }
+            Change::PutWrites { writes, lease } => {
+                let CheckpointName { thread, namespace, .. } = &writes.checkpoint;
+                self.lineages.insert((thread, namespace));
+                self.values(writes.writes.iter().map(|write| Some(&write.value.stored)));
+                self.lease(lease.as_ref());
+            }
+            // Changes of threads are written by themselves: see `threads`.
+            Change::OpenSession(_)
+            | Change::DeleteThread { .. }
+            | Change::DeleteRun { .. }
+            | Change::CopyThread { .. }
+            | Change::PruneThread { .. } => {}
+        }
+    }
+
+    fn checkpoint(&mut self, checkpoint: &'group NewCheckpoint) {
+        let CheckpointName { thread, namespace, .. } = &checkpoint.name;
+        self.lineages.insert((thread, namespace));
+        if checkpoint.channels.iter().any(|channel| channel.value.is_none())
+            && let Some(parent) = &checkpoint.parent
+        {
+            self.parents.insert((thread, namespace, parent));
+        }
+        let given = checkpoint.channels.iter().filter_map(|channel| channel.value.as_ref());
+        self.values(given.chain([&checkpoint.body]).map(|value| Some(&value.stored)));
+    }
+
+    fn lease(&mut self, lease: Option<&'group Lease>) {
+        if let Some(Lease { execution, .. }) = lease {
+            self.executions.insert(execution.as_str());
         }
     }
 

@@ -14,6 +14,7 @@ mod random;
 mod restart;
 mod rows;
 mod server;
+mod threads;
 
 use proptest::prelude::*;
 use wtb_postgres::{PostgresOptions, PostgresStore};

@@ -12,7 +12,7 @@ use crate::checkpoint::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
     Checkpoints, Collected, PendingWrite,
 };
-use crate::object::{NewValue, hex};
+use crate::object::{NewValue, corrupt};
 use crate::recent::Slot;
 use crate::{Hash, StoreError};
 
@@ -137,6 +137,7 @@ fn value(query: &Query, stored: &StoredValue) -> Result<Value, StoreError> {
     }
 }
 
+/// A checkpoint names it, so it was there once.
 fn missing(hash: Hash) -> StoreError {
-    StoreError::NotFound { what: "object", id: hex(hash) }
+    corrupt(hash, "it is missing")
 }

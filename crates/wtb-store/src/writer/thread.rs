@@ -69,7 +69,7 @@ impl Writing {
             queue: Queue::new(bounds.queue_capacity, bounds.queue_bytes),
             progress: Progress::new(sequence),
             group_max: bounds.group_max,
-            writer: Mutex::new(Box::new(writer)),
+            writer: Mutex::new(Some(Box::new(writer))),
         });
         let writing = Arc::clone(&turns);
         let thread = thread::Builder::new()
@@ -163,7 +163,8 @@ struct Turns {
     queue: Queue,
     progress: Progress,
     group_max: usize,
-    writer: Mutex<Box<dyn WriteGroup>>,
+    /// None once the queue is closed and empty: then its connection is closed, too.
+    writer: Mutex<Option<Box<dyn WriteGroup>>>,
 }
 
 impl Turns {
@@ -171,8 +172,9 @@ impl Turns {
     fn run(&self) {
         let _end = End(self);
         while self.queue.wait() {
-            self.take_turn(self.lock().as_mut());
+            self.take_turn(&mut self.lock());
         }
+        drop(self.lock().take());
     }
 
     fn ticket(self: &Arc<Self>) -> (SyncSender<Result<Receipt, StoreError>>, Ticket) {
@@ -186,7 +188,7 @@ impl Turns {
             return;
         }
         match self.writer.try_lock() {
-            Ok(mut writer) => self.take_turns(writer.as_mut()),
+            Ok(mut writer) => self.take_turns(&mut writer),
             // Whoever writes may have looked into the queue for the last time: the thread has not.
             Err(_) => self.queue.hurry(),
         }
@@ -195,11 +197,11 @@ impl Turns {
     fn settle(&self) {
         let is_writing = matches!(self.writer.try_lock(), Err(TryLockError::WouldBlock));
         if is_writing || !self.queue.is_empty() {
-            self.take_turns(self.lock().as_mut());
+            self.take_turns(&mut self.lock());
         }
     }
 
-    fn take_turns(&self, writer: &mut dyn WriteGroup) {
+    fn take_turns(&self, writer: &mut Option<Box<dyn WriteGroup>>) {
         for _ in 0..GROUPS_MAX {
             if !self.take_turn(writer) {
                 return;
@@ -209,10 +211,11 @@ impl Turns {
     }
 
     /// Writes one group; tells whether there was one.
-    fn take_turn(&self, writer: &mut dyn WriteGroup) -> bool {
+    fn take_turn(&self, writer: &mut Option<Box<dyn WriteGroup>>) -> bool {
+        let Some(writer) = writer else { return false };
         let Some(group) = self.queue.take(self.group_max) else { return false };
         let on_panic = End(self);
-        let results = self.write(writer, &group);
+        let results = self.write(writer.as_mut(), &group);
         std::mem::forget(on_panic);
         redeem(group, results, &self.url);
         true
@@ -248,7 +251,7 @@ impl Turns {
         results
     }
 
-    fn lock(&self) -> MutexGuard<'_, Box<dyn WriteGroup>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<dyn WriteGroup>>> {
         // After a panic the queue is closed and empty: nothing more is written.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

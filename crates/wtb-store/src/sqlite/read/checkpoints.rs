@@ -1,6 +1,6 @@
 //! Checkpoints: with all that belongs to them, as outlines, and the histories of their channels.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Connection;
 use rusqlite::types::Value as Parameter;
@@ -114,8 +114,10 @@ impl Query {
             Some(row) => self.parent(&row)?,
             None => None,
         };
+        let mut passed = HashSet::new();
         while let Some(row) = current {
-            if open.is_empty() {
+            // Parents may be a circle: nothing but their savers' good sense prevents it.
+            if open.is_empty() || !passed.insert(row.outline.sequence) {
                 break;
             }
             let writes = self.writes(row.lineage, &row.outline.name.id, Some(&open))?;
