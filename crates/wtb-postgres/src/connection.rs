@@ -14,8 +14,8 @@ use crate::sql::{SCHEMA, Value};
 const SERVER_VERSION_MIN: i32 = 130_000;
 
 /// How long, in seconds, the server keeps the locks of a program that does not go on: that long it
-/// may take to notice that the program's machine has gone.
-const IDLE_MAX_S: u32 = 30;
+/// may take to notice that the program's machine has gone. Shorter than others wait for the locks.
+const IDLE_MAX_S: u32 = 15;
 
 /// A connection, used by one thread at a time.
 pub(crate) struct Connection {

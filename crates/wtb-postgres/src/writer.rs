@@ -143,7 +143,8 @@ impl Writer {
         if doubt.is_some() {
             let committed = mark.was_left(connection).map_err(still_under_way)?;
             if let Some(outcome) = doubt.take().filter(|_| committed) {
-                connection.commit()?;
+                // That this connection may die, too, changes nothing about what is known now.
+                let _alive = connection.undo();
                 return Ok(outcome);
             }
         }
@@ -156,12 +157,19 @@ impl Writer {
             connection.batch("ROLLBACK", "undoing a refused unit")?;
             return Ok(outcome);
         }
-        connection.commit().inspect_err(|failure| {
-            if matches!(failure, Failure::Lost(_)) {
-                *doubt = Some(outcome.clone());
+        match connection.commit() {
+            Ok(()) => Ok(outcome),
+            Err(Failure::Lost(reason)) => {
+                *doubt = Some(outcome);
+                Err(Failure::Lost(reason))
             }
-        })?;
-        Ok(outcome)
+            // The server looks at no data any more: its answer could not be read.
+            Err(Failure::Data(error)) => {
+                *doubt = Some(outcome);
+                Err(Failure::Lost(error.to_string()))
+            }
+            Err(refused) => Err(refused),
+        }
     }
 
     /// Writes jobs that are checkpoints and writes by one statement, if that is possible.

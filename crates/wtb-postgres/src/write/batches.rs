@@ -1,10 +1,10 @@
-//! Batches: written, extended, claimed, released, moved from state to state, counted.
+//! Batches: written and extended.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use wtb_model::{
-    BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionRecord, ExecutionStatus,
-    SessionId, Timestamp, VariantRecord,
+    BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionRecord, SessionId,
+    Timestamp, VariantRecord,
 };
 use wtb_store::StoreError;
 
@@ -12,7 +12,6 @@ use super::batch_rows::{Next, flush_batches, flush_parts, next_positions};
 use super::staged::{Added, Staged};
 use super::wanted::Wanted;
 use super::{Group, taken};
-use crate::bulk::{Kind, Table, cells};
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
 use crate::sql::Value;
@@ -28,7 +27,7 @@ pub(super) struct Batch<'group> {
     pub(super) spec: Option<&'group BatchSpec>,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
-    next: Next,
+    pub(super) next: Next,
     pub(super) changed: bool,
 }
 
@@ -36,7 +35,7 @@ pub(super) struct Batch<'group> {
 #[derive(Debug, Default)]
 pub(super) struct Batches<'group> {
     keys: HashMap<&'group str, i64>,
-    rows: Staged<i64, Batch<'group>>,
+    pub(super) rows: Staged<i64, Batch<'group>>,
     claimed: BTreeSet<i64>,
     variants: Added<(i64, i64, &'group VariantRecord)>,
     cases: Added<(i64, i64, &'group CaseRecord)>,
@@ -236,91 +235,6 @@ impl<'group> Group<'group> {
         }
         Ok(())
     }
-
-    pub(super) fn claim_batch(
-        &mut self,
-        id: &BatchId,
-        session: &SessionId,
-        from: Option<&SessionId>,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (key, batch) = self.batches.find(id)?;
-        if self.owner(batch).is_some() {
-            self.check_owner(batch, from, || format!("claiming batch {id}"))?;
-        }
-        let batch = Batch { session: Some(session.to_string()), changed: true, ..batch.clone() };
-        self.batches.rows.set(key, batch);
-        self.requeue_running(key, at);
-        Ok(())
-    }
-
-    pub(super) fn release_batch(
-        &mut self,
-        id: &BatchId,
-        session: &SessionId,
-    ) -> Result<(), StoreError> {
-        let (key, batch) = self.batches.find(id)?;
-        self.check_owner(batch, Some(session), || format!("releasing batch {id}"))?;
-        let batch = Batch { session: None, changed: true, ..batch.clone() };
-        self.batches.rows.set(key, batch);
-        Ok(())
-    }
-
-    pub(super) fn set_batch_status(
-        &mut self,
-        id: &BatchId,
-        session: &SessionId,
-        status: BatchStatus,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (key, batch) = self.batches.find(id)?;
-        self.check_owner(batch, Some(session), || format!("setting batch {id} to `{status}`"))?;
-        batch.status.check(status, format_args!("batch {id}"))?;
-        let mut batch = Batch { status, changed: true, ..batch.clone() };
-        if status == BatchStatus::Running {
-            batch.started_at = batch.started_at.or(Some(at.as_micros()));
-        }
-        if status.is_final() {
-            batch.finished_at = Some(at.as_micros());
-        }
-        self.batches.rows.set(key, batch);
-        Ok(())
-    }
-
-    /// Refuses `what` unless `session` owns the batch of this key.
-    pub(super) fn check_owner_of(
-        &self,
-        key: i64,
-        session: &SessionId,
-        what: impl Fn() -> String,
-    ) -> Result<(), StoreError> {
-        match self.batches.rows.get(&key) {
-            Some(batch) => self.check_owner(batch, Some(session), what),
-            None => Err(StoreError::Unreadable {
-                what: what(),
-                reason: format!("its batch (key {key}) is not there"),
-            }),
-        }
-    }
-
-    /// The session that owns a batch: the one it names, unless that one has ended.
-    fn owner<'batch>(&self, batch: &'batch Batch<'_>) -> Option<&'batch str> {
-        batch.session.as_deref().filter(|session| !self.sessions.has_ended(session))
-    }
-
-    /// Refuses `what` unless `session` owns the batch.
-    fn check_owner(
-        &self,
-        batch: &Batch<'_>,
-        session: Option<&SessionId>,
-        what: impl Fn() -> String,
-    ) -> Result<(), StoreError> {
-        let owner = self.owner(batch);
-        if owner == session.map(SessionId::as_str) {
-            return Ok(());
-        }
-        Err(StoreError::NotOwner { what: what(), owner: owner.map(str::to_owned) })
-    }
 }
 
 /// Takes keys for rows that are inserted later in the transaction; those of a transaction that is
@@ -339,36 +253,4 @@ pub(super) fn new_keys(
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     let rows = connection.query(&sql, &[count.into()], "taking keys")?;
     rows.iter().map(|row| get(row, 0)).collect()
-}
-
-/// Changes of the counts, by batch and by place in [`ExecutionStatus::ALL`].
-pub(super) type CountChanges = BTreeMap<i64, [i64; ExecutionStatus::ALL.len()]>;
-
-const COUNTS: Table<9> = Table {
-    name: "batch_counts",
-    what: "the counts of a batch",
-    columns: [
-        ("batch", Kind::Int),
-        // The order is that of `ExecutionStatus::ALL`.
-        ("queued", Kind::Int),
-        ("running", Kind::Int),
-        ("succeeded", Kind::Int),
-        ("failed", Kind::Int),
-        ("timed_out", Kind::Int),
-        ("cancelled", Kind::Int),
-        ("interrupted", Kind::Int),
-        ("paused", Kind::Int),
-    ],
-};
-
-/// Writes the changes of all counts.
-pub(super) fn flush_counts(
-    connection: &mut Connection,
-    changes: CountChanges,
-) -> Result<(), Failure> {
-    let moved = changes.into_iter().filter(|(_, row)| row.iter().any(|change| *change != 0));
-    let rows = moved.map(|(batch, row)| cells(std::iter::once(batch).chain(row).map(Value::from)));
-    let columns = COUNTS.columns.iter().skip(1);
-    let sums: Vec<_> = columns.map(|(name, _)| format!("{name} = t.{name} + u.{name}")).collect();
-    COUNTS.update(connection, rows, 1, &sums.join(", "))
 }

@@ -8,7 +8,8 @@ use wtb_model::{
 };
 use wtb_store::StoreError;
 
-use super::batches::{CountChanges, new_keys};
+use super::batches::new_keys;
+use super::counts::{CountChanges, place};
 use super::execution_rows::flush_executions;
 use super::staged::Staged;
 use super::wanted::{Wanted, values_of};
@@ -246,30 +247,5 @@ impl<'group> Group<'group> {
         self.executions.set(key, execution);
         self.details.drop_scores(key);
         Ok(())
-    }
-}
-
-fn place(status: ExecutionStatus) -> usize {
-    match status {
-        ExecutionStatus::Queued => 0,
-        ExecutionStatus::Running => 1,
-        ExecutionStatus::Succeeded => 2,
-        ExecutionStatus::Failed => 3,
-        ExecutionStatus::TimedOut => 4,
-        ExecutionStatus::Cancelled => 5,
-        ExecutionStatus::Interrupted => 6,
-        ExecutionStatus::Paused => 7,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_order_of_the_columns_is_that_of_the_states() {
-        for (index, status) in ExecutionStatus::ALL.iter().enumerate() {
-            assert_eq!(place(*status), index, "{status}");
-        }
     }
 }

@@ -10,11 +10,13 @@ mod batch_rows;
 mod batches;
 mod checkpoint_rows;
 mod checkpoints;
+mod counts;
 mod details;
 mod execution_rows;
 mod executions;
 mod journal;
 mod objects;
+mod owners;
 mod parents;
 mod quick;
 mod quick_plan;
@@ -258,7 +260,7 @@ impl<'group> Group<'group> {
         self.attempts.flush(connection)?;
         self.details.flush(connection)?;
         self.checkpoints.flush(connection)?;
-        batches::flush_counts(connection, self.executions.count_changes())
+        counts::flush(connection, self.executions.count_changes())
     }
 }
 

@@ -14,12 +14,22 @@ use wtb_store::{JournalFilter, Store, UnitOfWork};
 
 use crate::server::shared;
 
-/// Every so many commits one is cut, by turns before and after.
-const EVERY: usize = 3;
+/// What is done to the ends of transactions, again and again. The end of the one that looks a
+/// commit up is cut as well.
+const CYCLE: [Cut; 6] = [Cut::No, Cut::Before, Cut::No, Cut::After, Cut::Before, Cut::No];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    No,
+    /// The server hears nothing of it.
+    Before,
+    /// The program hears nothing of what became of it.
+    After,
+}
 
 #[derive(Default)]
 struct Cuts {
-    commits: AtomicUsize,
+    ends: AtomicUsize,
     before: AtomicUsize,
     after: AtomicUsize,
 }
@@ -57,21 +67,22 @@ fn relay(client: TcpStream, server: TcpStream, cuts: Arc<Cuts>) {
         let mut buffer = vec![0; 65_536];
         while let Ok(count @ 1..) = client.read(&mut buffer) {
             let asked = &buffer[..count];
-            let commits = asked.windows(7).any(|window| window == b"COMMIT\0");
-            let number = if commits { cuts.commits.fetch_add(1, Ordering::SeqCst) + 1 } else { 1 };
-            let cut = commits && number.is_multiple_of(EVERY);
-            if cut && number.is_multiple_of(2 * EVERY) {
+            let says = |word: &[u8]| asked.windows(word.len()).any(|window| window == word);
+            let ends = says(b"COMMIT\0") || says(b"ROLLBACK\0");
+            let number = if ends { cuts.ends.fetch_add(1, Ordering::SeqCst) } else { 0 };
+            let cut = if ends { CYCLE[number % CYCLE.len()] } else { Cut::No };
+            if cut == Cut::Before {
                 cuts.before.fetch_add(1, Ordering::SeqCst);
                 break;
             }
-            if cut {
+            if cut == Cut::After {
                 cuts.after.fetch_add(1, Ordering::SeqCst);
                 mute.store(true, Ordering::SeqCst);
             }
             if server.write_all(asked).is_err() {
                 break;
             }
-            if cut {
+            if cut == Cut::After {
                 thread::sleep(Duration::from_millis(20));
                 break;
             }

@@ -170,7 +170,7 @@ fn conforms_behind_pgbouncer() {
     let text = format!(
         "[databases]\npostgres = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
          listen_port = {port}\nunix_socket_dir =\nauth_type = plain\nauth_file = {}\n\
-         pool_mode = transaction\ndefault_pool_size = 4\nmax_prepared_statements = 0\n\
+         pool_mode = transaction\ndefault_pool_size = 4\n\
          server_reset_query_always = 1\nmax_client_conn = 200\n",
         server.port,
         users.display()
