@@ -32,6 +32,7 @@ test-rust: $(STAMP)/server
 
 test-python: build $(STAMP)/test $(STAMP)/server
 	$(BIN)/pytest -q python/tests tests examples/tests
+	$(BIN)/python tests/on_postgres.py $(BIN)/pytest -q python/tests/saver
 
 check: build $(STAMP)/test  ## Format, lint and type checks
 	cargo fmt --check
