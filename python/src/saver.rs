@@ -127,17 +127,27 @@ impl CheckpointsRef {
         channels: Vec<GivenChannel>,
     ) -> Result<Vec<String>> {
         let name = CheckpointName { thread, namespace, id };
-        let lease = self.lease.clone();
-        let stored = self.with(py, |store| {
+        let missing = self.with(py, |store| {
             self.check_submitted()?;
-            let channels = pack_channels(store, &name, channels);
-            let body = NewValue::new(value(body), NEW_INLINE_BYTES_MAX);
-            let checkpoint =
-                Box::new(NewCheckpoint { name, parent, run, metadata, body, channels });
-            let unit = UnitOfWork::silent(Change::PutCheckpoint { checkpoint, lease });
-            let stored = store.commit(unit);
+            let commit = |how: Packing| {
+                let checkpoint = Box::new(NewCheckpoint {
+                    channels: pack_channels(store, &name, &channels, how),
+                    body: NewValue::new(value(&body), NEW_INLINE_BYTES_MAX),
+                    name: name.clone(),
+                    parent: parent.clone(),
+                    run: run.clone(),
+                    metadata: metadata.clone(),
+                });
+                let lease = self.lease.clone();
+                store.commit(UnitOfWork::silent(Change::PutCheckpoint { checkpoint, lease }))
+            };
+            let mut stored = commit(Packing::Differences);
             if stored.is_err() {
                 store.forget_packed();
+            }
+            // What a value differs from may be another thread's, which is not written yet.
+            if matches!(stored, Err(StoreError::NotFound { .. })) {
+                stored = commit(Packing::Whole);
             }
             self.check_submitted()?;
             match stored {
@@ -146,7 +156,7 @@ impl CheckpointsRef {
                 Err(error) => Err(error),
             }
         })?;
-        Ok(stored)
+        Ok(missing)
     }
 
     /// Stores what a task wrote, without waiting until it is durable: whatever is stored or read
@@ -288,26 +298,39 @@ impl CheckpointsRef {
     }
 }
 
+/// How values are prepared for storing.
+#[derive(Clone, Copy)]
+enum Packing {
+    /// As differences to the last ones of their channels, where that is smaller.
+    Differences,
+    /// Each on its own.
+    Whole,
+}
+
 fn pack_channels(
     store: &dyn Store,
     name: &CheckpointName,
-    channels: Vec<GivenChannel>,
+    channels: &[GivenChannel],
+    how: Packing,
 ) -> Vec<NewChannel> {
     let mut slot = Slot {
         thread: name.thread.clone(),
         namespace: name.namespace.clone(),
         channel: String::new(),
     };
-    let mut pack = |(name, version, given): GivenChannel| {
-        slot.channel.clone_from(&name);
-        let value = given.map(|given| store.pack(&slot, value(given)));
-        NewChannel { name, version, value }
+    let mut pack = |(name, version, given): &GivenChannel| {
+        slot.channel.clone_from(name);
+        let value = given.as_ref().map(|given| match how {
+            Packing::Differences => store.pack(&slot, value(given)),
+            Packing::Whole => NewValue::new(value(given), NEW_INLINE_BYTES_MAX),
+        });
+        NewChannel { name: name.clone(), version: version.clone(), value }
     };
-    channels.into_iter().map(&mut pack).collect()
+    channels.iter().map(&mut pack).collect()
 }
 
-fn value((kind, bytes): Given) -> Value {
-    Value::new(kind, &*bytes)
+fn value((kind, bytes): &Given) -> Value {
+    Value::new(kind.as_str(), &**bytes)
 }
 
 fn taken(py: Python<'_>, value: Value) -> Taken {
