@@ -90,7 +90,8 @@ def test_sixteen_threads_on_one_thread_id(saver, thread):
             at = config(thread, start)
             saver.put_writes(at, [("x", [number, step]), ("y", LARGE)], f"t{number:02} {step:02}")
             assert lineage.at(names[-1])["x"] == [number, step]
-            assert len([*saver.list(config(thread), limit=3)]) == 3
+            listed = [*saver.list(config(thread), limit=3)]
+            assert min(3, step + 2) <= len(listed) <= 3  # the root and its own are there for sure
         return names
 
     names = together(16, work)
