@@ -1,8 +1,8 @@
 //! Values at rest: inline when small, otherwise stored once under the hash of their content.
 //!
-//! An object is whole (its bytes, compressed where that pays), or a rope: pieces of other, whole
-//! objects. Ropes are how a value that grows costs little more than what was added to it; see
-//! [`crate::Recent`]. Either way its name is the BLAKE3 hash of all its bytes, and it is checked
+//! An object is whole (its bytes, compressed where that pays), or a rope: pieces of segments, which
+//! are whole. Ropes are how a value that grows costs little more than what was added to it; see
+//! [`crate::Recent`]. Either way a value's name is the BLAKE3 hash of all its bytes, and it is checked
 //! against it when it is read.
 
 use std::cell::RefCell;
@@ -28,6 +28,9 @@ const COMPRESSION_LEVEL: i32 = 1;
 /// Larger objects are not compressed: whoever puts one waits, and text compresses at about the speed
 /// of a disk. What makes values large over time is put in small pieces, which are.
 const COMPRESSED_BYTES_MAX: usize = 16 * 1024;
+
+/// What tells the names of segments from those of values; on disk, so it never changes.
+const SEGMENT_CONTEXT: &str = "wtb 2026-11-21 segment of a rope";
 
 /// BLAKE3 of an object's bytes.
 pub type Hash = [u8; 32];
@@ -88,7 +91,7 @@ fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(bytes).ok())
 }
 
-/// A part of a whole object.
+/// A part of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// The whole object.
@@ -127,12 +130,19 @@ pub struct NewObject {
 impl NewObject {
     /// Makes a whole object.
     pub fn whole(bytes: Vec<u8>) -> Self {
+        let size = bytes.len() as u64;
         let hash = *blake3::hash(&bytes).as_bytes();
-        Self::whole_of_hash(hash, &Arc::new(bytes))
+        let content = Content::Whole(Encoded::new(&Arc::new(bytes)));
+        Self { hash, size, content }
     }
 
-    /// Makes a whole object of bytes whose hash is known.
-    pub(crate) fn whole_of_hash(hash: Hash, bytes: &Arc<Vec<u8>>) -> Self {
+    /// Makes a whole object that ropes are to have pieces of.
+    ///
+    /// It is named apart from values of the same bytes. A value may be there as a rope already; a
+    /// segment is always whole.
+    pub(crate) fn segment(bytes: &Arc<Vec<u8>>) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(SEGMENT_CONTEXT);
+        let hash = *hasher.update(bytes).finalize().as_bytes();
         Self { hash, size: bytes.len() as u64, content: Content::Whole(Encoded::new(bytes)) }
     }
 

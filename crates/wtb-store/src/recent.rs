@@ -68,14 +68,15 @@ impl Recent {
                 let size = bytes.len() as u64;
                 return NewValue { stored: StoredValue::Object { kind, hash, size }, object: None };
             }
-            Some(before) => followed(&before, hash, bytes),
-            None => begun(hash, bytes, OnceLock::new()),
+            // A value that was read whole has no segments to refer to.
+            Some(before) if !before.pieces.is_empty() => followed(&before, hash, bytes),
+            Some(_) | None => begun(hash, bytes, OnceLock::new()),
         };
         self.lock().insert(slot.clone(), Arc::new(known));
         NewValue::of_object(kind, object)
     }
 
-    /// Remembers a value that was read, with the pieces that it was read from.
+    /// Remembers a value that was read, with the pieces that it was read from; none if it was whole.
     pub fn remember(&self, slot: Slot, hash: Hash, bytes: Arc<Vec<u8>>, pieces: Vec<Piece>) {
         if bytes.len() >= ROPE_BYTES_MIN {
             let known = Known { hash, bytes, pieces, boundaries: OnceLock::new() };
@@ -124,11 +125,13 @@ impl Generations {
     }
 }
 
-/// The first value of a slot, or one that is unlike the last: whole.
+/// The first value of a slot, or one that is unlike the last: a rope of one segment.
 fn begun(hash: Hash, bytes: Arc<Vec<u8>>, boundaries: OnceLock<Vec<usize>>) -> (Known, NewObject) {
-    let pieces = vec![Piece { object: hash, offset: 0, length: bytes.len() }];
-    let object = NewObject::whole_of_hash(hash, &bytes);
-    (Known { hash, bytes, pieces, boundaries }, object)
+    let segment = NewObject::segment(&bytes);
+    let pieces = vec![Piece { object: segment.hash, offset: 0, length: bytes.len() }];
+    let size = bytes.len() as u64;
+    let content = Content::Rope { pieces: pieces.clone(), segment: Some(Box::new(segment)) };
+    (Known { hash, bytes, pieces, boundaries }, NewObject { hash, size, content })
 }
 
 /// A value after another one: a rope, if enough of it is the same and not in too many pieces.
@@ -143,7 +146,7 @@ fn followed(before: &Known, hash: Hash, bytes: Arc<Vec<u8>>) -> (Known, NewObjec
         literal.extend_from_slice(new_bytes(run, &bytes));
         literal
     });
-    let segment = (!literal.is_empty()).then(|| Box::new(NewObject::whole(literal)));
+    let segment = (!literal.is_empty()).then(|| Box::new(NewObject::segment(&Arc::new(literal))));
     let pieces = pieces(before, segment.as_deref(), &runs);
     if pieces.len() > bytes.len() / BYTES_PER_PIECE_MIN {
         return begun(hash, bytes, boundaries.into());

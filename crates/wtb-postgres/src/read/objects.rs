@@ -56,8 +56,7 @@ impl Query<'_> {
                 encoding => {
                     let bytes = decoded(encoding, row.data, size)
                         .map_err(|reason| corrupt(hash, &reason))?;
-                    let pieces = vec![Piece { object: hash, offset: 0, length: bytes.len() }];
-                    objects.insert(hash, (checked(hash, bytes)?, pieces));
+                    objects.insert(hash, (checked(hash, bytes)?, Vec::new()));
                 }
             }
         }

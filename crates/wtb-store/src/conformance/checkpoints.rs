@@ -19,6 +19,7 @@ checks!("checkpoints":
     listing_goes_by_descending_id,
     any_text_is_a_name,
     a_value_that_grows_comes_back_at_every_step,
+    a_value_that_grew_elsewhere_can_grow_on,
     only_the_live_lease_writes,
 );
 
@@ -320,6 +321,30 @@ fn a_value_that_grows_comes_back_at_every_step(place: &dyn Place) -> Result<(), 
         for (number, bytes) in steps.iter().enumerate() {
             assert_eq!(&x(store.as_ref(), "t", &format!("{number:03}"))?, bytes, "step {number}");
         }
+    }
+    Ok(())
+}
+
+fn a_value_that_grew_elsewhere_can_grow_on(place: &dyn Place) -> Result<(), StoreError> {
+    let (store, other) = (place.open()?, place.open()?);
+    let put_step = |store: &dyn Store, thread: &str, length: usize| {
+        let slot = Slot { thread: thread.into(), namespace: ROOT.into(), channel: "x".into() };
+        let mut given = checkpoint(name(thread, ROOT, &length.to_string()), None, b"");
+        given.channels[0].value = Some(store.pack(&slot, value(&noise(5, length))));
+        store.commit(put(given)).map(drop)
+    };
+    for length in [20_000, 21_000, 22_000] {
+        put_step(store.as_ref(), "first", length)?;
+    }
+    // The other store begins with what is there as a difference already, and goes on from it.
+    for length in [22_000, 23_000, 24_000] {
+        put_step(other.as_ref(), "second", length)?;
+    }
+    store.commit(unit([Change::DeleteThread { thread: "first".into() }]))?;
+    store.collect()?;
+    let fresh = place.open()?;
+    for length in [22_000, 23_000, 24_000] {
+        assert_eq!(x(fresh.as_ref(), "second", &length.to_string())?, noise(5, length));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::object::corrupt;
 use crate::object::{Encoding, Hash, Piece, checked, decoded, hex};
 use crate::sqlite::columns::Columns;
 
-/// An object's bytes, and the pieces that they were put together from.
+/// An object's bytes, and the pieces that they were put together from; none if it is whole.
 pub(in crate::sqlite) type InPieces = (Vec<u8>, Vec<Piece>);
 
 /// A row of the objects.
@@ -48,8 +48,7 @@ impl Query {
             encoding => {
                 let bytes =
                     decoded(encoding, found.data, size).map_err(|reason| corrupt(hash, &reason))?;
-                let pieces = vec![Piece { object: hash, offset: 0, length: bytes.len() }];
-                (bytes, pieces)
+                (bytes, Vec::new())
             }
         };
         Ok(Some((checked(hash, bytes)?, pieces)))

@@ -28,6 +28,11 @@ impl Transaction<'_> {
         object: &NewObject,
         named: Named,
     ) -> Result<i64, StoreError> {
+        // Also where the rope is there already, which may have been made of others: what is put next
+        // refers to this segment.
+        if let Content::Rope { segment: Some(segment), .. } = &object.content {
+            self.write_object(segment, named)?;
+        }
         if let Some(key) = self.stored.get(&object.hash) {
             return Ok(key);
         }
@@ -48,10 +53,7 @@ impl Transaction<'_> {
         let encoded;
         let (encoding, data) = match &object.content {
             Content::Whole(whole) => (whole.encoding, whole.data.as_slice()),
-            Content::Rope { pieces, segment } => {
-                if let Some(segment) = segment {
-                    self.write_object(segment, named)?;
-                }
+            Content::Rope { pieces, .. } => {
                 encoded = self.encode_rope(pieces)?;
                 (Encoding::Rope, encoded.as_slice())
             }
