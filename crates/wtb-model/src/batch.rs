@@ -39,6 +39,31 @@ impl ErrorPolicy {
     }
 }
 
+/// When an attempt's checkpoints are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointMode {
+    /// After each step, before the next one begins.
+    #[default]
+    Step,
+    /// Once, when the attempt ends.
+    Exit,
+    /// Never.
+    Off,
+}
+
+impl CheckpointMode {
+    /// Parses the name used in Python and in bench files.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "step" => Some(Self::Step),
+            "exit" => Some(Self::Exit),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
 /// How long the next attempt is held back after one that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {
@@ -86,6 +111,8 @@ pub struct BatchSpec {
     pub evaluators: Vec<serde_json::Value>,
     /// How many attempts may run or await their scores at once, before backpressure is applied.
     pub window: u32,
+    /// When checkpoints are written.
+    pub checkpoints: CheckpointMode,
     /// What else the front end needs to continue the batch in a later session. Opaque here.
     pub front: serde_json::Value,
 }
@@ -137,6 +164,8 @@ pub struct CaseRecord {
     pub input: StoredValue,
     /// What is expected of the output.
     pub expected: Option<StoredValue>,
+    /// How its questions are answered without a person, as the front end describes it.
+    pub answers: Option<StoredValue>,
 }
 
 /// A live or past driver of batches.

@@ -294,6 +294,31 @@ event_body! {
         /// Why.
         reason: String,
     },
+    /// An execution was made that begins where another one stood.
+    ExecutionForked = "execution.forked" {
+        /// The execution that it was forked from.
+        source: String,
+        /// The checkpoint at which its history begins.
+        checkpoint: String,
+        /// The variant's name.
+        variant: String,
+    },
+    /// An execution stands at an earlier checkpoint again, in a lineage of its own.
+    ExecutionRolledBack = "execution.rolled_back" {
+        /// The checkpoint.
+        checkpoint: String,
+        /// The lineage's name (LangGraph: thread).
+        thread: String,
+    },
+    /// An execution goes on from its head.
+    ExecutionResumed = "execution.resumed" {
+        /// Where it stood.
+        status: String,
+        /// Whether its question was answered.
+        answered: bool,
+        /// Whether its state was updated.
+        updated: bool,
+    },
     /// Evaluators have given their scores, or failed to.
     ExecutionScored = "execution.scored" {
         /// The scores, by metric.

@@ -162,6 +162,24 @@ pub struct ExecutionRecord {
     pub warnings: Vec<String>,
     /// Whether its evaluators have had their say (true at once where there are none).
     pub settled: bool,
+    /// The execution that it was forked from.
+    pub parent: Option<ExecutionId>,
+    /// The batch whose case and evaluators it has without being a cell: that of the cell that it
+    /// continues, or that it was forked from, directly or not.
+    pub origin: Option<BatchId>,
+    /// How many lineages it has opened: it stands in the last of them. 0 without checkpoints.
+    pub lineages: u32,
+    /// Whether its next attempt goes on from the head of its last lineage, and not from its input.
+    pub from_head: bool,
+    /// What the front end needs to run it again, where no batch knows that. Opaque here.
+    pub front: Option<serde_json::Value>,
+}
+
+impl ExecutionRecord {
+    /// Returns the name of the lineage that it stands in (LangGraph: its thread).
+    pub fn thread(&self) -> Option<String> {
+        (self.lineages > 0).then(|| self.id.thread(self.lineages))
+    }
 }
 
 /// An attempt as the store keeps it.

@@ -44,8 +44,11 @@ fn is_body(body: &str) -> bool {
     body.len() == BODY_CHARS && body.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
+/// What ends the id under which a store keeps a cell that goes on by itself.
+const CONTINUED: char = '+';
+
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal, $body:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -71,7 +74,7 @@ macro_rules! id_type {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 match text.strip_prefix(Self::PREFIX) {
-                    Some(body) if is_body(body) => Ok(Self(text.into())),
+                    Some(body) if $body(body) => Ok(Self(text.into())),
                     _ => Err(IdError {
                         text: text.to_owned(),
                         kind: $kind,
@@ -111,16 +114,51 @@ macro_rules! id_type {
 
 id_type!(
     /// Names a batch: `b_...`.
-    BatchId, "b_", "a batch"
+    BatchId, "b_", "a batch", is_body
 );
 id_type!(
     /// Names an execution: `e_...`.
-    ExecutionId, "e_", "an execution"
+    ///
+    /// A cell that was rolled back or resumed goes on beside the result that its batch keeps, under
+    /// the same id with a `+` behind it: see [`ExecutionId::continuation`].
+    ExecutionId, "e_", "an execution", is_execution_body
 );
 id_type!(
     /// Names a session: `s_...`.
-    SessionId, "s_", "a session"
+    SessionId, "s_", "a session", is_body
 );
+
+fn is_execution_body(body: &str) -> bool {
+    is_body(body.strip_suffix(CONTINUED).unwrap_or(body))
+}
+
+impl ExecutionId {
+    /// Returns the id under which a cell goes on beside the result that its batch keeps.
+    #[must_use]
+    pub fn continuation(&self) -> Self {
+        if self.is_continuation() {
+            self.clone()
+        } else {
+            Self(format!("{self}{CONTINUED}").into())
+        }
+    }
+
+    /// Whether a cell goes on under this id.
+    pub fn is_continuation(&self) -> bool {
+        self.0.ends_with(CONTINUED)
+    }
+
+    /// Returns the id that people know: that of the cell, if a cell goes on under this one.
+    #[must_use]
+    pub fn known(&self) -> Self {
+        Self(self.0.trim_end_matches(CONTINUED).into())
+    }
+
+    /// Names one of the execution's lineages (LangGraph: threads), which are numbered from 1.
+    pub fn thread(&self, lineage: u32) -> String {
+        format!("{}/{lineage}", self.0.trim_end_matches(CONTINUED))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -133,6 +171,22 @@ mod tests {
         assert_eq!(id.as_str().parse::<ExecutionId>(), Ok(id.clone()));
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<ExecutionId>(&json).unwrap(), id);
+    }
+
+    #[test]
+    fn a_cell_that_goes_on_is_known_by_its_own_id() {
+        let cell = ExecutionId::from_entropy([7; ID_ENTROPY_BYTES]);
+        let continued = cell.continuation();
+        assert_eq!(continued.as_str(), format!("{cell}+"));
+        assert_eq!(continued.as_str().parse::<ExecutionId>(), Ok(continued.clone()));
+        assert!(continued.is_continuation() && !cell.is_continuation());
+        assert_eq!(
+            (continued.known(), continued.continuation()),
+            (cell.clone(), continued.clone())
+        );
+        assert_eq!(continued.thread(2), cell.thread(2));
+        assert!(format!("{continued}+").parse::<ExecutionId>().is_err());
+        assert!("b_0123456789abcdef+".parse::<BatchId>().is_err());
     }
 
     #[test]

@@ -13,8 +13,8 @@ mod time;
 mod value;
 
 pub use batch::{
-    Backoff, BatchRecord, BatchSpec, CaseRecord, ErrorPolicy, FailFast, SessionRecord,
-    StatusCounts, VariantRecord,
+    Backoff, BatchRecord, BatchSpec, CaseRecord, CheckpointMode, ErrorPolicy, FailFast,
+    SessionRecord, StatusCounts, VariantRecord,
 };
 pub use event::{CUSTOM_PREFIX, EVENT_KINDS, Event, EventBody, JournalEntry};
 pub use execution::{

@@ -102,17 +102,17 @@ status! {
         /// An attempt is under way.
         Running = "running" => [Queued, Succeeded, Failed, TimedOut, Cancelled, Interrupted, Paused],
         /// The workflow reached its end.
-        Succeeded = "succeeded" => [Queued],
+        Succeeded = "succeeded" => [Queued, Paused],
         /// The last attempt raised, and no retry is left.
-        Failed = "failed" => [Queued],
+        Failed = "failed" => [Queued, Paused],
         /// The last attempt outlived its deadline, and no retry is left.
-        TimedOut = "timed_out" => [Queued],
+        TimedOut = "timed_out" => [Queued, Paused],
         /// Stopped on request.
-        Cancelled = "cancelled" => [Queued],
+        Cancelled = "cancelled" => [Queued, Paused],
         /// The workflow asked a question and awaits its answer.
-        Interrupted = "interrupted" => [Queued],
+        Interrupted = "interrupted" => [Queued, Paused],
         /// Stands at a breakpoint, or after a fork or rollback.
-        Paused = "paused" => [Queued],
+        Paused = "paused" => [Queued, Paused],
     }
 }
 
@@ -176,9 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn final_executions_only_leave_through_the_queue() {
+    fn final_executions_leave_through_the_queue_or_are_rolled_back() {
+        let next = [ExecutionStatus::Queued, ExecutionStatus::Paused];
         for status in ExecutionStatus::ALL.iter().filter(|status| status.is_final()) {
-            assert_eq!(status.successors(), [ExecutionStatus::Queued], "{status}");
+            assert_eq!(status.successors(), next, "{status}");
         }
     }
 }

@@ -148,6 +148,28 @@ pub struct CheckpointOutline {
     pub channels: Vec<(String, StoredValue)>,
 }
 
+/// What a task wrote, without the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteOutline {
+    /// The task's id.
+    pub task: String,
+    /// The task's path.
+    pub path: String,
+    /// The channel.
+    pub channel: String,
+}
+
+/// A stored checkpoint as a step of its thread: what it takes to tell what ran and what comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointStep {
+    /// The checkpoint.
+    pub outline: CheckpointOutline,
+    /// The checkpoint without its channels' values, serialised.
+    pub body: Value,
+    /// The writes stored with it, ordered by task path, task and position.
+    pub writes: Vec<WriteOutline>,
+}
+
 /// Which checkpoints to list. Every condition that is set must hold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CheckpointFilter {
@@ -203,6 +225,9 @@ pub trait Checkpoints: Send + Sync {
         id: Option<&str>,
     ) -> Result<Option<CheckpointRecord>, StoreError>;
 
+    /// Returns the checkpoint that was inserted last, whatever its id: ids come from clocks.
+    fn head(&self, thread: &str, namespace: &str) -> Result<Option<CheckpointRecord>, StoreError>;
+
     /// Lists checkpoints by descending id (those of equal ids by descending age), at most `limit`.
     fn checkpoints(
         &self,
@@ -212,6 +237,9 @@ pub trait Checkpoints: Send + Sync {
 
     /// Lists the checkpoints of a thread in the order of their insertion, without values.
     fn outline(&self, thread: &str) -> Result<Vec<CheckpointOutline>, StoreError>;
+
+    /// Lists the steps of a thread, in all namespaces, in the order of their insertion.
+    fn steps(&self, thread: &str) -> Result<Vec<CheckpointStep>, StoreError>;
 
     /// Returns, for each channel, what its ancestors wrote, as far back as it takes to rebuild it.
     /// What is stored with the named checkpoint itself does not count.

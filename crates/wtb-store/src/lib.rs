@@ -23,8 +23,8 @@ pub mod sqlite;
 
 pub use checkpoint::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
-    Checkpoints, Collected, Lease, NewChannel, NewCheckpoint, NewWrite, NewWrites, PendingWrite,
-    kept, metadata_fits,
+    CheckpointStep, Checkpoints, Collected, Lease, NewChannel, NewCheckpoint, NewWrite, NewWrites,
+    PendingWrite, WriteOutline, kept, metadata_fits,
 };
 pub use error::StoreError;
 pub use object::{

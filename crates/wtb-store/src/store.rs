@@ -154,10 +154,11 @@ pub trait Store: Checkpoints {
     ) -> Result<Vec<ExecutionRecord>, StoreError>;
 
     /// Returns the id that `text` names: a whole id, a unique prefix (with or without `e_`), or
-    /// `latest`.
+    /// `latest`. Of a cell that goes on by itself that is [`ExecutionId::continuation`].
     fn find_execution(&self, text: &str) -> Result<ExecutionId, StoreError>;
 
-    /// Returns attempts, nodes and scores of an execution.
+    /// Returns attempts, nodes and scores of an execution. Attempts and nodes of a continuation begin
+    /// with those of its cell; scores are its own.
     fn detail(&self, id: &ExecutionId) -> Result<ExecutionDetail, StoreError>;
 
     /// Returns all scores of a batch, each with its execution: in the order of its results, by source,

@@ -25,6 +25,9 @@ pub struct AttemptStart {
     pub token: u64,
     /// The worker's name.
     pub worker: String,
+    /// How many lineages its execution has opened with it: one more when it begins with one of its
+    /// own.
+    pub lineages: u32,
     /// When the lease was given.
     pub at: Timestamp,
 }
@@ -141,10 +144,23 @@ pub enum Change {
         at: Timestamp,
     },
     /// An ended execution goes back to the queue: off the dead-letter list, its scores dropped, its
-    /// outcome kept until another attempt replaces it.
+    /// outcome kept until another attempt replaces it. What a cell went on to by itself (see
+    /// [`ExecutionId::continuation`]) gives way to it, but for the lineages that it has opened.
     RequeueExecution {
         /// The execution.
         execution: ExecutionId,
+        /// Whether its next attempt goes on from its head.
+        from_head: bool,
+    },
+    /// An ended execution stands at the head of its last lineage, paused: what it had delivered, its
+    /// scores and its place on the dead-letter list are dropped.
+    PlaceExecution {
+        /// The execution.
+        execution: ExecutionId,
+        /// How many lineages it has opened by now.
+        lineages: u32,
+        /// When.
+        at: Timestamp,
     },
     /// Evaluators' scores are written and the execution is settled. Everything that the same sources
     /// said before is replaced, so that nothing stale stays beside it.
@@ -195,8 +211,8 @@ pub enum Change {
         source: String,
         /// The thread that gets the copies.
         target: String,
-        /// Only this checkpoint of the root namespace, its ancestors, and what was inserted before it
-        /// in other namespaces; everything when `None`.
+        /// Only this checkpoint of the root namespace, without what tasks wrote on top of it, its
+        /// ancestors, and what was inserted before it in other namespaces; everything when `None`.
         up_to: Option<String>,
     },
     /// Of each namespace of a thread only the newest checkpoint is kept, with its writes and those
