@@ -122,6 +122,38 @@ impl ExecutionStatus {
         !matches!(self, Self::Queued | Self::Running)
     }
 
+    /// Checks a step that is taken without an attempt: only the attempt itself, under its lease, moves
+    /// an execution that is running.
+    pub fn check_idle(self, to: Self, what: impl fmt::Display) -> Result<Self, IllegalTransition> {
+        if self == Self::Running {
+            return Err(IllegalTransition {
+                what: what.to_string(),
+                from: self.as_str(),
+                to: to.as_str(),
+                allowed: format!("`{to}` only with the end of its attempt"),
+            });
+        }
+        self.check(to, what)
+    }
+
+    /// Checks that what a cell went on to by itself, in this state, may give way to the cell's own
+    /// step to `to`: nobody drives it.
+    pub fn check_gives_way(
+        self,
+        to: Self,
+        what: impl fmt::Display,
+    ) -> Result<(), IllegalTransition> {
+        if self.is_final() {
+            return Ok(());
+        }
+        Err(IllegalTransition {
+            what: what.to_string(),
+            from: self.as_str(),
+            to: to.as_str(),
+            allowed: format!("`{to}` only once what it goes on to by itself has ended"),
+        })
+    }
+
     /// Whether it ended without what the workflow was to deliver.
     pub const fn is_error(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)

@@ -4,13 +4,14 @@
 //! that report them, and commits as a whole or not at all. Reading is by the methods of [`Store`].
 //! The crate knows nothing of schedulers, workers or Python; it is the only one that knows SQL.
 //!
-//! [`conformance`] is the suite that every store must pass; [`writer`], [`codec`] and [`options`] are
-//! what stores share.
+//! [`conformance`] is the suite that every store must pass; [`writer`], [`codec`], [`find`] and
+//! [`options`] are what stores share.
 
 mod checkpoint;
 pub mod codec;
 pub mod conformance;
 mod error;
+pub mod find;
 mod object;
 pub mod options;
 mod recent;

@@ -3,8 +3,8 @@
 use wtb_model::{BatchStatus, ExecutionStatus, StatusCounts};
 
 use super::sample::{
-    Batch, HOSTILE, batch_id, case, execution, moment, session_id, spec, start, succeed, unit,
-    variant,
+    Batch, HOSTILE, batch_id, case, execution, moment, requeue, session_id, spec, start, succeed,
+    unit, variant,
 };
 use super::{Place, checks, refusal};
 use crate::{BatchFilter, Change, ExecutionFilter, Page, Store, StoreError};
@@ -117,10 +117,9 @@ fn counts_follow_every_step(place: &dyn Place) -> Result<(), StoreError> {
         status: ExecutionStatus::Cancelled,
         at: moment(9),
     };
-    let requeue = Change::RequeueExecution { execution: ids[1].clone() };
     store.commit(unit([start(ids[0], 1, 1), start(ids[1], 1, 1), start(ids[2], 1, 1)]))?;
     store.commit(unit([succeed(ids[0]), succeed(ids[1]), cancel]))?;
-    store.commit(unit([requeue]))?;
+    store.commit(unit([requeue(ids[1])]))?;
 
     let mut late = execution(77);
     late.batch = Some(batch.record.id.clone());

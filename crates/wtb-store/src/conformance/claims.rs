@@ -3,8 +3,8 @@
 use wtb_model::{AttemptStatus, BatchStatus, ExecutionStatus, SessionId};
 
 use super::sample::{
-    Batch, execution, execution_id, moment, outcome, session, session_id, start, start_by, succeed,
-    unit,
+    Batch, execution, execution_id, moment, outcome, requeue, session, session_id, start, start_by,
+    succeed, unit,
 };
 use super::{Place, checks, refusal};
 use crate::{Change, ExecutionFilter, Page, Receipt, Store, StoreError};
@@ -202,7 +202,7 @@ fn only_the_owner_starts_attempts(place: &dyn Place) -> Result<(), StoreError> {
     store.commit(unit([start(id, 1, 1), succeed(id)]))?;
 
     let close = Change::CloseSession { session: session_id(1), at: moment(8) };
-    store.commit(unit([Change::RequeueExecution { execution: id.clone() }, close]))?;
+    store.commit(unit([requeue(id), close]))?;
     refused(1, None)?;
 
     // A single execution has no batch that could have an owner.

@@ -6,7 +6,7 @@ use std::thread;
 
 use wtb_model::{EventBody, StatusCounts, StoredValue, Value};
 
-use super::sample::{Batch, event, note, session_id, start, succeed, unit};
+use super::sample::{Batch, event, note, requeue, session_id, start, succeed, unit};
 use super::{Place, checks, refusal};
 use crate::{
     BatchFilter, Change, ExecutionFilter, JournalFilter, Page, Store, StoreError, UnitOfWork,
@@ -127,7 +127,7 @@ fn a_flush_waits_for_everything_before_it(place: &dyn Place) -> Result<(), Store
         // The tickets are dropped: whoever does not want to know is not told.
         drop(store.submit(UnitOfWork::of_events(vec![note(number)]))?);
     }
-    let refused = Change::RequeueExecution { execution: super::sample::execution_id(404) };
+    let refused = requeue(&super::sample::execution_id(404));
     drop(store.submit(UnitOfWork::silent(refused))?);
     store.flush()?;
     assert_eq!(store.journal(&JournalFilter::default(), 0, 1_000)?.len(), 500);

@@ -3,8 +3,8 @@
 use wtb_model::{AttemptStatus, ExecutionId, ExecutionRecord, ExecutionStatus};
 
 use super::sample::{
-    Batch, HOSTILE, execution, execution_id, failure, finish, moment, outcome, score, session_id,
-    start, succeed, unit,
+    Batch, HOSTILE, execution, execution_id, failure, finish, moment, outcome, requeue, score,
+    session_id, start, succeed, unit,
 };
 use super::{Place, checks};
 use crate::{Change, ExecutionFilter, Page, Store, StoreError};
@@ -163,7 +163,7 @@ fn dead_letters_and_the_unsettled_are_found(place: &dyn Place) -> Result<(), Sto
     store.commit(unit([
         Change::PutScores { execution: ids[0].clone(), scores: vec![score("judge", "q", 1.0)] },
         Change::PutScores { execution: single.id, scores: Vec::new() },
-        Change::RequeueExecution { execution: ids[1].clone() },
+        requeue(&ids[1]),
     ]))?;
     assert!(list(store.as_ref(), &unsettled)?.is_empty());
     assert!(list(store.as_ref(), &in_batch(&dead))?.is_empty());

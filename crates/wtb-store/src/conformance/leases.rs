@@ -6,8 +6,8 @@ use wtb_model::{
 };
 
 use super::sample::{
-    Batch, execution, failure, finish, moment, outcome, score, session_id, start, succeed, unit,
-    value,
+    Batch, execution, failure, finish, moment, outcome, requeue, score, session_id, start, succeed,
+    unit, value,
 };
 use super::{Place, checks, refusal};
 use crate::{Change, StoreError};
@@ -56,6 +56,7 @@ fn an_attempt_comes_back_whole(place: &dyn Place) -> Result<(), StoreError> {
         error: delivered.error.clone(),
         usage: delivered.usage,
         warnings: delivered.warnings,
+        lineages: 1,
         ..single.clone()
     };
     assert_eq!(store.execution(id)?, expected);
@@ -166,7 +167,7 @@ fn every_step_is_checked(place: &dyn Place) -> Result<(), StoreError> {
         assert!(error.to_string().contains(id.as_str()), "{error}");
     };
     let end = |status| Change::FinishExecution { execution: id.clone(), status, at: moment(1) };
-    illegal(Change::RequeueExecution { execution: id.clone() });
+    illegal(requeue(id));
     illegal(end(ExecutionStatus::Succeeded));
     store.commit(unit([start(id, 1, 1)]))?;
     illegal(start(id, 2, 2));
@@ -190,7 +191,7 @@ fn only_its_attempt_ends_what_is_running(place: &dyn Place) -> Result<(), StoreE
         status: ExecutionStatus::Cancelled,
         at: moment(1),
     };
-    for change in [cancel, Change::RequeueExecution { execution: id.clone() }] {
+    for change in [cancel, requeue(id)] {
         let error = refusal(store.commit(unit([change])));
         assert!(matches!(error, StoreError::Illegal(_)), "{error}");
     }
@@ -212,7 +213,7 @@ fn a_requeued_execution_keeps_its_outcome(place: &dyn Place) -> Result<(), Store
     ]))?;
     let dead = store.execution(id)?;
     assert!(dead.dead_letter && dead.settled);
-    store.commit(unit([Change::RequeueExecution { execution: id.clone() }]))?;
+    store.commit(unit([requeue(id)]))?;
     let queued = store.execution(id)?;
     let expected = ExecutionRecord {
         status: ExecutionStatus::Queued,

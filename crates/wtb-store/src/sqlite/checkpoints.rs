@@ -10,7 +10,7 @@ use super::read::{CheckpointRow, Query, Unread};
 use super::store::SqliteStore;
 use crate::checkpoint::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
-    Checkpoints, Collected, PendingWrite,
+    CheckpointStep, Checkpoints, Collected, PendingWrite,
 };
 use crate::object::{NewValue, corrupt};
 use crate::recent::Slot;
@@ -38,6 +38,14 @@ impl Checkpoints for SqliteStore {
         })
     }
 
+    fn head(&self, thread: &str, namespace: &str) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.writing.settle();
+        self.readers.read(|query| {
+            let found = query.head(thread, namespace)?;
+            found.map(|row| self.record(query, row)).transpose()
+        })
+    }
+
     fn checkpoints(
         &self,
         filter: &CheckpointFilter,
@@ -53,6 +61,16 @@ impl Checkpoints for SqliteStore {
     fn outline(&self, thread: &str) -> Result<Vec<CheckpointOutline>, StoreError> {
         self.writing.settle();
         self.readers.read(|query| query.outline(thread))
+    }
+
+    fn steps(&self, thread: &str) -> Result<Vec<CheckpointStep>, StoreError> {
+        self.writing.settle();
+        self.readers.read(|query| {
+            let step = |(row, writes): (CheckpointRow, _)| {
+                Ok(CheckpointStep { body: value(query, &row.body)?, outline: row.outline, writes })
+            };
+            query.steps(thread)?.into_iter().map(step).collect()
+        })
     }
 
     fn channel_history(

@@ -35,6 +35,7 @@ const VALUES: &[&str] = &[
     "SELECT interrupts FROM executions",
     "SELECT input FROM cases",
     "SELECT expected FROM cases",
+    "SELECT answers FROM cases",
     "SELECT input FROM nodes",
     "SELECT output FROM nodes",
     "SELECT body FROM checkpoints",

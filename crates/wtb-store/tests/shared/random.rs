@@ -7,7 +7,7 @@ use wtb_model::{
 };
 use wtb_store::conformance::Place;
 use wtb_store::conformance::sample::{
-    Batch, finish, moment, outcome, score, session, session_id, start_by, unit,
+    Batch, finish, moment, outcome, requeue, score, session, session_id, start_by, unit,
 };
 use wtb_store::{Change, Store};
 
@@ -29,7 +29,7 @@ fn change(step: &Step, batch: &Batch) -> Change {
             let status = ExecutionStatus::Cancelled;
             Change::FinishExecution { execution: id(cell), status, at }
         }
-        Step::Requeue { cell } => Change::RequeueExecution { execution: id(cell) },
+        Step::Requeue { cell } => requeue(&id(cell)),
         Step::Score { cell } => {
             Change::PutScores { execution: id(cell), scores: vec![score("judge", "quality", 1.0)] }
         }

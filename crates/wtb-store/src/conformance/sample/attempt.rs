@@ -27,6 +27,8 @@ pub fn start_by(
         attempt,
         token,
         worker: "thread-1".to_owned(),
+        // Each attempt begins with a lineage of its own.
+        lineages: attempt,
         at: moment(i64::from(attempt) * 100),
     })
 }
@@ -76,6 +78,11 @@ pub fn finish(
 pub fn succeed(execution: &ExecutionId) -> Change {
     let ends = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
     finish(execution, (1, 1), ends, outcome(3))
+}
+
+/// An execution's way back to the queue, to begin with its input.
+pub fn requeue(execution: &ExecutionId) -> Change {
+    Change::RequeueExecution { execution: execution.clone(), from_head: false }
 }
 
 /// What a worker delivers for a workflow that reached its end through so many nodes.

@@ -62,6 +62,7 @@ impl Batch {
                         variant_index,
                         case_index,
                         input: None,
+                        front: None,
                         ..execution(number)
                     });
                 self.executions.extend(cells);
@@ -101,5 +102,6 @@ pub fn case(index: u32) -> CaseRecord {
         tags: vec!["short".to_owned(), format!("tag'{index}")],
         input: value(&format!("{{\"query\": {index}}}")),
         expected: index.is_multiple_of(2).then(|| value("42")),
+        answers: index.is_multiple_of(3).then(|| value("{\"which one?\": \"the first\"}")),
     }
 }

@@ -4,13 +4,13 @@ mod attempt;
 mod batch;
 
 use wtb_model::{
-    Backoff, BatchId, BatchSpec, Direction, ErrorPolicy, Event, EventBody, ExecutionId,
-    ExecutionRecord, ExecutionStatus, FailFast, ID_ENTROPY_BYTES, ScoreRecord, SessionId,
-    SessionRecord, StoredValue, Timestamp,
+    Backoff, BatchId, BatchSpec, CheckpointMode, Direction, ErrorPolicy, Event, EventBody,
+    ExecutionId, ExecutionRecord, ExecutionStatus, FailFast, ID_ENTROPY_BYTES, ScoreRecord,
+    SessionId, SessionRecord, StoredValue, Timestamp,
 };
 
 pub use self::attempt::{
-    error, failure, finish, node, outcome, start, start_by, started, succeed, succeeded,
+    error, failure, finish, node, outcome, requeue, start, start_by, started, succeed, succeeded,
 };
 pub use self::batch::{Batch, case, variant};
 use crate::{Change, UnitOfWork};
@@ -84,6 +84,7 @@ pub fn spec() -> BatchSpec {
         metric: Some("accuracy".to_owned()),
         evaluators: vec![serde_json::json!({"name": "exact_match", "field": "answer"})],
         window: 32,
+        checkpoints: CheckpointMode::Exit,
         front: serde_json::json!({"graph": "my_app:graph", "nested": [1, null, "'"]}),
     }
 }
@@ -128,6 +129,11 @@ pub fn execution(number: u64) -> ExecutionRecord {
         usage: None,
         warnings: Vec::new(),
         settled: false,
+        parent: None,
+        origin: None,
+        lineages: 0,
+        from_head: false,
+        front: Some(serde_json::json!({"graph": "my_app:graph", "nul": null})),
     }
 }
 

@@ -2,8 +2,9 @@
 -- which outlives what it reports. Everything else points to a batch or an execution by its integer
 -- key, whose order is the order of insertion, so that no listing depends on a clock.
 -- Statuses are the names that the program prints; times are microseconds since 1970.
--- `spec`, `description`, `tags`, `error`, `usage`, `warnings` and `body` are JSON.
--- `input`, `output`, `expected`, `state` and `interrupts` are stored values (see `codec.rs`).
+-- `spec`, `description`, `tags`, `error`, `usage`, `warnings`, `front` and `body` are JSON.
+-- `input`, `output`, `expected`, `answers`, `state` and `interrupts` are stored values (see
+-- `codec.rs`).
 
 CREATE TABLE sessions (
     key             INTEGER PRIMARY KEY,
@@ -64,10 +65,16 @@ CREATE TABLE cases (
     tags       TEXT NOT NULL,
     input      BLOB NOT NULL,
     expected   BLOB,
+    answers    BLOB,
     PRIMARY KEY (batch, position),
     UNIQUE (batch, id)
 ) STRICT;
 
+-- A cell that was rolled back or resumed goes on in a second row, under its id with a `+` behind it:
+-- its own row, which all about its batch is made of, stays what it was. The second row has no `batch`,
+-- but an `origin`: the batch whose case and evaluators it has. `parent` names what an execution was
+-- forked from, which may have given way to another attempt since: it is no foreign key. The threads
+-- of an execution are numbered from 1; `lineages` is the last one's number.
 CREATE TABLE executions (
     key           INTEGER PRIMARY KEY,
     id            TEXT NOT NULL UNIQUE,
@@ -88,13 +95,18 @@ CREATE TABLE executions (
     started_at    INTEGER,
     finished_at   INTEGER,
     duration_us   INTEGER,
+    parent        TEXT,
+    origin        INTEGER REFERENCES batches (key),
+    lineages      INTEGER NOT NULL,
+    from_head     INTEGER NOT NULL,
     input         BLOB,
     output        BLOB,
     state         BLOB,
     interrupts    BLOB,
     error         TEXT,
     usage         TEXT,
-    warnings      TEXT NOT NULL
+    warnings      TEXT NOT NULL,
+    front         TEXT
 ) STRICT;
 
 -- The cells of a batch in the order of its results; one execution for each.

@@ -69,7 +69,7 @@ impl Query {
     pub(in crate::sqlite) fn cases(&self, batch: &BatchId) -> Result<Vec<CaseRecord>, StoreError> {
         let key = self.key("batches", "batch", batch.as_str())?;
         self.all(
-            "SELECT id, case_group, tags, input, expected FROM cases WHERE batch = ? \
+            "SELECT id, case_group, tags, input, expected, answers FROM cases WHERE batch = ? \
              ORDER BY position",
             &[Value::Integer(key)],
             "a case",
@@ -80,6 +80,7 @@ impl Query {
                     tags: columns.json()?,
                     input: columns.value()?,
                     expected: columns.optional_value()?,
+                    answers: columns.optional_value()?,
                 })
             },
         )

@@ -18,7 +18,7 @@ use crate::sqlite::columns::Columns;
 use crate::sqlite::errors::While;
 use crate::{Page, StoreError};
 
-const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
+pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
                     c.channels, c.lineage FROM lineages l JOIN checkpoints c ON c.lineage = l.key";
 
 /// A checkpoint whose values have not been read.
@@ -26,7 +26,7 @@ pub(in crate::sqlite) struct Row {
     pub(in crate::sqlite) outline: CheckpointOutline,
     pub(in crate::sqlite) body: StoredValue,
     pub(in crate::sqlite) writes: Vec<Unread>,
-    lineage: i64,
+    pub(super) lineage: i64,
 }
 
 /// A write whose value has not been read.
@@ -52,6 +52,25 @@ impl Query {
             ..CheckpointFilter::default()
         };
         Ok(self.checkpoints(&filter, 1)?.pop())
+    }
+
+    /// Returns the checkpoint that was inserted last.
+    pub(in crate::sqlite) fn head(
+        &self,
+        thread: &str,
+        namespace: &str,
+    ) -> Result<Option<Row>, StoreError> {
+        // The greatest number in the index of the one lineage. The plus keeps SQLite from looking for
+        // it at the end of all checkpoints instead, where those of others may be.
+        let sql = format!(
+            "{ROWS} WHERE c.sequence = (SELECT MAX(+m.sequence) FROM checkpoints m \
+             WHERE m.lineage = (SELECT key FROM lineages WHERE thread = ? AND namespace = ?))"
+        );
+        let mut found = self.first(&sql, &[text(thread), text(namespace)], "a checkpoint", row)?;
+        if let Some(row) = &mut found {
+            row.writes = self.writes(row.lineage, &row.outline.name.id, None)?;
+        }
+        Ok(found)
     }
 
     /// Lists checkpoints by descending id.
@@ -223,7 +242,7 @@ fn fitting(
     Ok(metadata_fits(&metadata, wanted).then_some(row))
 }
 
-fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
+pub(super) fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
     let sequence = columns.take()?;
     let name =
         CheckpointName { thread: columns.take()?, namespace: columns.take()?, id: columns.take()? };
@@ -235,6 +254,6 @@ fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
     Ok(Row { outline, body, writes: Vec::new(), lineage: columns.take()? })
 }
 
-fn text(text: &str) -> Parameter {
+pub(super) fn text(text: &str) -> Parameter {
     Parameter::Text(text.to_owned())
 }

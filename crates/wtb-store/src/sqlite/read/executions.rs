@@ -13,8 +13,9 @@ use crate::{ExecutionDetail, ExecutionFilter, Page, StoreError};
 const EXECUTIONS: &str = "SELECT e.id, b.id, e.workflow, e.variant, e.case_id, e.repeat, \
      e.variant_index, e.case_index, e.seed, e.status, e.attempts, e.token, e.dead_letter, \
      e.created_at, e.started_at, e.finished_at, e.duration_us, e.input, e.output, e.state, \
-     e.interrupts, e.error, e.usage, e.warnings, e.settled \
-     FROM executions e LEFT JOIN batches b ON b.key = e.batch";
+     e.interrupts, e.error, e.usage, e.warnings, e.settled, e.parent, o.id, e.lineages, \
+     e.from_head, e.front FROM executions e LEFT JOIN batches b ON b.key = e.batch \
+     LEFT JOIN batches o ON o.key = e.origin";
 
 impl Query {
     pub(in crate::sqlite) fn execution(
@@ -66,19 +67,23 @@ impl Query {
         id: &ExecutionId,
     ) -> Result<ExecutionDetail, StoreError> {
         let key = [Value::Integer(self.key("executions", "execution", id.as_str())?)];
+        // What a cell goes on to by itself is written after the cell: its key is the larger one.
+        let ids = [id.known(), id.clone()].map(|id| Value::Text(id.to_string()));
         let attempts = self.all(
             "SELECT number, token, worker, status, started_at, finished_at, error FROM attempts \
-             WHERE execution = ? ORDER BY number",
-            &key,
+             WHERE execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
+             ORDER BY execution, number",
+            &ids,
             "an attempt",
             attempt,
         )?;
         let nodes = self.all(
             "SELECT a.number, n.position, n.node, n.step, n.status, n.calls, n.started_at, \
              n.duration_us, n.input, n.output, n.error, n.usage \
-             FROM attempts a JOIN nodes n ON n.attempt = a.key WHERE a.execution = ? \
-             ORDER BY a.number, n.position",
-            &key,
+             FROM attempts a JOIN nodes n ON n.attempt = a.key \
+             WHERE a.execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
+             ORDER BY a.execution, a.number, n.position",
+            &ids,
             "a node",
             node,
         )?;
@@ -154,6 +159,11 @@ fn execution(columns: &mut Columns<'_>) -> Result<ExecutionRecord, StoreError> {
         usage: columns.optional_json()?,
         warnings: columns.json()?,
         settled: columns.take()?,
+        parent: columns.optional_id()?,
+        origin: columns.optional_id()?,
+        lineages: columns.take()?,
+        from_head: columns.take()?,
+        front: columns.optional_json()?,
     })
 }
 

@@ -9,6 +9,7 @@ mod executions;
 mod find;
 mod journal;
 mod objects;
+mod steps;
 
 pub(super) use self::checkpoints::{Row as CheckpointRow, Unread, outline};
 pub(super) use self::find::Findable;

@@ -111,18 +111,21 @@ impl Transaction<'_> {
             .and_then(|mut statement| statement.query_row([batch], |row| row.get(0)))
             .while_("counting cases")?;
         for (position, case) in (first..).zip(cases) {
-            self.check_objects([Some(&case.input), case.expected.as_ref()])?;
+            let CaseRecord { input, expected, answers, .. } = case;
+            self.check_objects([Some(input), expected.as_ref(), answers.as_ref()])?;
             self.change(
-                "INSERT INTO cases (batch, position, id, case_group, tags, input, expected) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO cases \
+                 (batch, position, id, case_group, tags, input, expected, answers) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     batch,
                     position,
                     case.id,
                     case.group,
                     encode_list(&case.tags)?,
-                    encode_value(&case.input),
-                    encode_optional(case.expected.as_ref()),
+                    encode_value(input),
+                    encode_optional(expected.as_ref()),
+                    encode_optional(answers.as_ref()),
                 ],
                 &format!("writing case `{}`", case.id),
             )?;

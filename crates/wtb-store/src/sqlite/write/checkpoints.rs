@@ -1,17 +1,14 @@
-//! Checkpoints and the writes of tasks: put, copied, pruned, deleted.
+//! Checkpoints and the writes of tasks, as they are put.
 
 use rusqlite::{OptionalExtension as _, params};
 use wtb_model::{ExecutionStatus, StoredValue, Value};
 
 use super::{Named, Transaction};
 use crate::StoreError;
-use crate::checkpoint::{
-    CheckpointName, CheckpointOutline, Lease, NewChannel, NewCheckpoint, NewWrites, kept,
-};
+use crate::checkpoint::{CheckpointName, Lease, NewChannel, NewCheckpoint, NewWrites};
 use crate::codec::{Channel, decode_channels, encode_channels, encode_value};
 use crate::object::{INLINE_BYTES_MAX, NewValue};
 use crate::sqlite::errors::While;
-use crate::sqlite::read::outline;
 
 impl Transaction<'_> {
     pub(super) fn put_checkpoint(
@@ -80,113 +77,6 @@ impl Transaction<'_> {
             )?;
         }
         Ok(())
-    }
-
-    pub(super) fn delete_thread(&self, thread: &str) -> Result<(), StoreError> {
-        let doing = "deleting a thread";
-        let lineages = "lineage IN (SELECT key FROM lineages WHERE thread = ?1)";
-        let writes =
-            self.change(&format!("DELETE FROM writes WHERE {lineages}"), [thread], doing)?;
-        let checkpoints =
-            self.change(&format!("DELETE FROM checkpoints WHERE {lineages}"), [thread], doing)?;
-        self.change("DELETE FROM lineages WHERE thread = ?1", [thread], doing)?;
-        self.count_dropped(writes + checkpoints)
-    }
-
-    pub(super) fn delete_run(&self, run: &str) -> Result<(), StoreError> {
-        let doing = "deleting a run";
-        let writes = self.change(
-            "DELETE FROM writes WHERE (lineage, checkpoint) IN \
-             (SELECT lineage, id FROM checkpoints WHERE run = ?1)",
-            [run],
-            doing,
-        )?;
-        let checkpoints = self.change("DELETE FROM checkpoints WHERE run = ?1", [run], doing)?;
-        self.count_dropped(writes + checkpoints)
-    }
-
-    pub(super) fn copy_thread(
-        &self,
-        source: &str,
-        target: &str,
-        up_to: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let doing = "copying a thread";
-        let parameters = params![source, target, up_to];
-        self.change(
-            "INSERT OR IGNORE INTO lineages (thread, namespace) \
-             SELECT ?2, namespace FROM lineages WHERE thread = ?1 AND (?3 IS NULL OR true)",
-            parameters,
-            doing,
-        )?;
-        // Which checkpoints: all, or one of the root with its ancestors and what other namespaces
-        // had before it. They are copied in the order of their insertion, which is kept so.
-        let chosen = "WITH RECURSIVE ancestors (sequence, lineage, parent) AS (\
-                 SELECT c.sequence, c.lineage, c.parent FROM checkpoints c \
-                 JOIN lineages l ON l.key = c.lineage \
-                 WHERE l.thread = ?1 AND l.namespace = '' AND c.id = ?3 \
-                 UNION \
-                 SELECT c.sequence, c.lineage, c.parent FROM ancestors a \
-                 JOIN checkpoints c ON c.lineage = a.lineage AND c.id = a.parent\
-             ), \
-             chosen AS (\
-                 SELECT c.* FROM checkpoints c JOIN lineages l ON l.key = c.lineage \
-                 WHERE l.thread = ?1 AND (?3 IS NULL \
-                     OR c.sequence IN (SELECT sequence FROM ancestors) \
-                     OR (l.namespace <> '' \
-                         AND c.sequence < (SELECT MAX(sequence) FROM ancestors)))\
-             )";
-        self.change(
-            &format!(
-                "INSERT OR IGNORE INTO writes \
-                 (lineage, checkpoint, task, position, path, channel, value) {chosen} \
-                 SELECT t.key, w.checkpoint, w.task, w.position, w.path, w.channel, w.value \
-                 FROM writes w JOIN lineages s ON s.key = w.lineage \
-                 JOIN lineages t ON t.thread = ?2 AND t.namespace = s.namespace \
-                 WHERE s.thread = ?1 AND (?3 IS NULL \
-                     OR EXISTS (SELECT 1 FROM chosen c \
-                                WHERE c.lineage = w.lineage AND c.id = w.checkpoint))"
-            ),
-            parameters,
-            doing,
-        )?;
-        self.change(
-            &format!(
-                "INSERT OR IGNORE INTO checkpoints \
-                 (lineage, id, parent, run, metadata, body, channels) {chosen} \
-                 SELECT t.key, c.id, c.parent, c.run, c.metadata, c.body, c.channels \
-                 FROM chosen c JOIN lineages s ON s.key = c.lineage \
-                 JOIN lineages t ON t.thread = ?2 AND t.namespace = s.namespace \
-                 ORDER BY c.sequence"
-            ),
-            parameters,
-            doing,
-        )
-        .map(drop)
-    }
-
-    pub(super) fn prune_thread(&self, thread: &str) -> Result<(), StoreError> {
-        let outlines = self.outlines(thread)?;
-        let kept = kept(&outlines);
-        let mut dropped = 0;
-        for outline in outlines.iter().filter(|outline| !kept.contains(&outline.sequence)) {
-            dropped += self.change(
-                "DELETE FROM writes WHERE checkpoint = ?2 AND lineage = \
-                 (SELECT lineage FROM checkpoints WHERE sequence = ?1)",
-                params![outline.sequence, outline.name.id],
-                "pruning a thread",
-            )?;
-            dropped += self.change(
-                "DELETE FROM checkpoints WHERE sequence = ?1",
-                [outline.sequence],
-                "pruning a thread",
-            )?;
-        }
-        self.count_dropped(dropped)
-    }
-
-    fn outlines(&self, thread: &str) -> Result<Vec<CheckpointOutline>, StoreError> {
-        outline(self.connection, thread)
     }
 
     /// Writes the object of a value, or checks that it is there, and returns what names it.
@@ -274,14 +164,6 @@ impl Transaction<'_> {
         let sql = "INSERT INTO lineages (thread, namespace) VALUES (?1, ?2)";
         self.change(sql, [thread, namespace], "opening a thread")?;
         Ok(self.connection.last_insert_rowid())
-    }
-
-    fn count_dropped(&self, rows: usize) -> Result<(), StoreError> {
-        if rows == 0 {
-            return Ok(());
-        }
-        let sql = "UPDATE collections SET dropped = dropped + ?1";
-        self.change(sql, [rows as u64], "counting what was dropped").map(drop)
     }
 }
 

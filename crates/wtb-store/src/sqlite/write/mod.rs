@@ -5,6 +5,7 @@
 //! undo. Where a later change of a unit is refused, the writer undoes the transaction and applies
 //! its units again, each in a savepoint: a savepoint around every unit costs a fifth of the time.
 
+mod attempts;
 mod batches;
 mod checkpoints;
 mod counts;
@@ -13,6 +14,7 @@ mod executions;
 mod journal;
 mod objects;
 mod sessions;
+mod threads;
 
 use std::cell::Cell;
 
@@ -155,7 +157,12 @@ impl<'writer> Transaction<'writer> {
             Change::FinishExecution { execution, status, at } => {
                 self.finish_execution(execution, *status, *at)
             }
-            Change::RequeueExecution { execution } => self.requeue_execution(execution),
+            Change::RequeueExecution { execution, from_head } => {
+                self.requeue_execution(execution, *from_head)
+            }
+            Change::PlaceExecution { execution, lineages, at } => {
+                self.place_execution(execution, *lineages, *at)
+            }
             Change::PutScores { execution, scores } => self.put_scores(execution, scores),
             Change::SetBatchSpec { batch, spec } => self.set_batch_spec(batch, spec),
             Change::PutCheckpoint { checkpoint, lease } => {
