@@ -126,14 +126,17 @@ impl ExecutionStatus {
     /// an execution that is running.
     pub fn check_idle(self, to: Self, what: impl fmt::Display) -> Result<Self, IllegalTransition> {
         if self == Self::Running {
-            return Err(IllegalTransition {
-                what: what.to_string(),
-                from: self.as_str(),
-                to: to.as_str(),
-                allowed: format!("`{to}` only with the end of its attempt"),
-            });
+            return Err(self.not_until(to, &what, "with the end of its attempt"));
         }
         self.check(to, what)
+    }
+
+    /// Checks that a cell in this state may go on by itself, to `to`: it has ended.
+    pub fn check_goes_on(self, to: Self, what: impl fmt::Display) -> Result<(), IllegalTransition> {
+        if self.is_final() {
+            return Ok(());
+        }
+        Err(self.not_until(to, &what, "beside its batch, once it has ended"))
     }
 
     /// Checks that what a cell went on to by itself, in this state, may give way to the cell's own
@@ -146,12 +149,16 @@ impl ExecutionStatus {
         if self.is_final() {
             return Ok(());
         }
-        Err(IllegalTransition {
+        Err(self.not_until(to, &what, "once what it went on to by itself has ended"))
+    }
+
+    fn not_until(self, to: Self, what: &dyn fmt::Display, when: &str) -> IllegalTransition {
+        IllegalTransition {
             what: what.to_string(),
             from: self.as_str(),
             to: to.as_str(),
-            allowed: format!("`{to}` only once what it goes on to by itself has ended"),
-        })
+            allowed: format!("`{to}` only {when}"),
+        }
     }
 
     /// Whether it ended without what the workflow was to deliver.
@@ -205,6 +212,24 @@ mod tests {
              from `paused` it may go to `running`, `cancelled`"
         );
         assert!(AttemptStatus::Lost.check(AttemptStatus::Running, "an attempt").is_err());
+    }
+
+    #[test]
+    fn only_what_has_ended_goes_on_or_gives_way() {
+        let (queued, paused) = (ExecutionStatus::Queued, ExecutionStatus::Paused);
+        for status in ExecutionStatus::ALL {
+            let ended = status.is_final();
+            assert_eq!(status.check_goes_on(paused, "e").is_ok(), ended, "{status}");
+            assert_eq!(status.check_gives_way(queued, "e").is_ok(), ended, "{status}");
+            assert_eq!(status.check_idle(paused, "e").is_ok(), ended, "{status}");
+            assert_eq!(status.check_idle(queued, "e").is_ok(), ended, "{status}");
+        }
+        let error = ExecutionStatus::Running.check_idle(paused, "execution e").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "execution e cannot go from `running` to `paused`; from `running` it may go to `paused` \
+             only with the end of its attempt"
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use wtb_model::{StoredValue, Value};
 use wtb_store::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
-    Checkpoints, Collected, Hash, NewValue, PendingWrite, Recent, Slot, StoreError,
-    writer::no_object,
+    CheckpointStep, Checkpoints, Collected, Hash, NewValue, PendingWrite, Recent, Slot, StoreError,
+    missing,
 };
 
 use crate::collect::collect;
@@ -50,18 +50,37 @@ impl Checkpoints for PostgresStore {
         self.writing.settle();
         self.readers.view(|query| {
             let rows = query.checkpoints(filter, limit)?;
-            let mut values = Values::new(&self.recent);
-            for row in &rows {
-                values.want_row(row);
-            }
-            values.read(query)?;
-            Ok(rows.into_iter().map(|row| values.record(row)).collect::<Result<_, _>>()?)
+            self.records(query, rows)
+        })
+    }
+
+    fn head(&self, thread: &str, namespace: &str) -> Result<Option<CheckpointRecord>, StoreError> {
+        self.writing.settle();
+        self.readers.view(|query| {
+            let head = query.head(thread, namespace)?;
+            Ok(self.records(query, head.into_iter().collect())?.pop())
         })
     }
 
     fn outline(&self, thread: &str) -> Result<Vec<CheckpointOutline>, StoreError> {
         self.writing.settle();
         self.readers.read(|query| query.outline(thread))
+    }
+
+    fn steps(&self, thread: &str) -> Result<Vec<CheckpointStep>, StoreError> {
+        self.writing.settle();
+        self.readers.view(|query| {
+            let steps = query.steps(thread)?;
+            let mut values = Values::new(&self.recent);
+            for (row, _) in &steps {
+                values.want(&row.body);
+            }
+            values.read(query)?;
+            let step = |(row, writes): (CheckpointRow, _)| {
+                Ok(CheckpointStep { body: values.value(&row.body)?, outline: row.outline, writes })
+            };
+            Ok(steps.into_iter().map(step).collect::<Result<_, StoreError>>()?)
+        })
     }
 
     fn channel_history(
@@ -108,6 +127,22 @@ impl Checkpoints for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// Reads the values of checkpoints.
+    fn records(
+        &self,
+        query: &mut Query<'_>,
+        rows: Vec<CheckpointRow>,
+    ) -> Result<Vec<CheckpointRecord>, Failure> {
+        let mut values = Values::new(&self.recent);
+        for row in &rows {
+            values.want_row(row);
+        }
+        values.read(query)?;
+        Ok(rows.into_iter().map(|row| values.record(row)).collect::<Result<_, _>>()?)
+    }
+}
+
 /// The values of a reading.
 struct Values<'store> {
     recent: &'store Recent,
@@ -151,7 +186,7 @@ impl<'store> Values<'store> {
         match stored {
             StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.as_slice())),
             StoredValue::Object { kind, hash, .. } => {
-                let (bytes, _) = self.found.get(hash).ok_or_else(|| no_object(hash))?;
+                let (bytes, _) = self.found.get(hash).ok_or_else(|| missing(*hash))?;
                 Ok(Value::new(kind, bytes.as_slice()))
             }
         }
@@ -170,7 +205,7 @@ impl<'store> Values<'store> {
         if let Some(bytes) = self.known.get(&known) {
             return Ok(Value::new(kind, bytes.as_slice()));
         }
-        let (bytes, pieces) = self.found.get(hash).ok_or_else(|| no_object(hash))?;
+        let (bytes, pieces) = self.found.get(hash).ok_or_else(|| missing(*hash))?;
         self.recent.remember(known.0, *hash, Arc::new(bytes.clone()), pieces.clone());
         Ok(Value::new(kind, bytes.as_slice()))
     }

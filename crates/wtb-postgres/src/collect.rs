@@ -39,6 +39,7 @@ const VALUES: &[(&str, &str)] = &[
     ("interrupts", "executions"),
     ("input", "cases"),
     ("expected", "cases"),
+    ("answers", "cases"),
     ("input", "nodes"),
     ("output", "nodes"),
     ("body", "checkpoints"),

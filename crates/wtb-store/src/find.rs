@@ -40,11 +40,20 @@ impl Range {
         Ok(Self { what, text: text.to_owned(), first, end })
     }
 
+    /// Returns the range of the id that was written last, if there is one: `latest` means that.
+    pub fn latest(
+        what: &'static str,
+        prefix: &str,
+        id: Option<String>,
+    ) -> Result<Self, StoreError> {
+        let missing = || StoreError::NotFound { what, id: "latest".to_owned() };
+        Self::new(what, prefix, known(&id.ok_or_else(missing)?))
+    }
+
     /// Returns the id that is meant, of those that were found in the range, in their order.
     pub fn choose<T: FromStr<Err: Display>>(self, found: &[String]) -> Result<T, StoreError> {
         let Self { what, text, .. } = self;
-        let known = |id: &String| id.trim_end_matches(CONTINUED).to_owned();
-        let mut known: Vec<_> = found.iter().map(known).collect();
+        let mut known: Vec<_> = found.iter().map(|id| known(id).to_owned()).collect();
         known.dedup();
         // What a cell goes on to is behind it.
         match (found.last(), known.len()) {
@@ -59,4 +68,9 @@ impl Range {
             }
         }
     }
+}
+
+/// Returns the id that people know.
+fn known(id: &str) -> &str {
+    id.trim_end_matches(CONTINUED)
 }

@@ -30,7 +30,7 @@ pub use checkpoint::{
 pub use error::StoreError;
 pub use object::{
     Content, Encoded, Encoding, Hash, INLINE_BYTES_MAX, NEW_INLINE_BYTES_MAX, NewObject, NewValue,
-    Objects, Piece, checked, decoded, hex, store_value,
+    Objects, Piece, checked, corrupt, decoded, hex, missing, store_value,
 };
 pub use recent::{RECENT_BYTES_MAX, ROPE_BYTES_MIN, Recent, Slot};
 pub use store::{

@@ -222,8 +222,13 @@ pub fn checked(hash: Hash, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     Err(corrupt(hash, &format!("its bytes hash to {}", found.to_hex())))
 }
 
+/// Says that an object is not there that something stored names: it was there once.
+pub fn missing(hash: Hash) -> StoreError {
+    corrupt(hash, "it is missing")
+}
+
 /// Says that an object's bytes are not what was stored.
-pub(crate) fn corrupt(hash: Hash, reason: &str) -> StoreError {
+pub fn corrupt(hash: Hash, reason: &str) -> StoreError {
     StoreError::Corrupt { hash: hex(hash), reason: reason.to_owned() }
 }
 

@@ -92,7 +92,7 @@ impl Query<'_> {
     pub(crate) fn cases(&mut self, batch: &BatchId) -> Result<Vec<CaseRecord>, Failure> {
         let key = self.key("batches", "batch", batch.as_str())?;
         self.all(
-            "SELECT id, case_group, tags, input, expected FROM @.cases WHERE batch = $1 \
+            "SELECT id, case_group, tags, input, expected, answers FROM @.cases WHERE batch = $1 \
              ORDER BY position",
             &[key],
             "a case",
@@ -103,6 +103,7 @@ impl Query<'_> {
                     tags: columns.json()?,
                     input: columns.value()?,
                     expected: columns.optional_value()?,
+                    answers: columns.optional_value()?,
                 })
             },
         )

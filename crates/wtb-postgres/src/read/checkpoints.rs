@@ -18,7 +18,7 @@ use crate::sql::{Value, saturated};
 /// vain.
 const ROWS_AT_ONCE: u64 = 256;
 
-const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
+pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
                     c.channels, c.lineage FROM @.lineages l \
                     JOIN @.checkpoints c ON c.lineage = l.key";
 
@@ -68,6 +68,24 @@ impl Query<'_> {
                 break;
             }
         }
+        self.with_writes(found)
+    }
+
+    /// Returns the checkpoint that was inserted last.
+    pub(crate) fn head(&mut self, thread: &str, namespace: &str) -> Result<Option<Row>, Failure> {
+        // The greatest number of the one lineage. The sum keeps the server from looking for it at the
+        // end of all checkpoints instead, where those of others may be.
+        let sql = format!(
+            "{ROWS} WHERE c.sequence = (SELECT max(m.sequence + 0) FROM @.checkpoints m \
+             WHERE m.lineage = (SELECT key FROM @.lineages WHERE thread = $1 AND namespace = $2))"
+        );
+        let parameters = [Value::text(thread), Value::text(namespace)];
+        let found = self.all(&sql, &parameters, "a checkpoint", row)?;
+        Ok(self.with_writes(found)?.pop())
+    }
+
+    /// Adds to checkpoints what was written with them.
+    fn with_writes(&mut self, mut found: Vec<Row>) -> Result<Vec<Row>, Failure> {
         let mut writes = self.writes(&found, None)?;
         for row in &mut found {
             let name = (row.lineage, row.outline.name.id.clone());
@@ -178,7 +196,7 @@ fn fits(outline: &CheckpointOutline, wanted: &[(String, Json)]) -> Result<bool, 
     Ok(metadata_fits(&metadata, wanted))
 }
 
-fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
+pub(super) fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
     let sequence = columns.number()?;
     let (thread, namespace, id) = (columns.text()?, columns.text()?, columns.text()?);
     let name = CheckpointName { thread, namespace, id };

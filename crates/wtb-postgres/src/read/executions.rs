@@ -14,8 +14,9 @@ use crate::sql::Value;
 const EXECUTIONS: &str = "SELECT e.id, b.id, e.workflow, e.variant, e.case_id, e.repeat, \
      e.variant_index, e.case_index, e.seed, e.status, e.attempts, e.token, e.dead_letter, \
      e.created_at, e.started_at, e.finished_at, e.duration_us, e.input, e.output, e.state, \
-     e.interrupts, e.error, e.usage, e.warnings, e.settled \
-     FROM @.executions e LEFT JOIN @.batches b ON b.key = e.batch";
+     e.interrupts, e.error, e.usage, e.warnings, e.settled, e.parent, o.id, e.lineages, \
+     e.from_head, e.front FROM @.executions e LEFT JOIN @.batches b ON b.key = e.batch \
+     LEFT JOIN @.batches o ON o.key = e.origin";
 
 impl Query<'_> {
     pub(crate) fn execution(&mut self, id: &ExecutionId) -> Result<ExecutionRecord, Failure> {
@@ -61,18 +62,22 @@ impl Query<'_> {
 
     pub(crate) fn detail(&mut self, id: &ExecutionId) -> Result<ExecutionDetail, Failure> {
         let key = [self.key("executions", "execution", id.as_str())?];
+        // What a cell goes on to by itself is written after the cell: its key is the larger one.
+        let ids = [Value::texts([id.known().as_str(), id.as_str()])];
         let attempts = self.all(
-            "SELECT number, token, worker, status, started_at, finished_at, error \
-             FROM @.attempts WHERE execution = $1 ORDER BY number",
-            &key,
+            "SELECT a.number, a.token, a.worker, a.status, a.started_at, a.finished_at, a.error \
+             FROM @.executions e JOIN @.attempts a ON a.execution = e.key WHERE e.id = ANY($1) \
+             ORDER BY a.execution, a.number",
+            &ids,
             "an attempt",
             attempt,
         )?;
         let nodes = self.all(
-            "SELECT attempt, position, node, step, status, calls, started_at, duration_us, \
-             input, output, error, usage FROM @.nodes WHERE execution = $1 \
-             ORDER BY attempt, position",
-            &key,
+            "SELECT n.attempt, n.position, n.node, n.step, n.status, n.calls, n.started_at, \
+             n.duration_us, n.input, n.output, n.error, n.usage \
+             FROM @.executions e JOIN @.nodes n ON n.execution = e.key WHERE e.id = ANY($1) \
+             ORDER BY n.execution, n.attempt, n.position",
+            &ids,
             "a node",
             node,
         )?;
@@ -129,6 +134,11 @@ fn execution(columns: &mut Columns<'_>) -> Result<ExecutionRecord, StoreError> {
         usage: columns.optional_json()?,
         warnings: columns.json()?,
         settled: columns.take()?,
+        parent: columns.optional_id()?,
+        origin: columns.optional_id()?,
+        lineages: columns.number()?,
+        from_head: columns.take()?,
+        front: columns.optional_json()?,
     })
 }
 

@@ -10,6 +10,7 @@ mod find;
 mod history;
 mod journal;
 mod objects;
+mod steps;
 
 pub(crate) use self::checkpoints::{Row as CheckpointRow, Unread};
 pub(crate) use self::find::Findable;

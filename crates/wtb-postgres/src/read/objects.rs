@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use wtb_store::codec::decode_pieces;
-use wtb_store::{Encoding, Hash, Piece, StoreError, checked, decoded, hex};
+use wtb_store::{Encoding, Hash, Piece, StoreError, checked, corrupt, decoded, hex};
 
 use super::Query;
 use crate::columns::Columns;
@@ -131,8 +131,4 @@ fn known_encoding(row: &Row) -> Result<Encoding, StoreError> {
         what: format!("the object {}", hex(row.hash)),
         reason: format!("its encoding ({}) is not known to this program", row.encoding),
     })
-}
-
-fn corrupt(hash: Hash, reason: &str) -> StoreError {
-    StoreError::Corrupt { hash: hex(hash), reason: reason.to_owned() }
 }

@@ -1,10 +1,12 @@
 //! Attempts: started under a new token, ended under the live one.
 
+use std::collections::BTreeSet;
+
 use wtb_model::{AttemptStatus, ErrorInfo, ExecutionStatus, Timestamp};
 use wtb_store::codec::encode_optional_json;
 use wtb_store::{AttemptStart, Change, StoreError};
 
-use super::executions::Execution;
+use super::executions::{Execution, Outcome};
 use super::staged::Staged;
 use super::{Group, taken};
 use crate::bulk::{Kind, Table};
@@ -110,8 +112,16 @@ impl Attempts<'_> {
         if kept { self.rows.keep() } else { self.rows.undo() }
     }
 
-    pub(super) fn flush(&self, connection: &mut Connection) -> Result<(), Failure> {
-        let changed = || self.rows.iter().filter(|(_, attempt)| attempt.changed);
+    /// Writes those of executions that were not removed.
+    pub(super) fn flush(
+        &self,
+        connection: &mut Connection,
+        removed: &BTreeSet<i64>,
+    ) -> Result<(), Failure> {
+        let changed = || {
+            let changed = self.rows.iter().filter(|(_, attempt)| attempt.changed);
+            changed.filter(|((execution, _), _)| !removed.contains(execution))
+        };
         let started = changed().filter_map(|(key, attempt)| Some((key, attempt, attempt.started?)));
         let started = started.map(|(key, attempt, start)| {
             Ok([
@@ -165,6 +175,7 @@ impl<'group> Group<'group> {
             token,
             started_at: Some(start.at.as_micros()),
             finished_at: None,
+            lineages: start.lineages.into(),
             ..*execution
         };
         self.executions.set(key, execution);
@@ -231,7 +242,7 @@ impl<'group> Group<'group> {
             dead_letter: *dead_letter,
             settled: *settled,
             finished_at: next.is_final().then_some(at.as_micros()),
-            outcome: Some(outcome),
+            outcome: Outcome::Delivered(outcome),
             ..*execution
         };
         self.executions.set(key, execution);

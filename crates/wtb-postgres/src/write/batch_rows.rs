@@ -55,7 +55,7 @@ const VARIANTS: Table<4> = Table {
     ],
 };
 
-const CASES: Table<7> = Table {
+const CASES: Table<8> = Table {
     name: "cases",
     what: "a case",
     columns: [
@@ -66,6 +66,7 @@ const CASES: Table<7> = Table {
         ("tags", Kind::Text),
         ("input", Kind::Bytes),
         ("expected", Kind::Bytes),
+        ("answers", Kind::Bytes),
     ],
 };
 
@@ -166,6 +167,7 @@ pub(super) fn flush_parts<'group>(
             encode_list(&case.tags)?.into_owned().into(),
             Value::Bytes(Some(encode_value(&case.input))),
             encode_optional(case.expected.as_ref()).into(),
+            encode_optional(case.answers.as_ref()).into(),
         ])
     });
     CASES.insert(connection, rows, "")

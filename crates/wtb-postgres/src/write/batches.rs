@@ -10,7 +10,7 @@ use wtb_store::StoreError;
 
 use super::batch_rows::{Next, flush_batches, flush_parts, next_positions};
 use super::staged::{Added, Staged};
-use super::wanted::Wanted;
+use super::wanted::{Wanted, values_of_case};
 use super::{Group, taken};
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
@@ -78,7 +78,7 @@ impl<'group> Batches<'group> {
              ORDER BY key FOR NO KEY UPDATE",
             &[
                 Value::texts(wanted.batches.iter().copied()),
-                Value::texts(wanted.executions.iter().copied()),
+                Value::texts(wanted.executions.iter().map(AsRef::as_ref)),
             ],
             "locking batches",
         )?;
@@ -221,7 +221,7 @@ impl<'group> Group<'group> {
         executions: &'group [ExecutionRecord],
     ) -> Result<(), StoreError> {
         for case in cases {
-            self.objects.check([Some(&case.input), case.expected.as_ref()])?;
+            self.objects.check(values_of_case(case))?;
         }
         self.batches.append(key, variants, cases);
         for execution in executions {

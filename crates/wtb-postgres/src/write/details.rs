@@ -130,20 +130,23 @@ impl<'group> Details<'group> {
         }
     }
 
-    pub(super) fn flush(&self, connection: &mut Connection) -> Result<(), Failure> {
-        NODES.insert(
-            connection,
-            self.nodes.iter().map(|(attempt, node)| node_row(*attempt, node)),
-            "",
-        )?;
-        let dropped = self.scores.iter().filter(|(_, scores)| scores.drop_all);
+    /// Writes those of executions that were not removed.
+    pub(super) fn flush(
+        &self,
+        connection: &mut Connection,
+        removed: &BTreeSet<i64>,
+    ) -> Result<(), Failure> {
+        let nodes = self.nodes.iter().filter(|((execution, _), _)| !removed.contains(execution));
+        NODES.insert(connection, nodes.map(|(attempt, node)| node_row(*attempt, node)), "")?;
+        let scores = || self.scores.iter().filter(|(execution, _)| !removed.contains(execution));
+        let dropped = scores().filter(|(_, scores)| scores.drop_all);
         DROPPED.delete(connection, dropped.map(|(execution, _)| Ok([(*execution).into()])))?;
-        let replaced = self.scores.iter().filter(|(_, scores)| !scores.drop_all);
+        let replaced = scores().filter(|(_, scores)| !scores.drop_all);
         let replaced = replaced.flat_map(|(execution, scores)| {
             scores.drop_of.iter().map(|source| Ok([(*execution).into(), Value::text(source)]))
         });
         REPLACED.delete(connection, replaced)?;
-        let put = self.scores.iter().flat_map(|(execution, scores)| {
+        let put = scores().flat_map(|(execution, scores)| {
             scores.put.values().map(|(position, score)| Ok(score_row(*execution, *position, score)))
         });
         let replacing = "ON CONFLICT (execution, source, name) DO UPDATE \

@@ -1,10 +1,10 @@
 //! The rows of executions as they are written.
 
-use wtb_model::{AttemptOutcome, ErrorInfo, ExecutionRecord, StoredValue};
+use wtb_model::{AttemptOutcome, ErrorInfo, ExecutionId, ExecutionRecord, StoredValue};
 use wtb_store::StoreError;
 use wtb_store::codec::{encode_list, encode_optional, encode_optional_json};
 
-use super::executions::Execution;
+use super::executions::{Execution, Outcome};
 use crate::bulk::{Kind, Table, cells, columns};
 use crate::connection::Connection;
 use crate::errors::Failure;
@@ -13,7 +13,7 @@ use crate::sql::{Value, integer};
 const KEY: (&str, Kind) = ("key", Kind::Int);
 
 /// What stays as it was created.
-const FIXED: [(&str, Kind); 11] = [
+const FIXED: [(&str, Kind); 14] = [
     ("id", Kind::Text),
     ("batch", Kind::Int),
     ("workflow", Kind::Text),
@@ -25,10 +25,13 @@ const FIXED: [(&str, Kind); 11] = [
     ("seed", Kind::Int),
     ("created_at", Kind::Int),
     ("input", Kind::Bytes),
+    ("parent", Kind::Text),
+    ("origin", Kind::Int),
+    ("front", Kind::Text),
 ];
 
 /// What every step may change.
-const STEP: [(&str, Kind); 7] = [
+const STEP: [(&str, Kind); 9] = [
     ("status", Kind::Text),
     ("attempts", Kind::Int),
     ("token", Kind::Int),
@@ -36,6 +39,8 @@ const STEP: [(&str, Kind); 7] = [
     ("settled", Kind::Bool),
     ("started_at", Kind::Int),
     ("finished_at", Kind::Int),
+    ("lineages", Kind::Int),
+    ("from_head", Kind::Bool),
 ];
 
 /// What the end of an attempt brings.
@@ -49,19 +54,19 @@ const OUTCOME: [(&str, Kind); 7] = [
     ("warnings", Kind::Text),
 ];
 
-const CREATED: Table<26> = Table {
+const CREATED: Table<31> = Table {
     name: "executions",
     what: "an execution",
     columns: columns(&[&[KEY], &FIXED, &STEP, &OUTCOME]),
 };
 
-const STEPPED: Table<8> = Table {
+const STEPPED: Table<10> = Table {
     name: "executions",
     what: "a step of an execution",
     columns: columns(&[&[KEY], &STEP]),
 };
 
-const ENDED: Table<15> = Table {
+const ENDED: Table<17> = Table {
     name: "executions",
     what: "the outcome of an execution",
     columns: columns(&[&[KEY], &STEP, &OUTCOME]),
@@ -73,18 +78,15 @@ pub(super) fn flush_executions<'rows, 'group: 'rows>(
     changed: impl Iterator<Item = (&'rows i64, &'rows Execution<'group>)> + Clone,
 ) -> Result<(), Failure> {
     let created = changed.clone().filter_map(|(key, row)| Some((*key, row, row.created?)));
-    CREATED.insert(
-        connection,
-        created.map(|(key, row, record)| created_row(key, row, record)),
-        "",
-    )?;
+    let created = created.map(|(key, row, created)| created_row(key, row, created));
+    CREATED.insert(connection, created, "")?;
     let known = changed.filter(|(_, row)| row.created.is_none());
-    let stepped = known.clone().filter(|(_, row)| row.outcome.is_none());
+    let stepped = known.clone().filter(|(_, row)| matches!(row.outcome, Outcome::Kept));
     let stepped = stepped.map(|(key, row)| cells([Value::from(*key)].into_iter().chain(step(row))));
     STEPPED.update(connection, stepped, 1, "")?;
-    let ended = known.filter_map(|(key, row)| Some((*key, row, row.outcome?)));
+    let ended = known.filter_map(|(key, row)| Some((*key, row, Brought::by(row.outcome)?)));
     let ended = ended.map(|(key, row, outcome)| {
-        let outcome = outcome_cells(&Outcome::delivered(outcome))?;
+        let outcome = outcome_cells(&outcome)?;
         cells([Value::from(key)].into_iter().chain(step(row)).chain(outcome))
     });
     ENDED.update(connection, ended, 1, "")
@@ -93,8 +95,8 @@ pub(super) fn flush_executions<'rows, 'group: 'rows>(
 fn created_row(
     key: i64,
     row: &Execution<'_>,
-    record: &ExecutionRecord,
-) -> Result<[Value; 26], StoreError> {
+    (record, origin): (&ExecutionRecord, Option<i64>),
+) -> Result<[Value; 31], StoreError> {
     let fixed = [
         key.into(),
         record.id.as_str().into(),
@@ -108,13 +110,16 @@ fn created_row(
         integer(record.seed, "a seed")?.into(),
         Value::time(record.created_at),
         encode_optional(record.input.as_ref()).into(),
+        Value::optional_text(record.parent.as_ref().map(ExecutionId::as_str)),
+        Value::Int(origin),
+        encode_optional_json(record.front.as_ref())?.into(),
     ];
-    let outcome = row.outcome.map_or_else(|| Outcome::recorded(record), Outcome::delivered);
+    let outcome = Brought::by(row.outcome).unwrap_or_else(|| Brought::recorded(record));
     cells(fixed.into_iter().chain(step(row)).chain(outcome_cells(&outcome)?))
 }
 
 /// The cells of `STEP`.
-fn step(row: &Execution<'_>) -> [Value; 7] {
+fn step(row: &Execution<'_>) -> [Value; 9] {
     [
         row.status.as_str().into(),
         row.attempts.into(),
@@ -123,11 +128,14 @@ fn step(row: &Execution<'_>) -> [Value; 7] {
         row.settled.into(),
         Value::Int(row.started_at),
         Value::Int(row.finished_at),
+        row.lineages.into(),
+        row.from_head.into(),
     ]
 }
 
 /// What an attempt brought, or what an execution was created with.
-struct Outcome<'group> {
+#[derive(Default)]
+struct Brought<'group> {
     duration_us: Option<u64>,
     values: [Option<&'group StoredValue>; 3],
     error: Option<&'group ErrorInfo>,
@@ -135,7 +143,16 @@ struct Outcome<'group> {
     warnings: &'group [String],
 }
 
-impl<'group> Outcome<'group> {
+impl<'group> Brought<'group> {
+    /// What takes the place of the outcome in the row, unless that stays.
+    fn by(outcome: Outcome<'group>) -> Option<Self> {
+        match outcome {
+            Outcome::Kept => None,
+            Outcome::Delivered(outcome) => Some(Self::delivered(outcome)),
+            Outcome::Dropped => Some(Self::default()),
+        }
+    }
+
     fn delivered(outcome: &'group AttemptOutcome) -> Self {
         Self {
             duration_us: Some(outcome.duration_us),
@@ -158,7 +175,7 @@ impl<'group> Outcome<'group> {
 }
 
 /// The cells of `OUTCOME`.
-fn outcome_cells(outcome: &Outcome<'_>) -> Result<[Value; 7], StoreError> {
+fn outcome_cells(outcome: &Brought<'_>) -> Result<[Value; 7], StoreError> {
     let duration = outcome.duration_us.map(|duration| integer(duration, "a duration"));
     let [output, state, interrupts] = outcome.values.map(encode_optional);
     Ok([

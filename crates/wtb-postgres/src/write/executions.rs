@@ -1,10 +1,10 @@
-//! Executions: every step checked against its state machine and its lease.
+//! Executions: created, and moved without an attempt; every step checked against its state machine.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use wtb_model::{
-    AttemptOutcome, BatchId, ExecutionId, ExecutionRecord, ExecutionStatus, IllegalTransition,
-    Timestamp,
+    AttemptOutcome, BatchId, ExecutionId, ExecutionRecord, ExecutionStatus, Timestamp,
 };
 use wtb_store::StoreError;
 
@@ -21,8 +21,8 @@ use crate::sql::{Value, integer};
 /// An execution as those who change it need to know it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Execution<'group> {
-    /// What is written of one that is created.
-    pub(super) created: Option<&'group ExecutionRecord>,
+    /// What is written of one that is created, and the key of the batch that is its origin.
+    pub(super) created: Option<(&'group ExecutionRecord, Option<i64>)>,
     pub(super) batch: Option<i64>,
     /// Its status in the database; `None` for one that is created.
     pub(super) counted: Option<ExecutionStatus>,
@@ -33,32 +33,39 @@ pub(super) struct Execution<'group> {
     pub(super) settled: bool,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
-    /// The last outcome that was delivered.
-    pub(super) outcome: Option<&'group AttemptOutcome>,
-    pub(super) changed: bool,
+    pub(super) lineages: i64,
+    pub(super) from_head: bool,
+    pub(super) outcome: Outcome<'group>,
+    pub(super) fate: Fate,
 }
 
-impl Execution<'_> {
-    /// Checks a step that is taken without an attempt: only the attempt itself, under its lease,
-    /// moves an execution that is running.
-    fn check_idle(&self, id: &ExecutionId, next: ExecutionStatus) -> Result<(), IllegalTransition> {
-        if self.status == ExecutionStatus::Running {
-            return Err(IllegalTransition {
-                what: format!("execution {id}"),
-                from: self.status.as_str(),
-                to: next.as_str(),
-                allowed: format!("`{next}` only with the end of its attempt"),
-            });
-        }
-        self.status.check(next, format_args!("execution {id}")).map(drop)
-    }
+/// What a group does to an execution's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Unchanged,
+    Changed,
+    /// It gives way to its cell: it is not there any more.
+    Removed,
+}
+
+/// What becomes of the outcome in an execution's row.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome<'group> {
+    /// It stays as it is, or as it was created.
+    Kept,
+    /// This one was delivered.
+    Delivered(&'group AttemptOutcome),
+    /// It is dropped.
+    Dropped,
 }
 
 /// The executions that a group names, and those that run in batches which it claims.
 #[derive(Debug, Default)]
 pub(super) struct Executions<'group> {
-    keys: HashMap<&'group str, i64>,
-    rows: Staged<i64, Execution<'group>>,
+    /// The keys of each id: that in the database, and one for each time that it is to be created. At
+    /// most one of them has a row that was not removed.
+    keys: HashMap<Cow<'group, str>, Vec<i64>>,
+    pub(super) rows: Staged<i64, Execution<'group>>,
     /// Those whose attempts have to be known.
     attempted: Vec<i64>,
 }
@@ -73,10 +80,10 @@ impl<'group> Executions<'group> {
         if !wanted.executions.is_empty() || !claimed.is_empty() {
             executions.lock(connection, wanted, claimed)?;
         }
-        let created = wanted.new_executions.iter().filter(|id| !executions.keys.contains_key(**id));
-        let created: Vec<&str> = created.copied().collect();
-        let keys = new_keys(connection, "executions", created.len())?;
-        executions.keys.extend(created.into_iter().zip(keys));
+        let keys = new_keys(connection, "executions", wanted.new_executions.len())?;
+        for (id, key) in wanted.new_executions.iter().zip(keys) {
+            executions.keys.entry(Cow::Borrowed(id)).or_default().push(key);
+        }
         Ok(executions)
     }
 
@@ -87,9 +94,10 @@ impl<'group> Executions<'group> {
         claimed: &BTreeSet<i64>,
     ) -> Result<(), Failure> {
         let mut sql = "SELECT key, id, batch, status, attempts, token, dead_letter, settled, \
-                       started_at, finished_at FROM @.executions WHERE id = ANY($1)"
+                       started_at, finished_at, lineages, from_head \
+                       FROM @.executions WHERE id = ANY($1)"
             .to_owned();
-        let mut parameters = vec![Value::texts(wanted.executions.iter().copied())];
+        let mut parameters = vec![Value::texts(wanted.executions.iter().map(AsRef::as_ref))];
         if !claimed.is_empty() {
             sql.push_str(" OR (batch = ANY($2) AND status = 'running')");
             parameters.push(Value::ints(claimed.iter().copied()));
@@ -112,8 +120,10 @@ impl<'group> Executions<'group> {
                 settled: get(row, 7)?,
                 started_at: get(row, 8)?,
                 finished_at: get(row, 9)?,
-                outcome: None,
-                changed: false,
+                lineages: get(row, 10)?,
+                from_head: get(row, 11)?,
+                outcome: Outcome::Kept,
+                fate: Fate::Unchanged,
             };
             let may_be_requeued = execution.batch.is_some_and(|batch| claimed.contains(&batch));
             if may_be_requeued || wanted.attempted.contains(id) {
@@ -121,7 +131,7 @@ impl<'group> Executions<'group> {
             }
             self.rows.load(key, execution);
             if let Some(id) = wanted.executions.get(id) {
-                self.keys.insert(id, key);
+                self.keys.insert(id.clone(), vec![key]);
             }
         }
         Ok(())
@@ -134,19 +144,39 @@ impl<'group> Executions<'group> {
 
     /// Returns an execution and its key.
     pub(super) fn find(&self, id: &ExecutionId) -> Result<(i64, &Execution<'group>), StoreError> {
-        let found = self.keys.get(id.as_str()).and_then(|key| Some((*key, self.rows.get(key)?)));
-        found.ok_or_else(|| StoreError::NotFound { what: "execution", id: id.to_string() })
+        self.find_any(id)
+            .ok_or_else(|| StoreError::NotFound { what: "execution", id: id.to_string() })
+    }
+
+    /// Returns an execution and its key, if it is there.
+    pub(super) fn find_any(&self, id: &ExecutionId) -> Option<(i64, &Execution<'group>)> {
+        let rows = self.keys.get(id.as_str())?.iter().map(|key| (*key, self.rows.get(key)));
+        rows.into_iter()
+            .find_map(|(key, row)| Some((key, row.filter(|row| row.fate != Fate::Removed)?)))
+    }
+
+    /// Returns a key for an execution that is created.
+    fn unused_key(&self, id: &ExecutionId) -> Option<i64> {
+        let mut keys = self.keys.get(id.as_str())?.iter().copied();
+        keys.find(|key| self.rows.get(key).is_none())
     }
 
     /// Replaces an execution.
     pub(super) fn set(&mut self, key: i64, execution: Execution<'group>) {
-        self.rows.set(key, Execution { changed: true, ..execution });
+        self.rows.set(key, Execution { fate: Fate::Changed, ..execution });
+    }
+
+    /// Removes an execution.
+    pub(super) fn remove(&mut self, key: i64, execution: Execution<'group>) {
+        self.rows.set(key, Execution { fate: Fate::Removed, ..execution });
     }
 
     /// The executions of a batch that run.
     pub(super) fn running(&self, batch: i64) -> Vec<(i64, Execution<'group>)> {
         let of_batch = self.rows.iter().filter(|(_, execution)| {
-            execution.batch == Some(batch) && execution.status == ExecutionStatus::Running
+            execution.batch == Some(batch)
+                && execution.status == ExecutionStatus::Running
+                && execution.fate != Fate::Removed
         });
         of_batch.map(|(key, execution)| (*key, *execution)).collect()
     }
@@ -158,7 +188,7 @@ impl<'group> Executions<'group> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let (key, execution) = self.find(id)?;
-        execution.check_idle(id, status)?;
+        execution.status.check_idle(status, format_args!("execution {id}"))?;
         // Evaluators have no say about what was stopped: it is settled as it is.
         let finished_at = Some(at.as_micros());
         let execution = Execution { status, finished_at, settled: true, ..*execution };
@@ -181,20 +211,31 @@ impl<'group> Executions<'group> {
     /// How the counts of the batches change.
     pub(super) fn count_changes(&self) -> CountChanges {
         let mut changes = CountChanges::new();
-        for (_, execution) in self.rows.iter().filter(|(_, execution)| execution.changed) {
+        for (_, execution) in
+            self.rows.iter().filter(|(_, execution)| execution.fate != Fate::Unchanged)
+        {
             if let Some(batch) = execution.batch {
                 let row = changes.entry(batch).or_default();
                 if let Some(before) = execution.counted {
                     row[place(before)] -= 1;
                 }
-                row[place(execution.status)] += 1;
+                if execution.fate == Fate::Changed {
+                    row[place(execution.status)] += 1;
+                }
             }
         }
         changes
     }
 
     pub(super) fn flush(&self, connection: &mut Connection) -> Result<(), Failure> {
-        flush_executions(connection, self.rows.iter().filter(|(_, row)| row.changed))
+        let changed = self.rows.iter().filter(|(_, row)| row.fate == Fate::Changed);
+        flush_executions(connection, changed)
+    }
+
+    /// The keys of those that are not there any more; some of them never came to be.
+    pub(super) fn removed(&self) -> BTreeSet<i64> {
+        let removed = self.rows.iter().filter(|(_, row)| row.fate == Fate::Removed);
+        removed.map(|(key, _)| *key).collect()
     }
 }
 
@@ -213,16 +254,23 @@ impl<'group> Group<'group> {
         record: &'group ExecutionRecord,
         batch: Option<i64>,
     ) -> Result<(), StoreError> {
-        let doing = "writing an execution";
         self.objects.check(values_of(record))?;
-        let key = match self.executions.keys.get(record.id.as_str()) {
-            Some(key) if self.executions.rows.get(key).is_none() => *key,
-            _ => return Err(taken(doing, &format!("execution {}", record.id))),
-        };
+        let find = |id: &BatchId| self.batches.find(id).map(|(key, _)| key);
+        let origin = record.origin.as_ref().map(find).transpose()?;
+        if record.id.is_continuation() {
+            let id = record.id.known();
+            let (_, cell) = self.executions.find(&id)?;
+            cell.status.check_goes_on(record.status, format_args!("execution {id}"))?;
+        }
+        let taken = || taken("writing an execution", &format!("execution {}", record.id));
+        if self.executions.find_any(&record.id).is_some() {
+            return Err(taken());
+        }
+        let key = self.executions.unused_key(&record.id).ok_or_else(taken)?;
         integer(record.seed, "a seed")?;
         integer(record.duration_us.unwrap_or_default(), "a duration")?;
         let execution = Execution {
-            created: Some(record),
+            created: Some((record, origin)),
             batch,
             counted: None,
             status: record.status,
@@ -232,20 +280,12 @@ impl<'group> Group<'group> {
             settled: record.settled,
             started_at: record.started_at.map(Timestamp::as_micros),
             finished_at: record.finished_at.map(Timestamp::as_micros),
-            outcome: None,
-            changed: true,
+            lineages: record.lineages.into(),
+            from_head: record.from_head,
+            outcome: Outcome::Kept,
+            fate: Fate::Changed,
         };
         self.executions.set(key, execution);
-        Ok(())
-    }
-
-    pub(super) fn requeue_execution(&mut self, id: &ExecutionId) -> Result<(), StoreError> {
-        let (key, execution) = self.executions.find(id)?;
-        execution.check_idle(id, ExecutionStatus::Queued)?;
-        let status = ExecutionStatus::Queued;
-        let execution = Execution { status, dead_letter: false, settled: false, ..*execution };
-        self.executions.set(key, execution);
-        self.details.drop_scores(key);
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ mod journal;
 mod objects;
 mod owners;
 mod parents;
+mod placing;
 mod quick;
 mod quick_plan;
 mod sessions;
@@ -115,7 +116,8 @@ pub(crate) fn write(
             Job::Object(..) | Job::Flush(_) => Ok(0),
         })
         .collect();
-    group.flush(connection)?;
+    let dropped = group.flush(connection)?;
+    threads::count_dropped(connection, dropped)?;
     group.checkpoints.remember(parents);
     let first = group.events.flush(connection, mark)?;
     let receipt = |events: u64| Receipt { sequence: first + events };
@@ -151,7 +153,7 @@ pub(crate) fn write_stepwise(
         if let Err(refusal) = group.apply_change(change) {
             return Ok(Outcome::refused(refusal, group.objects.into_missed()));
         }
-        group.flush(connection)?;
+        dropped += group.flush(connection)?;
     }
     threads::count_dropped(connection, dropped)?;
     let mut events = Events::default();
@@ -237,7 +239,12 @@ impl<'group> Group<'group> {
             Change::FinishExecution { execution, status, at } => {
                 self.executions.finish_idle(execution, *status, *at)
             }
-            Change::RequeueExecution { execution } => self.requeue_execution(execution),
+            Change::RequeueExecution { execution, from_head } => {
+                self.requeue_execution(execution, *from_head)
+            }
+            Change::PlaceExecution { execution, lineages, at } => {
+                self.place_execution(execution, *lineages, *at)
+            }
             Change::PutScores { execution, scores } => self.put_scores(execution, scores),
             Change::PutCheckpoint { checkpoint, lease } => {
                 self.put_checkpoint(checkpoint, lease.as_ref())
@@ -251,16 +258,20 @@ impl<'group> Group<'group> {
         }
     }
 
-    /// Writes what the units have changed, all but the journal.
-    fn flush(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+    /// Writes what the units have changed, all but the journal, and returns how many rows are gone
+    /// that may have named objects.
+    fn flush(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
+        let removed = self.executions.removed();
+        let dropped = placing::remove(connection, &removed)?;
         self.checkpoints.flush_objects(connection, self.objects.stored())?;
         self.sessions.flush(connection)?;
         self.batches.flush(connection)?;
         self.executions.flush(connection)?;
-        self.attempts.flush(connection)?;
-        self.details.flush(connection)?;
+        self.attempts.flush(connection, &removed)?;
+        self.details.flush(connection, &removed)?;
         self.checkpoints.flush(connection)?;
-        counts::flush(connection, self.executions.count_changes())
+        counts::flush(connection, self.executions.count_changes())?;
+        Ok(dropped)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use wtb_store::{Change, UnitOfWork, kept};
+use wtb_store::{Change, StoreError, UnitOfWork, kept};
 
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
@@ -15,7 +15,7 @@ use crate::sql::Value;
 use crate::text;
 
 /// Which checkpoints are copied: all, or one of the root with its ancestors and what other
-/// namespaces had before it.
+/// namespaces had before it. What was written on top of that one is not: its tasks run again.
 const CHOSEN: &str = "WITH RECURSIVE ancestors (sequence, lineage, parent) AS (\
         SELECT c.sequence, c.lineage, c.parent FROM @.checkpoints c \
         JOIN @.lineages l ON l.key = c.lineage \
@@ -128,6 +128,9 @@ fn copy_thread(
     up_to: Option<&str>,
 ) -> Result<(), Failure> {
     let doing = "copying a thread";
+    if let Some(id) = up_to {
+        check_checkpoint(connection, source, id)?;
+    }
     let parameters = [Value::text(source), Value::text(target), Value::optional_text(up_to)];
     connection.execute(
         "INSERT INTO @.lineages (thread, namespace) SELECT $2, namespace FROM @.lineages \
@@ -142,8 +145,10 @@ fn copy_thread(
              SELECT t.key, w.checkpoint, w.task, w.position, w.path, w.channel, w.value \
              FROM @.writes w JOIN @.lineages s ON s.key = w.lineage \
              JOIN @.lineages t ON t.thread = $2 AND t.namespace = s.namespace \
-             WHERE s.thread = $1 AND ($3 IS NULL OR EXISTS (SELECT 1 FROM chosen c \
-                 WHERE c.lineage = w.lineage AND c.id = w.checkpoint)) \
+             WHERE s.thread = $1 AND ($3 IS NULL \
+                 OR (NOT (s.namespace = '' AND w.checkpoint = $3) \
+                     AND EXISTS (SELECT 1 FROM chosen c \
+                         WHERE c.lineage = w.lineage AND c.id = w.checkpoint))) \
              ON CONFLICT DO NOTHING"
         ),
         &parameters,
@@ -163,6 +168,19 @@ fn copy_thread(
             doing,
         )
         .map(drop)
+}
+
+/// Refuses what begins at a checkpoint that the root of a thread does not have.
+fn check_checkpoint(connection: &mut Connection, thread: &str, id: &str) -> Result<(), Failure> {
+    let sql = "SELECT 1 FROM @.lineages l JOIN @.checkpoints c ON c.lineage = l.key \
+               WHERE l.thread = $1 AND l.namespace = '' AND c.id = $2";
+    let parameters = [Value::text(thread), Value::text(id)];
+    if connection.query(sql, &parameters, "looking a checkpoint up")?.is_empty() {
+        // The unit alone is to blame.
+        let id = id.to_owned();
+        return Err(Failure::Data(StoreError::NotFound { what: "checkpoint", id }));
+    }
+    Ok(())
 }
 
 fn prune_thread(connection: &mut Connection, thread: &str) -> Result<u64, Failure> {

@@ -1,8 +1,11 @@
 //! What the units of a group name, so that all of it is locked and read at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use wtb_model::{AttemptOutcome, BatchId, CaseRecord, ExecutionRecord, SessionId, StoredValue};
+use wtb_model::{
+    AttemptOutcome, BatchId, CaseRecord, ExecutionId, ExecutionRecord, SessionId, StoredValue,
+};
 use wtb_store::{Change, CheckpointName, Hash, Lease, NewCheckpoint};
 
 /// The names in a group of units.
@@ -18,8 +21,9 @@ pub(super) struct Wanted<'group> {
     pub(super) claimed: BTreeSet<&'group str>,
     /// Batches that are created, in order.
     pub(super) new_batches: Vec<&'group str>,
-    /// Executions, but for those that are created.
-    pub(super) executions: BTreeSet<&'group str>,
+    /// Executions, but for those that are created; with a cell that is requeued what it may have gone
+    /// on to by itself, and with that, when it is created, its cell.
+    pub(super) executions: BTreeSet<Cow<'group, str>>,
     /// Those of them whose attempts start or end.
     pub(super) attempted: BTreeSet<&'group str>,
     /// Executions that are created, in order.
@@ -80,18 +84,22 @@ impl<'group> Wanted<'group> {
             }
             Change::SetBatchSpec { batch, .. } => self.batch(batch),
             Change::StartAttempt(start) => {
-                self.executions.insert(start.execution.as_str());
+                self.execution(&start.execution);
                 self.attempted.insert(start.execution.as_str());
             }
             Change::FinishAttempt { execution, outcome, .. } => {
-                self.executions.insert(execution.as_str());
+                self.execution(execution);
                 self.attempted.insert(execution.as_str());
                 self.outcome(outcome);
             }
             Change::FinishExecution { execution, .. }
-            | Change::RequeueExecution { execution }
-            | Change::PutScores { execution, .. } => {
-                self.executions.insert(execution.as_str());
+            | Change::PlaceExecution { execution, .. }
+            | Change::PutScores { execution, .. } => self.execution(execution),
+            Change::RequeueExecution { execution, .. } => {
+                self.execution(execution);
+                if !execution.is_continuation() {
+                    self.executions.insert(execution.continuation().to_string().into());
+                }
             }
             Change::PutCheckpoint { checkpoint, lease } => {
                 self.checkpoint(checkpoint);
@@ -126,8 +134,12 @@ impl<'group> Wanted<'group> {
 
     fn lease(&mut self, lease: Option<&'group Lease>) {
         if let Some(Lease { execution, .. }) = lease {
-            self.executions.insert(execution.as_str());
+            self.execution(execution);
         }
+    }
+
+    fn execution(&mut self, execution: &'group ExecutionId) {
+        self.executions.insert(execution.as_str().into());
     }
 
     fn session(&mut self, session: &'group SessionId) {
@@ -140,13 +152,19 @@ impl<'group> Wanted<'group> {
 
     fn cases(&mut self, cases: &[CaseRecord]) {
         for case in cases {
-            self.values([Some(&case.input), case.expected.as_ref()]);
+            self.values(values_of_case(case));
         }
     }
 
     fn add_executions(&mut self, executions: &'group [ExecutionRecord]) {
         for execution in executions {
             self.new_executions.push(execution.id.as_str());
+            if let Some(origin) = &execution.origin {
+                self.batch(origin);
+            }
+            if execution.id.is_continuation() {
+                self.executions.insert(execution.id.known().to_string().into());
+            }
             self.values(values_of(execution));
         }
     }
@@ -166,6 +184,12 @@ impl<'group> Wanted<'group> {
             }
         }
     }
+}
+
+/// The values of a case.
+pub(super) fn values_of_case(case: &CaseRecord) -> [Option<&StoredValue>; 3] {
+    let CaseRecord { input, expected, answers, .. } = case;
+    [Some(input), expected.as_ref(), answers.as_ref()]
 }
 
 /// The values of an execution.

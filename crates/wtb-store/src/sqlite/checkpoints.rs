@@ -8,13 +8,13 @@ use super::collect::collect;
 use super::connection::open_collector;
 use super::read::{CheckpointRow, Query, Unread};
 use super::store::SqliteStore;
+use crate::StoreError;
 use crate::checkpoint::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
     CheckpointStep, Checkpoints, Collected, PendingWrite,
 };
-use crate::object::{NewValue, corrupt};
+use crate::object::{NewValue, missing};
 use crate::recent::Slot;
-use crate::{Hash, StoreError};
 
 impl Checkpoints for SqliteStore {
     fn pack(&self, slot: &Slot, value: Value) -> NewValue {
@@ -153,9 +153,4 @@ fn value(query: &Query, stored: &StoredValue) -> Result<Value, StoreError> {
             Ok(Value::new(kind, query.object(*hash)?.ok_or_else(|| missing(*hash))?))
         }
     }
-}
-
-/// A checkpoint names it, so it was there once.
-fn missing(hash: Hash) -> StoreError {
-    corrupt(hash, "it is missing")
 }

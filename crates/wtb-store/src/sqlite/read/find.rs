@@ -33,8 +33,7 @@ impl Query {
         let range = if text == "latest" {
             let sql = format!("SELECT id FROM {table} ORDER BY key DESC LIMIT 1");
             let latest: Option<String> = self.first(&sql, &[], what, only)?;
-            let missing = || StoreError::NotFound { what, id: text.to_owned() };
-            Range::new(what, prefix, &latest.ok_or_else(missing)?)?
+            Range::latest(what, prefix, latest)?
         } else {
             Range::new(what, prefix, text)?
         };

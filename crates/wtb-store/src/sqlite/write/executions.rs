@@ -47,6 +47,10 @@ impl Transaction<'_> {
         let e = execution;
         self.check_objects([&e.input, &e.output, &e.state, &e.interrupts].map(Option::as_ref))?;
         let origin = self.batch_key(e.origin.as_ref())?;
+        if e.id.is_continuation() {
+            let cell = e.id.known();
+            self.live(&cell)?.status.check_goes_on(e.status, format_args!("execution {cell}"))?;
+        }
         self.change(
             "INSERT INTO executions (id, batch, workflow, variant, case_id, repeat, variant_index, \
              case_index, seed, status, attempts, token, dead_letter, settled, created_at, \
