@@ -15,6 +15,7 @@ use wtb_scheduler::Millis;
 use wtb_store::Store;
 
 use crate::errors::{Result, invalid, request};
+use crate::saver::CheckpointsRef;
 
 /// A serialised value as Python passes it.
 pub(crate) type Payload = (String, PyBackedBytes);
@@ -25,43 +26,65 @@ pub(crate) type ScoreTuple = (String, Option<f64>, String, String, Option<String
 
 /// An attempt to make.
 #[pyclass(frozen, module = "wtb._native")]
-pub(crate) struct TaskRef(Task);
+pub(crate) struct TaskRef {
+    task: Task,
+    store: Arc<dyn Store>,
+}
 
 #[pymethods]
 impl TaskRef {
+    /// The execution's id, as people know it.
     #[getter]
-    fn execution(&self) -> &str {
-        self.0.execution.as_str()
+    fn execution(&self) -> String {
+        self.task.execution.known().into()
+    }
+
+    /// The lineage that its checkpoints belong to.
+    #[getter]
+    fn thread(&self) -> Option<&str> {
+        self.task.thread.as_deref()
+    }
+
+    /// Whether it goes on from the lineage's head.
+    #[getter]
+    #[pyo3(name = "from_head")]
+    fn is_from_head(&self) -> bool {
+        self.task.from_head
+    }
+
+    /// Returns the checkpoints, to be written under the attempt's lease.
+    fn checkpoints(&self) -> CheckpointsRef {
+        CheckpointsRef::new(Arc::clone(&self.store), Some(self.task.lease()))
     }
 
     #[getter]
     fn variant(&self) -> u32 {
-        self.0.variant
+        self.task.variant
     }
 
     #[getter]
     fn case(&self) -> u32 {
-        self.0.case
+        self.task.case
     }
 
     #[getter]
     fn repeat(&self) -> u32 {
-        self.0.repeat
+        self.task.repeat
     }
 
     #[getter]
     fn attempt(&self) -> u32 {
-        self.0.attempt
+        self.task.attempt
     }
 
     #[getter]
     fn seed(&self) -> u64 {
-        self.0.seed
+        self.task.seed
     }
 
     /// Whether the attempt was cancelled or has expired.
     fn is_stopped(&self) -> bool {
-        self.0.is_stopped()
+        self.task.is_stopped()
     }
 }
 
@@ -174,7 +197,10 @@ impl ActiveBatchRef {
         let timeout = Duration::from_secs_f64(timeout_s.max(0.0));
         let poll = py.detach(|| self.active.poll(WorkerKey(worker), timeout));
         Ok(match poll.map_err(crate::errors::Failure::from)? {
-            Poll::Task(task) => Bound::new(py, TaskRef(task))?.into_any(),
+            Poll::Task(task) => {
+                let store = Arc::clone(&self.store);
+                Bound::new(py, TaskRef { task, store })?.into_any()
+            }
             Poll::Idle => py.None().into_bound(py),
             Poll::Released => false.into_pyobject(py)?.to_owned().into_any(),
         })
@@ -183,8 +209,8 @@ impl ActiveBatchRef {
     /// Delivers how an attempt ended; returns whether it was accepted.
     fn complete(&self, py: Python<'_>, task: &TaskRef, outcome: OutcomeItem) -> Result<bool> {
         py.detach(|| {
-            let delivery = delivery(self.store.as_ref(), task.0.attempt, outcome)?;
-            Ok(self.active.complete(&task.0, delivery)?)
+            let delivery = delivery(self.store.as_ref(), task.task.attempt, outcome)?;
+            Ok(self.active.complete(&task.task, delivery)?)
         })
     }
 

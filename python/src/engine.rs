@@ -6,7 +6,8 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use serde_json::{Value as Json, json};
 use wtb_engine::{
-    BatchPlan, CasePlan, CompareRequest, Engine, Extension, SinglePlan, compare_batches, session,
+    BatchPlan, Beginning, CasePlan, CompareRequest, Engine, Extension, SinglePlan, compare_batches,
+    session,
 };
 use wtb_model::{
     BatchId, BatchSpec, BatchStatus, CUSTOM_PREFIX, EventBody, ExecutionId, ExecutionStatus,
@@ -20,16 +21,17 @@ use wtb_store::{
 use crate::active::{ActiveBatchRef, Payload, ScoreTuple, score_record};
 use crate::errors::{Result, invalid};
 use crate::rows::{self, ValueRef, value_ref};
+use crate::saver::CheckpointsRef;
 
-/// `(id, group, tags, input, expected)`.
-type CaseTuple = (String, Option<String>, Vec<String>, Payload, Option<Payload>);
+/// `(id, group, tags, input, expected, answers)`.
+type CaseTuple = (String, Option<String>, Vec<String>, Payload, Option<Payload>, Option<Payload>);
 /// `(json, input, output, state, interrupts)`.
 type ExecutionRow =
     (String, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>);
 /// `(json, input, output)`.
 type NodeRow = (String, Option<ValueRef>, Option<ValueRef>);
-/// `(id, group, tags, input, expected)`.
-type CaseRow = (String, Option<String>, Vec<String>, ValueRef, Option<ValueRef>);
+/// `(id, group, tags, input, expected, answers)`.
+type CaseRow = (String, Option<String>, Vec<String>, ValueRef, Option<ValueRef>, Option<ValueRef>);
 
 /// An open store and the session that works with it.
 #[pyclass(frozen, module = "wtb._native")]
@@ -115,6 +117,7 @@ impl EngineRef {
         Ok(self.handle(active))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one call carries a whole execution")]
     fn submit_single(
         &self,
         py: Python<'_>,
@@ -123,8 +126,18 @@ impl EngineRef {
         input: Payload,
         seed: u64,
         timeout_ms: Option<u64>,
+        checkpointed: bool,
+        front: &str,
     ) -> Result<ActiveBatchRef> {
-        let plan = SinglePlan { workflow, variant, input: value(&input), seed, timeout_ms };
+        let plan = SinglePlan {
+            workflow,
+            variant,
+            input: value(&input),
+            seed,
+            timeout_ms,
+            checkpointed,
+            front: serde_json::from_str(front).map_err(unreadable)?,
+        };
         let active = py.detach(|| self.0.submit_single(plan))?;
         Ok(self.handle(active))
     }
@@ -140,23 +153,18 @@ impl EngineRef {
         py: Python<'_>,
         batch: &str,
         executions: Vec<String>,
+        from_head: bool,
     ) -> Result<ActiveBatchRef> {
         let batch = batch_id(batch)?;
         let executions =
             executions.iter().map(|id| execution_id(id)).collect::<Result<Vec<_>>>()?;
-        let active = py.detach(|| self.0.retry(&batch, &executions))?;
+        let active = py.detach(|| self.0.retry(&batch, &executions, beginning(from_head)))?;
         Ok(self.handle(active))
     }
 
-    fn retry_single(
-        &self,
-        py: Python<'_>,
-        execution: &str,
-        timeout_ms: Option<u64>,
-    ) -> Result<ActiveBatchRef> {
-        let execution = execution_id(execution)?;
-        let active = py.detach(|| self.0.retry_single(&execution, timeout_ms))?;
-        Ok(self.handle(active))
+    /// Returns the checkpoints of all executions.
+    fn checkpoints(&self) -> Result<CheckpointsRef> {
+        Ok(CheckpointsRef::new(Arc::clone(self.store()?), None))
     }
 
     fn extend(
@@ -307,7 +315,14 @@ impl EngineRef {
         let batch = batch_id(batch)?;
         let cases = self.with_store(py, |store| store.cases(&batch))?;
         let row = |case: wtb_model::CaseRecord| {
-            (case.id, case.group, case.tags, ValueRef(case.input), value_ref(case.expected))
+            (
+                case.id,
+                case.group,
+                case.tags,
+                ValueRef(case.input),
+                value_ref(case.expected),
+                value_ref(case.answers),
+            )
         };
         Ok(cases.into_iter().map(row).collect())
     }
@@ -419,12 +434,13 @@ fn value((kind, bytes): &Payload) -> Value {
 }
 
 fn case_plans(cases: Vec<CaseTuple>) -> Vec<CasePlan> {
-    let plan = |(id, group, tags, input, expected): CaseTuple| CasePlan {
+    let plan = |(id, group, tags, input, expected, answers): CaseTuple| CasePlan {
         id,
         group,
         tags,
         input: value(&input),
         expected: expected.as_ref().map(value),
+        answers: answers.as_ref().map(value),
     };
     cases.into_iter().map(plan).collect()
 }
@@ -437,8 +453,12 @@ fn variant_records(variants: Vec<(String, String)>) -> Result<Vec<VariantRecord>
     variants.into_iter().map(record).collect()
 }
 
-fn unreadable(error: serde_json::Error) -> crate::errors::Failure {
+pub(crate) fn unreadable(error: serde_json::Error) -> crate::errors::Failure {
     invalid(error.to_string())
+}
+
+pub(crate) const fn beginning(from_head: bool) -> Beginning {
+    if from_head { Beginning::Head } else { Beginning::Input }
 }
 
 fn parse_status<T>(

@@ -6,9 +6,11 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod active;
+mod checkpoint_rows;
 mod command;
 mod engine;
 mod errors;
+mod lineages;
 mod rows;
 mod saver;
 mod watch;
@@ -24,6 +26,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<rows::ValueRef>()?;
     module.add_class::<command::RequestRef>()?;
     module.add_class::<saver::CheckpointsRef>()?;
+    module.add_class::<lineages::LineagesRef>()?;
     module.add_class::<watch::DisplayRef>()?;
     module.add_function(wrap_pyfunction!(command::start, module)?)?;
     module.add("EVENT_KINDS", wtb_model::EVENT_KINDS.to_vec())?;

@@ -67,8 +67,11 @@ pub(crate) fn batch(record: &BatchRecord, counts: &StatusCounts, alive: bool) ->
 
 pub(crate) fn execution(record: &ExecutionRecord) -> Json {
     json!({
-        "id": record.id,
+        "id": record.id.known(),
+        "key": record.id,
         "batch": record.batch,
+        "origin": record.origin,
+        "parent": record.parent,
         "workflow": record.workflow,
         "variant": record.variant,
         "variant_index": record.variant_index,
@@ -87,6 +90,10 @@ pub(crate) fn execution(record: &ExecutionRecord) -> Json {
         "usage": record.usage,
         "warnings": record.warnings,
         "settled": record.settled,
+        "lineages": record.lineages,
+        "thread": record.thread(),
+        "from_head": record.from_head,
+        "front": record.front,
     })
 }
 

@@ -4,17 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyString};
 use serde_json::Value as Json;
 use wtb_engine::EngineError;
 use wtb_model::Value;
 use wtb_store::{
-    Change, CheckpointFilter, CheckpointName, CheckpointRecord, Lease, NEW_INLINE_BYTES_MAX,
-    NewChannel, NewCheckpoint, NewValue, NewWrite, NewWrites, PendingWrite, Slot, Store,
-    StoreError, Ticket, UnitOfWork,
+    Change, CheckpointFilter, CheckpointName, Lease, NEW_INLINE_BYTES_MAX, NewChannel,
+    NewCheckpoint, NewValue, NewWrite, NewWrites, Slot, Store, StoreError, Ticket, UnitOfWork,
 };
 
-use crate::errors::{Failure, Result, invalid};
+use crate::checkpoint_rows::{Row, StepRow, Taken, TakenWrite, row, step_row, taken, taken_write};
+use crate::errors::{Result, invalid};
 
 /// Writes of up to so many bytes are queued without letting go of the GIL.
 const QUICK_BYTES_MAX: usize = 16 * 1024;
@@ -25,22 +24,6 @@ type Given = (String, PyBackedBytes);
 type GivenChannel = (String, String, Option<Given>);
 /// `(position, channel, kind, bytes)`.
 type GivenWrite = (i64, String, String, PyBackedBytes);
-/// `(kind, bytes)`.
-type Taken = (String, Py<PyBytes>);
-/// `(task, channel, kind, bytes)`.
-type TakenWrite = (String, String, String, Py<PyBytes>);
-/// `(thread, namespace, id, parent, sequence, metadata, body, channels, writes)`.
-type Row = (
-    String,
-    String,
-    String,
-    Option<String>,
-    u64,
-    Py<PyAny>,
-    Taken,
-    Vec<(String, String, Py<PyBytes>)>,
-    Vec<TakenWrite>,
-);
 
 /// Checkpoints of an open store. May be used by several threads; does not survive a fork.
 #[pyclass(frozen, module = "wtb._native")]
@@ -211,6 +194,22 @@ impl CheckpointsRef {
         found.map(|record| row(py, record)).transpose()
     }
 
+    /// Returns the checkpoint that was inserted last.
+    fn head(&self, py: Python<'_>, thread: &str, namespace: &str) -> Result<Option<Row>> {
+        let found = self.with(py, |store| {
+            let found = store.head(thread, namespace)?;
+            self.check_submitted()?;
+            Ok(found)
+        })?;
+        found.map(|record| row(py, record)).transpose()
+    }
+
+    /// Lists the steps of a thread, in all namespaces, in the order of their insertion.
+    fn steps(&self, py: Python<'_>, thread: &str) -> Result<Vec<StepRow>> {
+        let steps = self.with(py, |store| store.steps(thread))?;
+        steps.into_iter().map(|step| step_row(py, step)).collect()
+    }
+
     /// Lists checkpoints by descending id. `metadata` is a JSON object of wanted entries, `after`
     /// the id and sequence number of the last one of the page before.
     #[expect(clippy::too_many_arguments, reason = "one argument for each way to filter")]
@@ -331,61 +330,4 @@ fn pack_channels(
 
 fn value((kind, bytes): &Given) -> Value {
     Value::new(kind.as_str(), &**bytes)
-}
-
-fn taken(py: Python<'_>, value: Value) -> Taken {
-    (value.kind, PyBytes::new(py, &value.bytes).unbind())
-}
-
-fn taken_write(py: Python<'_>, write: PendingWrite) -> TakenWrite {
-    let (kind, bytes) = taken(py, write.value);
-    (write.task, write.channel, kind, bytes)
-}
-
-fn row(py: Python<'_>, record: CheckpointRecord) -> Result<Row> {
-    let CheckpointRecord { name, sequence, parent, metadata, body, channels, writes } = record;
-    let metadata: Json = serde_json::from_str(&metadata).map_err(|error| {
-        let what = format!("the metadata of checkpoint {}", name.id);
-        Failure::from(StoreError::Unreadable { what, reason: error.to_string() })
-    })?;
-    let metadata = object(py, &metadata).map_err(Failure::Python)?;
-    let channel = |(name, value)| {
-        let (kind, bytes) = taken(py, value);
-        (name, kind, bytes)
-    };
-    Ok((
-        name.thread,
-        name.namespace,
-        name.id,
-        parent,
-        sequence,
-        metadata,
-        taken(py, body),
-        channels.into_iter().map(channel).collect(),
-        writes.into_iter().map(|write| taken_write(py, write)).collect(),
-    ))
-}
-
-/// Returns JSON as Python objects.
-fn object(py: Python<'_>, json: &Json) -> PyResult<Py<PyAny>> {
-    Ok(match json {
-        Json::Null => py.None(),
-        Json::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any().unbind(),
-        Json::Number(number) => match (number.as_i128(), number.as_f64()) {
-            (Some(whole), _) => whole.into_pyobject(py)?.into_any().unbind(),
-            (None, real) => real.into_pyobject(py)?.into_any().unbind(),
-        },
-        Json::String(text) => PyString::new(py, text).into_any().unbind(),
-        Json::Array(items) => {
-            let items = items.iter().map(|item| object(py, item)).collect::<PyResult<Vec<_>>>()?;
-            PyList::new(py, items)?.into_any().unbind()
-        }
-        Json::Object(entries) => {
-            let dict = PyDict::new(py);
-            for (key, value) in entries {
-                dict.set_item(key, object(py, value)?)?;
-            }
-            dict.into_any().unbind()
-        }
-    })
 }

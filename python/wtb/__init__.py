@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from wtb.errors import ForkedProcessError as ForkedProcessError
     from wtb.errors import InvalidCaseError as InvalidCaseError
     from wtb.errors import InvalidTransitionError as InvalidTransitionError
+    from wtb.errors import CheckpointNotFoundError as CheckpointNotFoundError
     from wtb.errors import NotFoundError as NotFoundError
     from wtb.errors import StoreError as StoreError
     from wtb.errors import StoreVersionError as StoreVersionError
@@ -84,6 +85,7 @@ _HOMES = {
     "InvalidCaseError": "wtb.errors",
     "InvalidTransitionError": "wtb.errors",
     "NodeRecord": "wtb.execution",
+    "CheckpointNotFoundError": "wtb.errors",
     "NotFoundError": "wtb.errors",
     "RunContext": "wtb.context",
     "Score": "wtb.evaluators",

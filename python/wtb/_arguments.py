@@ -1,6 +1,6 @@
 """What the calls of a bench take, where several of them take the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Required, TypedDict
 
 from wtb._drive import ProgressLike
@@ -33,7 +33,9 @@ class BatchArguments(TypedDict, total=False):
     context: Any
     name: str | None
     seed: int
-    checkpoints: Literal["off"]
+    checkpoints: Literal["step", "exit", "off"]
+    breakpoints: Sequence[str]
+    on_interrupt: Callable[..., Any] | str | None
     progress: ProgressLike
 
 
@@ -46,6 +48,7 @@ class SingleArguments(TypedDict):
     timeout: float | None
     seed: int
     checkpoints: str
+    breakpoints: Sequence[str]
 
 
 class ResumeArguments(TypedDict, total=False):
@@ -56,6 +59,7 @@ class ResumeArguments(TypedDict, total=False):
     evaluators: Sequence[Any] | None
     config: Mapping[str, Any] | None
     context: Any
+    on_interrupt: Callable[..., Any] | str | None
     runner: str | BatchTestRunner | None
     max_workers: int | None
     progress: ProgressLike
@@ -69,3 +73,4 @@ class Again(NamedTuple):
     evaluators: Sequence[Any] | None = None
     config: Mapping[str, Any] | None = None
     context: Any = None
+    on_interrupt: Callable[..., Any] | str | None = None

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from wtb import _plan, _restore, _values
+from wtb._answers import resolve_on_interrupt
 from wtb._arguments import Again, SingleArguments
 from wtb._drive import Drive, ProgressLike
 from wtb._evaluator import check_timeout
 from wtb._job import Job
 from wtb._loop_attempt import DEADLINE_GRACE_S
-from wtb._native import EngineRef
+from wtb._native import EngineRef, LineagesRef
+from wtb._restore_single import describe_single
 from wtb._scoring import ScoringPool
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
@@ -53,6 +55,8 @@ class Core:
 
     def __init__(self, url: str) -> None:
         self.engine = EngineRef(url)
+        self.lineages = LineagesRef(self.engine)
+        self.checkpoints = self.engine.checkpoints()
         self.registry = Registry(registered)
         # What drives a batch is kept by its thread while it runs, then by its `Batch` objects.
         self._drives: WeakValueDictionary[str, Drive] = WeakValueDictionary()
@@ -73,7 +77,8 @@ class Core:
         With `on_loop` the caller's event loop makes the attempt, and keeps its deadline.
         """
         self.engine.check_process()
-        _plan.check_checkpoints(arguments["checkpoints"])
+        breakpoints = _plan.node_names(arguments["breakpoints"])
+        _plan.check_checkpoints(arguments["checkpoints"], breakpoints, None, ())
         place = resolve_runner(runner)
         if not on_loop:
             _plan.warn_of_inline_timeout(place, arguments["timeout"])
@@ -81,7 +86,15 @@ class Core:
         variant = arguments["variant"]
         variants = normalise_variants(owner, [Variant() if variant is None else variant])
         case = Case(initial_state, id="input")
-        job = Job(owner, variants, [case], arguments["config"], arguments["context"])
+        job = Job(
+            owner,
+            variants,
+            [case],
+            arguments["config"],
+            arguments["context"],
+            arguments["checkpoints"],
+            breakpoints,
+        )
         job.check()
         timeout_ms = _plan.milliseconds(arguments["timeout"], "timeout")
         if timeout_ms is not None and on_loop:
@@ -92,6 +105,10 @@ class Core:
             _values.dump(initial_state, "the initial state", []),
             _plan.checked_seed(arguments["seed"]),
             timeout_ms,
+            job.checkpoints != "off",
+            json.dumps(
+                describe_single(job, _plan.reference_of(workflow, owner), arguments["timeout"])
+            ),
         )
         return self.driven_single(Drive(active, job, place, 1), job)
 
@@ -121,13 +138,14 @@ class Core:
         config: Mapping[str, Any] | None = None,
         context: Any = None,
         name: str | None = None,
-        checkpoints: str = "off",
+        checkpoints: str = "step",
+        breakpoints: Sequence[str] = (),
+        on_interrupt: Callable[..., Any] | str | None = None,
         progress: ProgressLike = None,
         **settings: Any,
     ) -> tuple[Batch, Drive]:
         """Create a batch, ready to be driven."""
         self.engine.check_process()
-        _plan.check_checkpoints(checkpoints)
         _plan.check_progress(progress)
         place = resolve_runner(runner)
         _plan.warn_of_inline_timeout(place, settings.get("timeout"))
@@ -135,11 +153,30 @@ class Core:
         patience = check_timeout(evaluator_timeout, "the evaluators")
         owner = as_workflow(workflow)
         cases = _plan.limited(normalise_cases(test_cases), limit)
+        stops = _plan.node_names(breakpoints)
+        _plan.check_checkpoints(checkpoints, stops, on_interrupt, cases)
         resolved = resolve_evaluators(evaluators)
-        job = Job(owner, normalise_variants(owner, variants), cases, config, context)
+        job = Job(
+            owner,
+            normalise_variants(owner, variants),
+            cases,
+            config,
+            context,
+            checkpoints,
+            stops,
+            resolve_on_interrupt(on_interrupt),
+        )
         job.check()
-        front = _restore.describe_settings(config, context)
-        spec = _plan.batch_spec(place.kind, workers, resolved, patience, front=front, **settings)
+        front = _restore.describe_settings(config, context, stops, job.on_interrupt)
+        spec = _plan.batch_spec(
+            place.kind,
+            workers,
+            resolved,
+            patience,
+            front=front,
+            checkpoints=checkpoints,
+            **settings,
+        )
         active = self.engine.submit(
             _plan.text_or_none(name, "name"),
             _plan.storable(owner.name, "the workflow's name"),
@@ -170,13 +207,22 @@ class Core:
         asked = spec["max_workers"] if max_workers is None else max_workers
         workers = _plan.worker_count(place, asked)
         known = self.remembered(data["id"])
-        anew = known is None or any(one is not None for one in again._replace(evaluators=None))
-        job = self._job_again(data, again) if known is None or anew else known[0]
+        job = self.job_of_batch(data, again)
         evaluators = _restore.restore_batch_evaluators(
             data, again.evaluators, () if known is None else known[1]
         )
         patience = spec["front"]["evaluator_timeout"]
         return Plan(job, evaluators, place, workers, patience, progress)
+
+    def job_of_batch(self, data: Mapping[str, Any], again: Again) -> Job:
+        """Return what a stored batch runs, known or found again.
+
+        Raises:
+            WorkflowNotBoundError: Its workflow or a variant cannot be found again.
+        """
+        known = self.remembered(data["id"])
+        anew = known is None or any(one is not None for one in again._replace(evaluators=None))
+        return self._job_again(data, again) if known is None or anew else known[0]
 
     def remembered(self, id: str) -> tuple[Job, Sequence[Evaluator]] | None:  # noqa: A002
         """Return what this bench ran a batch or single execution with, if it still knows."""
@@ -204,15 +250,15 @@ class Core:
         """Return the id of an execution that is given as itself, an id, a prefix, or "latest"."""
         if isinstance(execution, Execution):
             return execution.id
-        return self.engine.find_execution(execution)
+        return self.engine.find_execution(execution).removesuffix("+")
 
     def batch(self, id: str) -> Batch:  # noqa: A002
         """Return a batch by its whole id."""
         return Batch(self.engine, id, self._drives)
 
     def execution(self, id: str) -> Execution:  # noqa: A002
-        """Return an execution by its whole id."""
-        return Execution(self.engine, self.engine.execution(id))
+        """Return an execution by its whole id: a cell that goes on by itself as it stands now."""
+        return Execution(self.engine, self.engine.execution(self.engine.find_execution(id)))
 
     def close_batches(self) -> None:
         """Leave batches under way to a later session.
@@ -242,12 +288,22 @@ class Core:
         return self.batch(found), drive
 
     def _job_again(self, data: Mapping[str, Any], again: Again) -> Job:
-        owner = _restore.restore_workflow(data, again.workflow, self.registry)
+        what, front = f"batch {data['id']}", data["spec"]["front"]
+        owner = _restore.restore_workflow(
+            what, data["workflow"], data["reference"], front, again.workflow, self.registry
+        )
+        described = self.engine.variants(data["id"])
+        stored = [(name, json.loads(text)) for name, text in described]
+        settings = _restore.restore_settings(what, front, again)
         job = Job(
             owner,
-            _restore.restore_variants(self.engine, data["id"], owner, again.variants),
+            _restore.restore_variants(what, stored, owner, again.variants),
             _restore.restore_cases(self.engine, data["id"]),
-            *_restore.restore_settings(data, {"config": again.config, "context": again.context}),
+            settings.config,
+            settings.context,
+            data["spec"]["checkpoints"],
+            front["breakpoints"],
+            settings.on_interrupt,
         )
         job.check_variants()
         _restore.check_graphs(self.engine, data["id"], job)

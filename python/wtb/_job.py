@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,11 +12,13 @@ from wtb.context import RunContext, activate
 from wtb.seeding import seed_everything
 
 if TYPE_CHECKING:
+    from wtb._answers import OnInterrupt
     from wtb._native import TaskRef
     from wtb._values import Payload
     from wtb.cases import Case
     from wtb.langgraph.adapter import GraphAdapter
     from wtb.langgraph.execution import PreparedGraph
+    from wtb.langgraph.lineage import Lineage, Start
     from wtb.langgraph.trace import ErrorInfo, NodeTrace, Trace
     from wtb.variants import Variant
     from wtb.workflow import Workflow
@@ -74,6 +76,10 @@ class Job:
         cases: The batch's cases, in the store's order.
         config: LangGraph's config, under each variant's own.
         context: LangGraph's runtime context, under each variant's own.
+        checkpoints: When checkpoints are written: "step", "exit" or "off".
+        breakpoints: Nodes before which attempts stop.
+        on_interrupt: What answers questions that the cases do not.
+        start: How an attempt goes on from the head of its lineage.
         graph_nodes: For each variant the nodes of its graph before they are substituted, once the
             variants are checked.
     """
@@ -83,8 +89,18 @@ class Job:
     cases: Sequence["Case"]
     config: Mapping[str, Any] | None = None
     context: Any = None
+    checkpoints: str = "step"
+    breakpoints: Sequence[str] = ()
+    on_interrupt: "OnInterrupt | None" = None
+    start: "Start | None" = None
     graph_nodes: Sequence[Sequence[str]] = field(default=(), init=False, repr=False)
     _checked: "list[GraphAdapter]" = field(default_factory=list, repr=False)
+
+    def of_cell(self, variant: int, case: int) -> "Job":
+        """Return what one cell runs, by its places among the variants and the cases."""
+        return replace(
+            self, variants=[self.variants[variant]], cases=[self.cases[case]], _checked=[]
+        )
 
     def adapter(self) -> "GraphAdapter":
         """Return a worker's own adapter; the first worker inherits the one that checked the job."""
@@ -95,6 +111,12 @@ class Job:
             return self._checked.pop()
         except IndexError:
             return GraphAdapter(self.workflow)
+
+    def prepared(self) -> "PreparedGraph":
+        """Return the first variant's graph."""
+        if not self._checked:
+            self.check_variants()
+        return self._checked[0].prepare(self.variants[0])
 
     def check(self) -> None:
         """Find everything that is wrong with the variants and cases before anything runs."""
@@ -108,7 +130,9 @@ class Job:
         adapter = GraphAdapter(self.workflow)
         for variant in self.variants:
             adapter.check(variant)
-            adapter.prepare(variant).settings(self.config, self.context)
+            prepared = adapter.prepare(variant)
+            prepared.settings(self.config, self.context)
+            prepared.check_breakpoints(self.breakpoints)
         self.graph_nodes = [adapter.nodes_of(variant) for variant in self.variants]
         self._checked = [adapter]
 
@@ -140,10 +164,39 @@ class Job:
             is_cancelled=task.is_stopped,
         )
 
+    def lineage_of(self, task: "TaskRef", warnings: list[str]) -> "Lineage | None":
+        """Return the lineage that an attempt writes; None without checkpoints.
+
+        Args:
+            task: The attempt.
+            warnings: Collects what could not be stored.
+        """
+        if task.thread is None:
+            return None
+        from wtb._answers import Answers
+        from wtb.langgraph.lineage import BenchSaver, Lineage, Start
+
+        case = self.cases[task.case]
+        answers = None
+        if case.answers is not None or self.on_interrupt is not None:
+            variant = self.variants[task.variant].name
+            anew = not task.from_head
+            answers = Answers(case, variant, task.repeat, self.on_interrupt, anew=anew)
+        return Lineage(
+            saver=BenchSaver(task.checkpoints(), warnings),
+            thread=task.thread,
+            durability="exit" if self.checkpoints == "exit" else "sync",
+            from_head=task.from_head,
+            start=self.start or Start(),
+            breakpoints=self.breakpoints,
+            answers=answers,
+        )
+
     def attempt(self, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
         """Make one attempt on the calling thread."""
         started = perf_counter()
         run = self.context_of(task)
+        warnings: list[str] = []
         prepared = adapter.prepare(self.variants[task.variant])
         seed_everything(task.seed)
         with activate(run):
@@ -153,8 +206,9 @@ class Job:
                 config=self.config,
                 context=self.context,
                 cancelled=task.is_stopped,
+                lineage=self.lineage_of(task, warnings),
             )
-        return outcome(trace, run, perf_counter() - started)
+        return outcome(trace, run, perf_counter() - started, warnings)
 
     async def aattempt(
         self, adapter: "GraphAdapter", task: "TaskRef", is_cut: Callable[[], bool]
@@ -172,6 +226,7 @@ class Job:
         """
         started = perf_counter()
         run = self.context_of(task)
+        warnings: list[str] = []
         prepared: PreparedGraph = adapter.prepare(self.variants[task.variant])
         seed_everything(task.seed)
         with activate(run):
@@ -182,13 +237,20 @@ class Job:
                 context=self.context,
                 cancelled=lambda: is_cut() or task.is_stopped(),
                 is_cut=is_cut,
+                lineage=self.lineage_of(task, warnings),
             )
-        return outcome(trace, run, perf_counter() - started)
+        return outcome(trace, run, perf_counter() - started, warnings)
 
 
-def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
-    """Return what an attempt delivers, its values serialised."""
-    warnings: list[str] = []
+def outcome(trace: "Trace", run: RunContext, duration_s: float, warnings: list[str]) -> OutcomeItem:
+    """Return what an attempt delivers, its values serialised.
+
+    Args:
+        trace: What happened.
+        run: What nodes logged.
+        duration_s: How long it took.
+        warnings: What could not be stored so far; collects what else cannot.
+    """
     has_output = trace.output is not None or trace.status == "succeeded"
     nodes = [_node_item(node, warnings) for node in trace.nodes]
     return OutcomeItem(

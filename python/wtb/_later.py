@@ -12,15 +12,15 @@ from wtb._core import Core
 from wtb._drive import Drive, ProgressLike
 from wtb._job import Job
 from wtb._progress import poll_until
+from wtb._restore_single import known_of
 from wtb._scoring import score_executions
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
-from wtb.errors import ConfigurationError, InvalidTransitionError, WorkflowNotBoundError
+from wtb.errors import ConfigurationError, InvalidTransitionError
 from wtb.evaluators import resolve_evaluators
 from wtb.execution import Execution
 from wtb.runners import resolve_runner
 from wtb.variants import VariantLike, normalise_variants
-from wtb.workflow import as_workflow
 
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
@@ -48,8 +48,16 @@ def extend(
     cases = normalise_cases(test_cases) if test_cases != () else []
     _plan.check_new_names(job, added, cases)
     whole = Job(
-        job.workflow, [*job.variants, *added], [*job.cases, *cases], job.config, job.context
+        job.workflow,
+        [*job.variants, *added],
+        [*job.cases, *cases],
+        job.config,
+        job.context,
+        job.checkpoints,
+        job.breakpoints,
+        job.on_interrupt,
     )
+    _plan.check_checkpoints(job.checkpoints, (), None, cases)
     whole.check()
     described = _restore.variant_rows(whole, added)
     rows = _plan.case_rows(cases)
@@ -65,47 +73,40 @@ def retry_in_batch(
     errors_only: bool,
     again: Again,
     progress: ProgressLike,
+    *,
+    from_checkpoint: bool,
 ) -> Batch:
     """Run executions of a batch again; see `TestBench.retry`."""
     chosen = [one.id for one in executions if _plan.is_retried(one, errors_only)]
     if not chosen:
         return core.batch(batch)
     plan = core.plan(core.stored(batch), again, progress=progress)
-    found, drive = core.take_up(plan, lambda: core.engine.retry(batch, chosen))
+    found, drive = core.take_up(plan, lambda: core.engine.retry(batch, chosen, from_checkpoint))
     drive.run()
     return found
 
 
 def retry_single(
-    core: Core, execution: Execution, errors_only: bool, workflow: object
+    core: Core,
+    execution: Execution,
+    errors_only: bool,
+    workflow: object,
+    *,
+    from_checkpoint: bool,
 ) -> Execution:
     """Run a single execution again; see `TestBench.retry`."""
     if not _plan.is_retried(execution, errors_only):
         return execution
-    known = core.remembered(execution.id)
-    if known is None:
-        raise WorkflowNotBoundError(
-            f"execution {execution.id} was run by another session, and a single execution keeps no "
-            "variant, config or context: call run() again with its `input`"
+    if execution.parent_id is not None and not from_checkpoint:
+        raise InvalidTransitionError(
+            f"execution {execution.id} is a fork, which has no beginning of its own: retry it with "
+            "from_checkpoint=True, or roll it back"
         )
-    job = known[0] if workflow is None else _rebound(execution.id, known[0], workflow)
-    active = core.engine.retry_single(execution.id, None)
+    job = known_of(core, execution, Again(workflow)).job
+    active = core.lineages.retry(execution.key, None, job.checkpoints != "off", from_checkpoint)
     _, drive = core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
     drive.run()
     return core.execution(execution.id)
-
-
-def _rebound(execution: str, job: Job, workflow: object) -> Job:
-    """Return what was run, with the workflow that is passed again."""
-    owner = as_workflow(workflow)
-    what = f"execution {execution}"
-    with _restore.not_bound(what, owner):
-        variants = normalise_variants(owner, job.variants)
-    rebound = Job(owner, variants, job.cases, job.config, job.context)
-    rebound.check_variants()
-    _restore.check_nodes(what, owner, variants[0], job.graph_nodes[0], rebound.graph_nodes[0])
-    rebound.check_cases()
-    return rebound
 
 
 def cancel(core: Core, target: Batch | Execution) -> None:

@@ -11,8 +11,8 @@ EVENT_KINDS: list[str]
 CUSTOM_PREFIX: str
 
 Payload = tuple[str, bytes]
-CaseTuple = tuple[str, str | None, Sequence[str], Payload, Payload | None]
-CaseRow = tuple[str, str | None, list[str], ValueRef, ValueRef | None]
+CaseTuple = tuple[str, str | None, Sequence[str], Payload, Payload | None, Payload | None]
+CaseRow = tuple[str, str | None, list[str], ValueRef, ValueRef | None, ValueRef | None]
 ExecutionRow = tuple[str, ValueRef | None, ValueRef | None, ValueRef | None, ValueRef | None]
 NodeRow = tuple[str, ValueRef | None, ValueRef | None]
 
@@ -35,6 +35,11 @@ class TaskRef:
     def attempt(self) -> int: ...
     @property
     def seed(self) -> int: ...
+    @property
+    def thread(self) -> str | None: ...
+    @property
+    def from_head(self) -> bool: ...
+    def checkpoints(self) -> CheckpointsRef: ...
     def is_stopped(self) -> bool: ...
 
 class ScoringTaskRef:
@@ -81,11 +86,20 @@ class EngineRef:
         cases: Sequence[CaseTuple],
     ) -> ActiveBatchRef: ...
     def submit_single(
-        self, workflow: str, variant: str, input: Payload, seed: int, timeout_ms: int | None
+        self,
+        workflow: str,
+        variant: str,
+        input: Payload,
+        seed: int,
+        timeout_ms: int | None,
+        checkpointed: bool,
+        front: str,
     ) -> ActiveBatchRef: ...
     def resume(self, batch: str) -> ActiveBatchRef: ...
-    def retry(self, batch: str, executions: Sequence[str]) -> ActiveBatchRef: ...
-    def retry_single(self, execution: str, timeout_ms: int | None) -> ActiveBatchRef: ...
+    def retry(
+        self, batch: str, executions: Sequence[str], from_head: bool
+    ) -> ActiveBatchRef: ...
+    def checkpoints(self) -> CheckpointsRef: ...
     def extend(
         self,
         batch: str,
@@ -142,6 +156,26 @@ class EngineRef:
         self, batches: Sequence[str], metric: str | None, baseline: str | None
     ) -> tuple[str, str]: ...
 
+class LineagesRef:
+    def __init__(self, engine: EngineRef) -> None: ...
+    def fork(
+        self,
+        source: str,
+        lineage: int,
+        checkpoint: str,
+        as_it_stands: bool,
+        workflow: str,
+        variant: str,
+        front: str,
+    ) -> str: ...
+    def rollback(self, execution: str, lineage: int, checkpoint: str) -> str: ...
+    def resume(
+        self, execution: str, timeout_ms: int | None, answered: bool, updated: bool
+    ) -> ActiveBatchRef: ...
+    def retry(
+        self, execution: str, timeout_ms: int | None, checkpointed: bool, from_head: bool
+    ) -> ActiveBatchRef: ...
+
 class RequestRef:
     def json(self) -> str: ...
     def conclude(self, engine: EngineRef, batch: str) -> int: ...
@@ -166,6 +200,17 @@ CheckpointRow = tuple[
     tuple[str, bytes],
     list[tuple[str, str, bytes]],
     list[tuple[str, str, str, bytes]],
+]
+
+StepRow = tuple[
+    str,
+    str,
+    str | None,
+    int,
+    dict[str, Any],
+    tuple[str, bytes],
+    list[tuple[str, bytes]],
+    list[tuple[str, str, str]],
 ]
 
 ChannelHistoryRow = tuple[tuple[str, bytes] | None, list[tuple[str, str, str, bytes]]]
@@ -198,6 +243,8 @@ class CheckpointsRef:
         replace: bool,
     ) -> None: ...
     def get(self, thread: str, namespace: str, id: str | None) -> CheckpointRow | None: ...
+    def head(self, thread: str, namespace: str) -> CheckpointRow | None: ...
+    def steps(self, thread: str) -> list[StepRow]: ...
     def list(
         self,
         thread: str | None,

@@ -30,6 +30,7 @@ COUNT_MAX = 2**31 - 1
 SECONDS_MAX = 10**9
 BACKOFF_MAX_S = 60
 ERROR_POLICIES = ("zero", "exclude", "fail")
+CHECKPOINTS = ("step", "exit", "off")
 
 
 def store_url(store: str | Path | None) -> str:
@@ -49,12 +50,36 @@ def store_url(store: str | Path | None) -> str:
     return f"sqlite:///{os.path.abspath(path)}"
 
 
-def check_checkpoints(checkpoints: str) -> None:
-    """Refuse what is not built."""
-    if checkpoints != "off":
+def check_checkpoints(
+    checkpoints: str, breakpoints: Sequence[str], on_interrupt: object, cases: "Sequence[Case]"
+) -> None:
+    """Refuse a mode that there is not, and without checkpoints what cannot do without them.
+
+    Raises:
+        ConfigurationError: See above.
+    """
+    if checkpoints not in CHECKPOINTS:
         raise ConfigurationError(
-            f"checkpoints={checkpoints!r}: checkpoints are not built yet; pass checkpoints='off'"
+            f"checkpoints is {checkpoints!r}. "
+            f"{did_you_mean(str(checkpoints), CHECKPOINTS, listed_as='it can be')}"
         )
+    needing = {
+        "breakpoints=": bool(breakpoints),
+        "on_interrupt=": on_interrupt is not None,
+        "answers of cases": any(case.answers is not None for case in cases),
+    }
+    for what, is_given in needing.items():
+        if checkpoints == "off" and is_given:
+            raise ConfigurationError(
+                f"{what} need checkpoints to go on from: pass checkpoints='step' or 'exit'"
+            )
+
+
+def node_names(given: Sequence[str]) -> tuple[str, ...]:
+    """Return names of nodes to stop before."""
+    if isinstance(given, str) or not all(isinstance(one, str) and one for one in given):
+        raise ConfigurationError(f"breakpoints are a list of names of nodes, not {given!r}")
+    return tuple(dict.fromkeys(given))
 
 
 def check_progress(progress: object) -> None:
@@ -162,6 +187,7 @@ def batch_spec(
     evaluator_timeout: float,
     *,
     front: Mapping[str, Any],
+    checkpoints: str,
     metric: str | None = None,
     repeats: int = 1,
     timeout: float | None = None,
@@ -199,6 +225,7 @@ def batch_spec(
         "metric": text_or_none(metric, "metric"),
         "evaluators": [one.describe() for one in evaluators],
         "window": count_or_none(window, "window") or max(WINDOW_MIN, WINDOW_PER_WORKER * workers),
+        "checkpoints": checkpoints,
         "front": {**front, "evaluator_timeout": evaluator_timeout},
     }
 
@@ -220,9 +247,14 @@ def case_rows(cases: "Sequence[Case]") -> "list[CaseTuple]":
             if case.expected is None
             else _values.dump(case.expected, f"what case {case.id!r} expects", refused)
         )
+        answers = (
+            None
+            if case.answers is None
+            else _values.dump(case.answers, f"the answers of case {case.id!r}", refused)
+        )
         if refused:
             raise ConfigurationError(f"{refused[0]}; a case has to be stored to be run again")
-        rows.append((case.id, case.group, list(case.tags), given, expected))
+        rows.append((case.id, case.group, list(case.tags), given, expected, answers))
     return rows
 
 

@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtb import _plan, _values
+from wtb._answers import OnInterrupt, resolve_on_interrupt
+from wtb._arguments import Again
 from wtb.cases import Case
 from wtb.errors import (
     ConfigurationError,
@@ -57,107 +59,131 @@ def _described(variant: Variant, nodes: Sequence[str]) -> str:
     return json.dumps(described, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
 
 
-def describe_settings(config: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
-    """Return a batch's own config and context as the store keeps them.
+class Settings(NamedTuple):
+    """What was given beside workflow, variants and cases."""
 
-    With them goes the directory where this program finds its modules first: a later session that
+    config: Mapping[str, Any] | None
+    context: Any
+    on_interrupt: OnInterrupt | None
+
+
+def describe_settings(
+    config: Mapping[str, Any] | None,
+    context: Any,
+    breakpoints: Sequence[str],
+    on_interrupt: OnInterrupt | None,
+) -> dict[str, Any]:
+    """Return what was given beside workflow, variants and cases as the store keeps it.
+
+    With it goes the directory where this program finds its modules first: a later session that
     is started elsewhere (`wtb resume`) looks there, too.
     """
-    given = {"config": config, "context": context}
+    function = None if on_interrupt is None else on_interrupt.function
+    if function is not None and _named(function):
+        function = f"{function.__module__}:{function.__qualname__}"
+    given = {"config": config, "context": context, "on_interrupt": function}
     kept = {name: value for name, value in given.items() if _is_json(value)}
     return {
         **kept,
+        "breakpoints": [*breakpoints],
         "by_value": [name for name in given if name not in kept],
         "directory": os.path.abspath(sys.path[0] or "."),
     }
 
 
-def restore_settings(data: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return a stored batch's own config and context.
+def restore_settings(what: str, front: Mapping[str, Any], again: Again) -> Settings:
+    """Return what `describe_settings` described.
 
     Args:
-        data: The batch.
-        given: What the caller passes again, by name; None for nothing.
+        what: How errors speak of the batch or execution.
+        front: What was described.
+        again: What the caller passes again.
 
     Raises:
         WorkflowNotBoundError: One was an object that is no JSON, and is not passed again.
     """
-    front = data["spec"]["front"]
-    missing = [name for name in front["by_value"] if given.get(name) is None]
+    given = {name: getattr(again, name) for name in Settings._fields}
+    missing = [name for name in front["by_value"] if given[name] is None]
     if missing:
         raise WorkflowNotBoundError(
-            f"batch {data['id']} was given {missing[0]}= as an object that the store cannot keep: "
+            f"{what} was given {missing[0]}= as an object that the store cannot keep: "
             f"pass {missing[0]}= again"
         )
-    found = [
-        given[name] if given.get(name) is not None else front.get(name)
-        for name in ("config", "context")
-    ]
-    return found[0], found[1]
+    found = {name: front.get(name) if one is None else one for name, one in given.items()}
+    asked = found["on_interrupt"]
+    if isinstance(asked, str):
+        asked = import_reference(asked, front.get("directory"))
+    return Settings(found["config"], found["context"], resolve_on_interrupt(asked))
 
 
-def restore_workflow(data: Mapping[str, Any], given: object, registry: "Registry") -> Workflow:
-    """Return the workflow of a stored batch: the one given, a registered one, or its reference.
+def restore_workflow(
+    what: str,
+    name: str,
+    reference: str | None,
+    front: Mapping[str, Any],
+    given: object,
+    registry: "Registry",
+) -> Workflow:
+    """Return a stored workflow: the one given, a registered one, or its reference.
 
     Raises:
         WorkflowNotBoundError: The program has to pass or register it.
     """
     if given is not None:
         return as_workflow(given)
-    found = registry.find(data["workflow"])
+    found = registry.find(name)
     if found is not None:
         return found
-    reference = data["reference"]
     if reference is None:
         raise WorkflowNotBoundError(
-            f"batch {data['id']} runs workflow {data['workflow']!r}, whose graph was passed as an "
-            "object: pass workflow= again, or register it under this name with "
-            "bench.register(workflow)"
+            f"{what} runs workflow {name!r}, whose graph was passed as an object: pass workflow= "
+            "again, or register it under this name with bench.register(workflow)"
         )
-    target = import_reference(reference, data["spec"]["front"].get("directory"))
-    return target if isinstance(target, Workflow) else Workflow(data["workflow"], reference)
+    target = import_reference(reference, front.get("directory"))
+    return target if isinstance(target, Workflow) else Workflow(name, reference)
 
 
 def restore_variants(
-    engine: "EngineRef", batch: str, workflow: Workflow, given: "Sequence[VariantLike] | None"
+    what: str,
+    stored: Sequence[tuple[str, Mapping[str, Any]]],
+    workflow: Workflow,
+    given: "Sequence[VariantLike] | None",
 ) -> list[Variant]:
-    """Return the variants of a stored batch, in its order.
+    """Return stored variants, in their order.
 
     Args:
-        engine: Where the batch is stored.
-        batch: Its id.
-        workflow: Its workflow.
+        what: How errors speak of the batch or execution.
+        stored: Their names, and how they were described.
+        workflow: Their workflow.
         given: Variants that the caller passes again, which are found by their names.
 
     Raises:
-        UnknownVariantError: One that is passed again is none of the batch.
+        UnknownVariantError: One that is passed again is none of them.
         WorkflowNotBoundError: One holds something that only the program that made it had.
     """
     variants = []
-    stored = engine.variants(batch)
     again = {one.name: one for one in (normalise_variants(workflow, given) if given else ())}
     names = [name for name, _ in stored]
     for name in again:
         if name not in names:
             raise UnknownVariantError(
-                f"batch {batch} has no variant {name!r}. "
+                f"{what} has no variant {name!r}. "
                 f"{did_you_mean(str(name), names, listed_as='its variants')}"
             )
-    for name, text in stored:
-        described = json.loads(text)
+    for name, described in stored:
         if name in again:
             variants.append(again[name])
             continue
         if described["by_value"]:
             raise WorkflowNotBoundError(
-                f"variant {name!r} of batch {batch} was given {', '.join(described['by_value'])} "
+                f"variant {name!r} of {what} was given {', '.join(described['by_value'])} "
                 "as an object that cannot be found again by name: pass it again with variants=. "
                 "Implementations that are registered with @workflow.variant(node, name), or given "
                 "as 'module:function' references, are found by themselves"
             )
         parts = {part: described[part] for part in ("nodes", "config", "context", "params")}
         variants.append(Variant(name, graph=described["graph"], **parts))
-    with not_bound(f"batch {batch}", workflow):
+    with not_bound(what, workflow):
         return normalise_variants(workflow, variants)
 
 
@@ -255,8 +281,9 @@ def restore_cases(engine: "EngineRef", batch: str) -> list[Case]:
             id=key,
             tags=tuple(tags),
             group=group,
+            answers=_values.load(engine, answers),
         )
-        for key, group, tags, given, expected in engine.cases(batch)
+        for key, group, tags, given, expected, answers in engine.cases(batch)
     ]
 
 

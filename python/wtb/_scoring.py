@@ -177,7 +177,7 @@ class _Rescoring:
                     pair = next(self._remaining, None)
                 if pair is None:
                     return
-                self._put(pair[0].id, self._panel.scores(caller, *pair))
+                self._put(pair[0].key, self._panel.scores(caller, *pair))
         except BaseException as error:
             self.error = self.error or error
             self.stopped.set()

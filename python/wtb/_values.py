@@ -21,9 +21,11 @@ __all__ = [
     "Unserialisable",
     "dump",
     "dump_record",
+    "is_incomplete",
     "load",
     "printable",
     "serializer",
+    "unmarked",
 ]
 
 Payload = tuple[str, bytes]
@@ -81,7 +83,14 @@ def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
     """Return a stored value as a Python object; None when there is none."""
     if value is None:
         return None
-    return _unmark(serializer().loads_typed(engine.load(value)))
+    return unmarked(serializer().loads_typed(engine.load(value)))
+
+
+def is_incomplete(value: Any) -> bool:
+    """Whether a value that was read, or a part of it, could not be stored."""
+    if isinstance(value, dict):
+        return any(isinstance(part, Unserialisable) for part in value.values())
+    return isinstance(value, Unserialisable)
 
 
 def printable(text: str) -> str:
@@ -159,7 +168,8 @@ def _mark(value: object) -> dict[str, str]:
     return {_MARK: printable(text[:_REPR_CHARACTERS_MAX])}
 
 
-def _unmark(value: Any) -> Any:
+def unmarked(value: Any) -> Any:
+    """Return a value that was read, with `Unserialisable` where a part could not be stored."""
     # Marks stand at the top or one level below it, where `_without_refused` puts them.
     if not isinstance(value, dict):
         return value

@@ -12,7 +12,7 @@ from wtb import _later, _plan
 from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
 from wtb._core import Core
 from wtb._drive import Drive, ProgressLike
-from wtb._reader import BenchReader
+from wtb._lineages import BenchLineages
 from wtb.batch import Batch
 from wtb.cases import Case
 from wtb.errors import ForkedProcessError
@@ -27,7 +27,7 @@ Target = Batch | Execution | str
 """A batch or an execution: itself, its id, a unique prefix of it, or "latest" (the batch)."""
 
 
-class TestBench(BenchReader):
+class TestBench(BenchLineages):
     """An open store, and everything that can be done with it.
 
     Use it as a context manager, or call `close()`. It may be used by several threads. It does not
@@ -60,7 +60,8 @@ class TestBench(BenchReader):
         timeout: float | None = None,
         seed: int = 0,
         runner: str | BatchTestRunner = "inline",
-        checkpoints: Literal["off"] = "off",
+        checkpoints: Literal["step", "exit", "off"] = "step",
+        breakpoints: Sequence[str] = (),
     ) -> Execution:
         """Run a workflow once and return the execution, also when it failed.
 
@@ -73,7 +74,9 @@ class TestBench(BenchReader):
             timeout: Seconds; the inline runner notices it between two nodes only.
             seed: What random number generators are seeded with, below 2**32.
             runner: "inline", "thread" or a runner.
-            checkpoints: Only "off": checkpoints are not built yet.
+            checkpoints: When the state is stored, to go back to and to go on from: "step" (after each
+                step, before the next one begins), "exit" (when the execution ends), or "off".
+            breakpoints: Nodes before which the execution is paused; `resume` goes on.
 
         Raises:
             ConfigurationError: It cannot be run as it stands; nothing has been run.
@@ -85,6 +88,7 @@ class TestBench(BenchReader):
             timeout=timeout,
             seed=seed,
             checkpoints=checkpoints,
+            breakpoints=breakpoints,
         )
         execution, drive = self._core.single(workflow, initial_state, runner, arguments)
         drive.run()
@@ -100,7 +104,8 @@ class TestBench(BenchReader):
         context: Any = None,
         timeout: float | None = None,
         seed: int = 0,
-        checkpoints: Literal["off"] = "off",
+        checkpoints: Literal["step", "exit", "off"] = "step",
+        breakpoints: Sequence[str] = (),
     ) -> Execution:
         """Run a workflow once on the caller's event loop; see `run`.
 
@@ -120,6 +125,7 @@ class TestBench(BenchReader):
             timeout=timeout,
             seed=seed,
             checkpoints=checkpoints,
+            breakpoints=breakpoints,
         )
         execution, drive = self._core.single(
             workflow, initial_state, "inline", arguments, on_loop=True
@@ -150,7 +156,9 @@ class TestBench(BenchReader):
         context: Any = None,
         name: str | None = None,
         seed: int = 0,
-        checkpoints: Literal["off"] = "off",
+        checkpoints: Literal["step", "exit", "off"] = "step",
+        breakpoints: Sequence[str] = (),
+        on_interrupt: Callable[..., Any] | str | None = None,
         progress: ProgressLike = None,
     ) -> Batch:
         """Run a workflow over variants x cases x repeats and return when all is done.
@@ -184,7 +192,13 @@ class TestBench(BenchReader):
             context: LangGraph's runtime context, below each variant's own.
             name: What listings call the batch.
             seed: Seeds the order of cases, and with case and repeat each execution.
-            checkpoints: Only "off": checkpoints are not built yet.
+            checkpoints: When the state is stored, to go back to and to go on from: "step" (after each
+                step, before the next one begins), "exit" (when an attempt ends), or "off".
+            breakpoints: Nodes before which executions are paused; `resume` goes on with one.
+            on_interrupt: Answers the questions of executions that their cases do not answer: a function of
+                `question`, `case`, `variant` and `repeat`, as far as it asks for them by name (or of
+                the question alone), sync or async, or a `"module:function"` reference. None is no
+                answer: the execution is then interrupted, which is a result and no failure.
             progress: True for a bar on stderr, or a function that is called with a `Progress`.
 
         Raises:
@@ -213,6 +227,8 @@ class TestBench(BenchReader):
             name=name,
             seed=seed,
             checkpoints=checkpoints,
+            breakpoints=breakpoints,
+            on_interrupt=on_interrupt,
             progress=progress,
         )
         drive.run()
@@ -243,6 +259,7 @@ class TestBench(BenchReader):
         evaluators: Sequence[Any] | None = None,
         config: Mapping[str, Any] | None = None,
         context: Any = None,
+        on_interrupt: Callable[..., Any] | str | None = None,
         runner: str | BatchTestRunner | None = None,
         max_workers: int | None = None,
         progress: ProgressLike = None,
@@ -256,6 +273,7 @@ class TestBench(BenchReader):
             evaluators: The evaluators again, where they cannot be found by name.
             config: LangGraph's config again, where it is no JSON (callbacks).
             context: LangGraph's runtime context again, where it is no JSON.
+            on_interrupt: What answers questions again, where it cannot be found by name.
             runner: By default that of the batch.
             max_workers: By default that of the batch.
             progress: See `run_batch`.
@@ -272,6 +290,7 @@ class TestBench(BenchReader):
             evaluators=evaluators,
             config=config,
             context=context,
+            on_interrupt=on_interrupt,
             runner=runner,
             max_workers=max_workers,
             progress=progress,
@@ -316,18 +335,20 @@ class TestBench(BenchReader):
         target: Target,
         *,
         errors_only: bool = True,
+        from_checkpoint: bool = False,
         workflow: object = None,
         progress: ProgressLike = None,
     ) -> Batch | Execution:
         """Run executions again that ended without success; takes them off the dead-letter list.
 
-        A single execution (of `run`) is run inline; one of an earlier session is refused, since the
-        store keeps neither its variant nor its config and context.
+        A single execution (of `run`) is run inline. What a cell went on to by `resume` gives way to
+        its new result.
 
         Args:
             target: A batch or an execution.
             errors_only: Only those that failed, timed out or were cancelled; False runs everything
                 again.
+            from_checkpoint: Whether they go on from their last checkpoints, and not from their inputs.
             workflow: The workflow again, where the store has no reference to it.
             progress: See `run_batch`.
 
@@ -340,12 +361,26 @@ class TestBench(BenchReader):
         found = self._target(target)
         if isinstance(found, Batch):
             return _later.retry_in_batch(
-                self._core, found.id, found.results, errors_only, Again(workflow), progress
+                self._core,
+                found.id,
+                found.results,
+                errors_only,
+                Again(workflow),
+                progress,
+                from_checkpoint=from_checkpoint,
             )
         if found.batch_id is None:
-            return _later.retry_single(self._core, found, errors_only, workflow)
+            return _later.retry_single(
+                self._core, found, errors_only, workflow, from_checkpoint=from_checkpoint
+            )
         _later.retry_in_batch(
-            self._core, found.batch_id, [found], errors_only, Again(workflow), progress
+            self._core,
+            found.batch_id,
+            [found],
+            errors_only,
+            Again(workflow),
+            progress,
+            from_checkpoint=from_checkpoint,
         )
         return self.execution(found.id)
 
@@ -444,12 +479,13 @@ class TestBench(BenchReader):
         evaluators: Sequence[Any] | None = None,
         config: Mapping[str, Any] | None = None,
         context: Any = None,
+        on_interrupt: Callable[..., Any] | str | None = None,
         runner: str | BatchTestRunner | None = None,
         max_workers: int | None = None,
         progress: ProgressLike = None,
     ) -> tuple[Batch, Drive]:
         data = self._core.stored(batch)
-        again = Again(workflow, variants, evaluators, config, context)
+        again = Again(workflow, variants, evaluators, config, context, on_interrupt)
         plan = self._core.plan(data, again, runner, max_workers, progress)
         return self._core.take_up(plan, lambda: self._core.engine.resume(data["id"]))
 

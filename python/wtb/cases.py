@@ -32,10 +32,13 @@ class Case:
         tags: Free labels.
         group: Cases that are not independent of each other (questions on one document) are of one
             group.
+        answers: How the workflow's questions (`interrupt`) are answered: a list, in the order in which
+            is asked, or a mapping from questions that are texts. Where it has no answer, the
+            batch's `on_interrupt` is asked, and then the execution awaits a person's.
 
     Raises:
-        InvalidCaseError: The id, a tag or the group is no text, or there is no id and the content
-            cannot be serialised.
+        InvalidCaseError: The id, a tag or the group is no text, the answers are neither list nor
+            mapping, or there is no id and the content cannot be serialised.
 
     Example:
         >>> Case({"query": "capital of France"}, "Paris").id
@@ -47,6 +50,7 @@ class Case:
     id: str
     tags: tuple[str, ...]
     group: str | None
+    answers: Sequence[Any] | Mapping[str, Any] | None
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Case:
         id: str | None = None,  # noqa: A002
         tags: Sequence[str] = (),
         group: str | None = None,
+        answers: Sequence[Any] | Mapping[str, Any] | None = None,
     ) -> None:
         if id is not None and (not isinstance(id, str) or not id):
             raise InvalidCaseError(f"a case's id is a non-empty text, not {id!r}")
@@ -68,7 +73,12 @@ class Case:
         object.__setattr__(self, "expected", expected)
         object.__setattr__(self, "id", id or content_id(input, expected))
         object.__setattr__(self, "tags", tuple(tags))
+        if isinstance(answers, str | bytes) or not isinstance(answers, Sequence | Mapping | None):
+            raise InvalidCaseError(
+                f"{where}: answers are a list, or a mapping from questions, not {answers!r}"
+            )
         object.__setattr__(self, "group", group)
+        object.__setattr__(self, "answers", answers)
 
     def __hash__(self) -> int:
         return hash(self.id)

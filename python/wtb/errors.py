@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 __all__ = [
     "AmbiguousIdError",
     "BatchBusyError",
+    "CheckpointNotFoundError",
     "ConfigurationError",
     "EvaluatorError",
     "ExecutionFailedError",
@@ -92,6 +93,10 @@ class AmbiguousIdError(WtbError):
 
 class NotFoundError(WtbError, LookupError):
     """Nothing in the store has the given id."""
+
+
+class CheckpointNotFoundError(NotFoundError):
+    """An execution has no such checkpoint; the text names those that it has."""
 
 
 class ExecutionFailedError(WtbError):

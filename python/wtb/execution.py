@@ -49,6 +49,8 @@ class Execution:
     Attributes:
         id: `e_...`.
         batch_id: The batch that it is a cell of; None for a single execution.
+        parent_id: The execution that it was forked from.
+        thread_id: The lineage that it stands in (LangGraph: its thread); None without checkpoints.
         workflow: Name of the workflow.
         variant: Name of the variant.
         case_id: Id of the case.
@@ -76,7 +78,16 @@ class Execution:
         data = json.loads(text)
         self._data = data
         self.id: str = data["id"]
-        self.batch_id: str | None = data["batch"]
+        self.key: str = data["key"]
+        self.origin_id: str | None = data["origin"]
+        is_continued = self.key != self.id
+        self.batch_id: str | None = data["origin"] if is_continued else data["batch"]
+        self.parent_id: str | None = data["parent"]
+        self.lineages: int = data["lineages"]
+        self.thread_id: str | None = data["thread"]
+        self.variant_index: int = data["variant_index"]
+        self.case_index: int = data["case_index"]
+        self.front: Mapping[str, Any] | None = data["front"]
         self.workflow: str = data["workflow"]
         self.variant: str = data["variant"]
         self.case_id: str = data["case_id"]
@@ -201,11 +212,12 @@ class Execution:
 
     @cached_property
     def _case(self) -> "CaseRow | None":
-        return None if self.batch_id is None else self._cases.row(self.batch_id, self.case_id)
+        batch = self.batch_id or self.origin_id
+        return None if batch is None else self._cases.row(batch, self.case_id)
 
     @cached_property
     def _detail(self) -> tuple[str, str, "list[NodeRow]"]:
-        return self._engine.detail(self.id)
+        return self._engine.detail(self.key)
 
     def _values_of(self, wanted: Any) -> dict[str, float]:
         return {

@@ -19,7 +19,8 @@ use wtb_engine::{
     Poll, Task, compare_batches,
 };
 use wtb_model::{
-    AttemptOutcome, Backoff, BatchSpec, Direction, ErrorPolicy, ScoreRecord, Value, VariantRecord,
+    AttemptOutcome, Backoff, BatchSpec, CheckpointMode, Direction, ErrorPolicy, ScoreRecord, Value,
+    VariantRecord,
 };
 
 const WORKERS: u32 = 2;
@@ -113,6 +114,7 @@ fn plan() -> BatchPlan {
         metric: None,
         evaluators: Vec::new(),
         window: 64,
+        checkpoints: CheckpointMode::Off,
         front: serde_json::Value::Null,
     };
     let variants = VARIANTS.map(|(name, _)| VariantRecord {
@@ -125,6 +127,7 @@ fn plan() -> BatchPlan {
         tags: Vec::new(),
         input: Value::new("text", typed),
         expected: Some(Value::new("text", meant)),
+        answers: None,
     });
     BatchPlan {
         name: Some("misspelt cities".to_owned()),

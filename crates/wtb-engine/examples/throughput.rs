@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wtb_engine::{AttemptEnd, BatchPlan, CasePlan, Delivery, Engine, Poll};
-use wtb_model::{AttemptOutcome, Backoff, BatchSpec, ErrorPolicy, Value, VariantRecord};
+use wtb_model::{
+    AttemptOutcome, Backoff, BatchSpec, CheckpointMode, ErrorPolicy, Value, VariantRecord,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -68,6 +70,7 @@ fn plan(executions: u32) -> BatchPlan {
         metric: None,
         evaluators: Vec::new(),
         window: 64,
+        checkpoints: CheckpointMode::Off,
         front: serde_json::Value::Null,
     };
     let cases = (0..executions).map(|number| CasePlan {
@@ -76,6 +79,7 @@ fn plan(executions: u32) -> BatchPlan {
         tags: Vec::new(),
         input: Value::new("json", "{}"),
         expected: None,
+        answers: None,
     });
     BatchPlan {
         name: None,

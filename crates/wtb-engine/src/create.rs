@@ -1,6 +1,9 @@
 //! Making batches and executions durable, and adding to batches.
 
-use wtb_model::{BatchId, BatchStatus, Event, EventBody, ExecutionRecord, SessionId, StatusCounts};
+use wtb_model::{
+    BatchId, BatchStatus, CheckpointMode, Event, EventBody, ExecutionRecord, SessionId,
+    StatusCounts,
+};
 use wtb_scheduler::Prior;
 use wtb_store::{Change, Store, UnitOfWork};
 
@@ -57,6 +60,7 @@ pub(crate) fn create(
         counts,
         unscored: Vec::new(),
         status: Some(BatchStatus::Pending),
+        checkpointed: plan.spec.checkpoints != CheckpointMode::Off,
     };
     Ok(Taken { batch, spec: plan.spec, setup, first_token: 1, resumed: false })
 }
@@ -128,6 +132,7 @@ pub(crate) fn create_single(
     let mut record = plan::queued_execution(&plan.workflow, &plan.variant, Clock::now())?;
     record.seed = plan.seed;
     record.input = Some(store.put_value(plan.input)?);
+    record.front = Some(plan.front);
     store.commit(UnitOfWork::silent(Change::CreateExecution(Box::new(record.clone()))))?;
     Ok(record)
 }

@@ -11,7 +11,7 @@ use wtb_store::{Change, JournalFilter, Store, UnitOfWork};
 use crate::active::{ActiveBatch, Context, scoring_unit};
 use crate::clock::Clock;
 use crate::pacemaker::Pacemaker;
-use crate::plan::{BatchPlan, Extension};
+use crate::plan::{BatchPlan, Beginning, Extension};
 use crate::takeover::{Claim, Taken};
 use crate::{EngineError, create, entropy, session, settings};
 
@@ -115,12 +115,13 @@ impl Engine {
         self.take_up(batch, || Ok(UnitOfWork::default()))
     }
 
-    /// Sends ended executions of a batch back to the queue and takes the batch up. Either all of
-    /// them go back, or the error says which one cannot.
+    /// Sends ended executions of a batch back to the queue and takes the batch up: they begin anew, or
+    /// go on from their heads. Either all of them go back, or the error says which one cannot.
     pub fn retry(
         &self,
         batch: &BatchId,
         executions: &[ExecutionId],
+        beginning: Beginning,
     ) -> Result<Arc<ActiveBatch>, EngineError> {
         self.take_up(batch, || {
             let mut unit = UnitOfWork::default();
@@ -129,7 +130,7 @@ impl Engine {
                     let text = format!("execution {execution} does not belong to batch {batch}");
                     return Err(EngineError::Invalid(text));
                 }
-                let (change, event) = self.requeue(Some(batch), execution);
+                let (change, event) = self.requeue(Some(batch), execution, beginning);
                 unit.changes.push(change);
                 unit.events.push(event);
             }
@@ -260,8 +261,10 @@ impl Engine {
         &self,
         batch: Option<&BatchId>,
         execution: &ExecutionId,
+        beginning: Beginning,
     ) -> (Change, Event) {
-        let change = Change::RequeueExecution { execution: execution.clone() };
+        let from_head = beginning == Beginning::Head;
+        let change = Change::RequeueExecution { execution: execution.clone(), from_head };
         let body = EventBody::ExecutionRequeued { reason: "it is retried".to_owned() };
         (change, self.event(batch, Some(execution), body))
     }
@@ -299,7 +302,7 @@ impl Engine {
             at: Clock::now(),
             session: self.session.clone(),
             batch: batch.cloned(),
-            execution: execution.cloned(),
+            execution: execution.map(ExecutionId::known),
             body,
         }
     }

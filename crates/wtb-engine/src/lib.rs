@@ -36,6 +36,7 @@ mod create;
 mod engine;
 mod entropy;
 mod error;
+mod lineage;
 mod pacemaker;
 mod plan;
 mod progress;
@@ -48,7 +49,8 @@ pub use active::{ActiveBatch, Delivery, Ended, Poll, Scoring, ScoringTask, Task,
 pub use compare::{CompareRequest, compare_batches};
 pub use engine::{Engine, open_store};
 pub use error::EngineError;
-pub use plan::{BatchPlan, CasePlan, Extension, SinglePlan, execution_seed};
+pub use lineage::{ForkPlan, Place, ResumePlan};
+pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
 pub use progress::{Failure, Progress};
 pub use wtb_postgres::redacted;
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use wtb_model::{
-    BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionRecord, ExecutionStatus,
-    SessionId, Timestamp, Value, VariantRecord,
+    BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionId, ExecutionRecord,
+    ExecutionStatus, SessionId, Timestamp, Value, VariantRecord,
 };
 use wtb_store::Store;
 
@@ -23,6 +23,8 @@ pub struct CasePlan {
     pub input: Value,
     /// What is expected of the output, serialised.
     pub expected: Option<Value>,
+    /// How its questions are answered without a person, serialised.
+    pub answers: Option<Value>,
 }
 
 /// A batch to be run.
@@ -66,6 +68,32 @@ pub struct SinglePlan {
     pub seed: u64,
     /// How long the attempt may take, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Whether its attempts write checkpoints.
+    pub checkpointed: bool,
+    /// What the front end needs to run it again in a later session. Opaque here.
+    pub front: serde_json::Value,
+}
+
+/// Where a further attempt of an execution begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// At its input.
+    Input,
+    /// At the head of its last lineage.
+    Head,
+}
+
+/// A single execution to be run again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryPlan {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// How long the attempt may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Whether its attempts write checkpoints.
+    pub checkpointed: bool,
+    /// Where the attempt begins.
+    pub beginning: Beginning,
 }
 
 /// Derives the seed of an execution from its batch's seed, its case and its repeat.
@@ -137,6 +165,7 @@ pub(crate) fn store_cases(
             tags: case.tags,
             input: store.put_value(case.input)?,
             expected: case.expected.map(|value| store.put_value(value)).transpose()?,
+            answers: case.answers.map(|value| store.put_value(value)).transpose()?,
         })
     });
     stored.collect()
@@ -229,6 +258,11 @@ pub(crate) fn queued_execution(
         usage: None,
         warnings: Vec::new(),
         settled: false,
+        parent: None,
+        origin: None,
+        lineages: 0,
+        from_head: false,
+        front: None,
     })
 }
 

@@ -3,15 +3,14 @@
 use std::sync::{Arc, PoisonError};
 
 use wtb_model::{
-    AttemptOutcome, AttemptStatus, EventBody, ExecutionId, ExecutionRecord, ExecutionStatus,
-    StatusCounts,
+    AttemptOutcome, AttemptStatus, EventBody, ExecutionRecord, ExecutionStatus, StatusCounts,
 };
 use wtb_scheduler::Prior;
 use wtb_store::{Change, JournalFilter, Page, UnitOfWork};
 
-use crate::active::{ActiveBatch, Setup};
+use crate::active::{ActiveBatch, CellInfo, Setup};
 use crate::clock::Clock;
-use crate::plan::SinglePlan;
+use crate::plan::{RetryPlan, SinglePlan};
 use crate::takeover::{cell_info, live_driver, prior};
 use crate::{Engine, EngineError, create, settings};
 
@@ -19,62 +18,70 @@ impl Engine {
     /// Creates a single execution and takes it up.
     pub fn submit_single(&self, plan: SinglePlan) -> Result<Arc<ActiveBatch>, EngineError> {
         self.check_open()?;
-        let timeout_ms = plan.timeout_ms;
+        let (timeout_ms, checkpointed) = (plan.timeout_ms, plan.checkpointed);
         let record = create::create_single(self.store.as_ref(), plan)?;
-        self.activate_single(&record, Prior::default(), timeout_ms)
+        self.activate_single(&record, Prior::default(), timeout_ms, checkpointed)
     }
 
-    /// Takes up a single execution again: one that has ended, or one that its session left.
-    pub fn retry_single(
-        &self,
-        execution: &ExecutionId,
-        timeout_ms: Option<u64>,
-    ) -> Result<Arc<ActiveBatch>, EngineError> {
+    /// Takes up a single execution again: one that has ended, or one that its session left. It begins
+    /// anew, or goes on from its head.
+    pub fn retry_single(&self, plan: &RetryPlan) -> Result<Arc<ActiveBatch>, EngineError> {
         self.check_open()?;
-        settings::single_config(timeout_ms, 1).validate()?;
+        let RetryPlan { execution, timeout_ms, checkpointed, beginning } = plan;
+        settings::single_config(*timeout_ms, 1).validate()?;
         let _one_at_a_time = self.taking_up.lock().unwrap_or_else(PoisonError::into_inner);
         let record = self.store.execution(execution)?;
         if let Some(batch) = &record.batch {
             let text = format!("execution {execution} belongs to batch {batch}: retry it there");
             return Err(EngineError::Invalid(text));
         }
-        let owner = self.driver_of_single(&record)?;
-        if let Some(owner) = owner.filter(|_| !record.status.is_final()) {
-            let text = format!("execution {execution} is under way in {owner}");
-            return Err(EngineError::Invalid(text));
+        let mut unit = UnitOfWork::default();
+        if !record.status.is_final() {
+            self.check_left(&record)?;
+            unit = self.stop_left(&record);
         }
-        match record.status {
-            ExecutionStatus::Queued => {}
-            ExecutionStatus::Running => self.store.commit(self.lose(&record)).map(drop)?,
-            _ => {
-                let (change, event) = self.requeue(None, execution);
-                self.store.commit(UnitOfWork::new(change, event))?;
-            }
-        }
+        let (change, event) = self.requeue(None, execution, *beginning);
+        unit.changes.push(change);
+        unit.events.push(event);
+        self.store.commit(unit)?;
         let record = self.store.execution(execution)?;
         let prior = prior(self.store.as_ref(), &record)?;
-        self.activate_single(&record, prior, timeout_ms)
+        self.activate_single(&record, prior, *timeout_ms, *checkpointed)
     }
 
-    fn activate_single(
+    pub(crate) fn activate_single(
         &self,
         record: &ExecutionRecord,
         prior: Prior,
         timeout_ms: Option<u64>,
+        checkpointed: bool,
     ) -> Result<Arc<ActiveBatch>, EngineError> {
         let config = settings::single_config(timeout_ms, record.token + 1);
         let setup = Setup {
-            cells: vec![cell_info(record, prior)],
+            // Of its batch, if it goes on beside one, only its own variant and case are here.
+            cells: vec![CellInfo { variant: 0, case: 0, ..cell_info(record, prior) }],
             variants: vec![record.variant.clone()],
             cases: vec![record.case_id.clone()],
             counts: StatusCounts { queued: 1, ..StatusCounts::default() },
             unscored: Vec::new(),
             status: None,
+            checkpointed,
         };
         let active = self.enter(ActiveBatch::new(self.context(), None, config, setup)?)?;
         active.tick()?;
         self.pacemaker.watch(&active);
         Ok(active)
+    }
+
+    /// Refuses to touch what somebody drives.
+    pub(crate) fn check_left(&self, record: &ExecutionRecord) -> Result<(), EngineError> {
+        match self.driver_of_single(record)? {
+            Some(owner) => {
+                let text = format!("execution {} is under way in {owner}", record.id.known());
+                Err(EngineError::Invalid(text))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Who drives a single execution, as text; `None` when nobody does any more.
@@ -83,7 +90,7 @@ impl Engine {
             return Ok(Some("this program".to_owned()));
         }
         let filter = JournalFilter {
-            execution: Some(record.id.clone()),
+            execution: Some(record.id.known()),
             kinds: vec!["execution.started".to_owned()],
             ..JournalFilter::default()
         };
@@ -94,18 +101,25 @@ impl Engine {
         }
     }
 
-    /// The unit of work that ends an attempt whose session is gone.
-    fn lose(&self, record: &ExecutionRecord) -> UnitOfWork {
+    /// The unit of work that stops an execution whose session is gone.
+    pub(crate) fn stop_left(&self, record: &ExecutionRecord) -> UnitOfWork {
+        let (execution, at) = (record.id.clone(), Clock::now());
+        if record.status == ExecutionStatus::Queued {
+            let status = ExecutionStatus::Cancelled;
+            let body = EventBody::ExecutionCancelled { reason: "its session ended".to_owned() };
+            let event = self.event(None, Some(&record.id), body);
+            return UnitOfWork::new(Change::FinishExecution { execution, status, at }, event);
+        }
         let change = Change::FinishAttempt {
-            execution: record.id.clone(),
+            execution,
             attempt: record.attempts,
             token: record.token,
             status: AttemptStatus::Lost,
-            next: ExecutionStatus::Queued,
+            next: ExecutionStatus::Cancelled,
             dead_letter: false,
             outcome: Box::new(AttemptOutcome::default()),
             settled: true,
-            at: Clock::now(),
+            at,
         };
         let body = EventBody::ExecutionRetrying {
             attempt: record.attempts,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use wtb_model::{
-    AttemptStatus, BatchId, BatchRecord, BatchSpec, EventBody, ExecutionRecord, ExecutionStatus,
-    SessionId, Timestamp,
+    AttemptStatus, BatchId, BatchRecord, BatchSpec, CheckpointMode, EventBody, ExecutionRecord,
+    ExecutionStatus, SessionId, Timestamp,
 };
 use wtb_scheduler::{Coordinates, Prior, comparable_order};
 use wtb_store::{Change, ExecutionFilter, JournalFilter, Page, Store, StoreError, UnitOfWork};
@@ -64,6 +64,8 @@ pub(crate) fn cell_info(execution: &ExecutionRecord, prior: Prior) -> CellInfo {
         repeat: execution.repeat,
         seed: execution.seed,
         prior,
+        lineages: execution.lineages,
+        from_head: execution.from_head,
     }
 }
 
@@ -74,15 +76,18 @@ pub(crate) fn prior(store: &dyn Store, execution: &ExecutionRecord) -> Result<Pr
     if execution.attempts == 0 {
         return Ok(prior);
     }
-    let kinds = ["execution.started", "execution.retrying", "execution.requeued"];
+    let kinds =
+        ["execution.started", "execution.retrying", "execution.requeued", "execution.resumed"];
     let filter = JournalFilter {
-        execution: Some(execution.id.clone()),
+        execution: Some(execution.id.known()),
         kinds: kinds.map(str::to_owned).to_vec(),
         ..JournalFilter::default()
     };
     for entry in store.journal(&filter, 0, Page::ALL.limit)? {
         match entry.event.body {
-            EventBody::ExecutionRequeued { .. } => (prior.failures, prior.losses) = (0, 0),
+            EventBody::ExecutionRequeued { .. } | EventBody::ExecutionResumed { .. } => {
+                (prior.failures, prior.losses) = (0, 0);
+            }
             // An attempt that nothing more is heard of was lost with its session.
             EventBody::ExecutionStarted { .. } => prior.losses += 1,
             EventBody::ExecutionRetrying { cause, .. } => match AttemptStatus::parse(&cause) {
@@ -172,6 +177,7 @@ impl Claim<'_> {
             counts: summary.counts,
             unscored,
             status: Some(status),
+            checkpointed: spec.checkpoints != CheckpointMode::Off,
         };
         let tokens = executions.iter().map(|execution| execution.token);
         let first_token = tokens.max().unwrap_or_default() + 1;

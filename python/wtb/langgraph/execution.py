@@ -3,25 +3,32 @@
 import asyncio
 import contextvars
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from langgraph.graph import START
+from langgraph.types import Command
 
 from wtb.context import RunContext, activate
+from wtb.errors import ConfigurationError, UnknownNodeError, did_you_mean
 from wtb.langgraph.asynchrony import NodeExitError, guarded, needs_async
 from wtb.langgraph.isolation import StoreFactory, with_store
+from wtb.langgraph.lineage import Lineage, Staged, StagingSaver, with_saver
 from wtb.langgraph.loading import AnyGraph
 from wtb.langgraph.recording import ExecutionCancelledError, Recorder
 from wtb.langgraph.schema import InputKeys, input_keys
 from wtb.langgraph.settings import joined_config, joined_context, with_handler
-from wtb.langgraph.streaming import StreamReader, plan_stream
+from wtb.langgraph.streaming import StreamPlan, StreamReader, plan_stream
 from wtb.langgraph.trace import NodeTrace, Status, Trace, error_info
 from wtb.variants import Variant
+
+if TYPE_CHECKING:
+    from wtb._answers import Answers
 
 
 class LoopRunner:
@@ -90,6 +97,7 @@ class PreparedGraph:
         config: Mapping[str, Any] | None = None,
         context: Any = None,
         cancelled: Callable[[], bool],
+        lineage: Lineage | None = None,
     ) -> Trace:
         """Run the graph to its end and return what happened.
 
@@ -99,6 +107,7 @@ class PreparedGraph:
             config: LangGraph's config, below the variant's own.
             context: LangGraph's runtime context, below the variant's own.
             cancelled: Polled before every node; once it is true no further node starts.
+            lineage: The lineage that its checkpoints belong to; None for no checkpoints.
 
         Raises:
             ConfigurationError: The config or context cannot be used.
@@ -106,24 +115,30 @@ class PreparedGraph:
         if self.is_async:
             trace: Trace = self._loops.run(
                 lambda: self.aexecute(
-                    input, run=run, config=config, context=context, cancelled=cancelled
+                    input,
+                    run=run,
+                    config=config,
+                    context=context,
+                    cancelled=cancelled,
+                    lineage=lineage,
                 )
             )
             return trace
-        given = _private(input)
-        recorder = Recorder(given, cancelled)
-        reader = StreamReader(self._plan)
-        options = self._options(recorder, config, context)
+        begun = self._begin(input, config, context, cancelled, lineage)
+        graph = self._own(self.graph, lineage)
         outside = var_child_runnable_config.set(None)
         try:
             with activate(run):
-                for chunk in with_store(self.graph, self._make_store).stream(given, **options):
-                    reader.take(chunk)
+                turn: Any = begun.turn()
+                while turn is not _OVER:
+                    for chunk in graph.stream(turn, **begun.options):
+                        begun.reader.take(chunk)
+                    turn = self._answered(begun)
         except BaseException as error:
-            return self._broken(recorder, reader, error)
+            return self._broken(begun, error)
         finally:
             var_child_runnable_config.reset(outside)
-        return self._finished(recorder, reader)
+        return self._finished(begun)
 
     async def aexecute(
         self,
@@ -134,6 +149,7 @@ class PreparedGraph:
         context: Any = None,
         cancelled: Callable[[], bool],
         is_cut: Callable[[], bool] = lambda: False,
+        lineage: Lineage | None = None,
     ) -> Trace:
         """Run the graph on the caller's event loop; see `execute`.
 
@@ -143,27 +159,48 @@ class PreparedGraph:
         Raises:
             asyncio.CancelledError: The calling task was cancelled otherwise.
         """
-        given = _private(input)
-        recorder = Recorder(given, cancelled)
-        reader = StreamReader(self._plan)
-        options = self._options(recorder, config, context)
+        begun = self._begin(input, config, context, cancelled, lineage)
         if self._guarded is None:
             self._guarded = guarded(self.graph)
+        graph = self._own(self._guarded, lineage)
         outside = var_child_runnable_config.set(None)
         try:
             with activate(run):
-                stream = with_store(self._guarded, self._make_store).astream(given, **options)
-                async for chunk in stream:
-                    reader.take(chunk)
+                # Only going on reads the store.
+                goes_on = lineage is not None and lineage.from_head
+                turn: Any = await asyncio.to_thread(begun.turn) if goes_on else begun.turn()
+                while turn is not _OVER:
+                    async for chunk in graph.astream(turn, **begun.options):
+                        begun.reader.take(chunk)
+                    turn = await self._aanswered(begun)
         except asyncio.CancelledError:
             if is_cut():
-                return self._trace("cancelled", recorder, reader)
+                return self._trace("cancelled", begun)
             raise
         except BaseException as error:
-            return self._broken(recorder, reader, error)
+            return self._broken(begun, error)
         finally:
             var_child_runnable_config.reset(outside)
-        return self._finished(recorder, reader)
+        return self._finished(begun)
+
+    def check_breakpoints(self, breakpoints: Sequence[str]) -> None:
+        """Refuse breakpoints that the graph cannot stop at.
+
+        Raises:
+            UnknownNodeError: It has no such node, or has it inside a subgraph.
+        """
+        for node in breakpoints:
+            if node not in self.graph.nodes or node == START:
+                known = [name for name in self.graph.nodes if name != START]
+                inside = (
+                    "Inside subgraphs nothing can be stopped at: name the node that is the subgraph. "
+                    if "/" in node
+                    else ""
+                )
+                raise UnknownNodeError(
+                    f"{self.variant.title} has no node {node!r} to stop before. {inside}"
+                    f"{did_you_mean(node.partition('/')[0], known, listed_as='its nodes')}"
+                )
 
     def settings(
         self, config: Mapping[str, Any] | None = None, context: Any = None
@@ -179,45 +216,208 @@ class PreparedGraph:
             joined_context(context, self.variant.context, where),
         )
 
+    def check_update(self, update: Any, as_node: str | None) -> None:
+        """Refuse an update of keys that the state does not have, or as a node that there is not.
+
+        Raises:
+            ConfigurationError: An unknown key.
+            UnknownNodeError: An unknown node.
+        """
+        nodes = [name for name in self.graph.nodes if name != START]
+        if as_node is not None and as_node not in nodes:
+            raise UnknownNodeError(
+                f"{self.variant.title} has no node {as_node!r} that could have returned the update. "
+                f"{did_you_mean(as_node, nodes, listed_as='its nodes')}"
+            )
+        if not isinstance(update, Mapping):
+            return
+        whole = self.graph.stream_channels_asis
+        known = [] if isinstance(whole, str) else [str(key) for key in whole]
+        for key in update:
+            if known and key not in known:
+                raise ConfigurationError(
+                    f"the state has no key {key!r}. "
+                    f"{did_you_mean(str(key), known, listed_as='its keys')}"
+                )
+
+    def check_next(self, nodes: Sequence[str]) -> None:
+        """Refuse to go on in a graph without the nodes that come next.
+
+        Raises:
+            UnknownNodeError: One is missing.
+        """
+        known = [name for name in self.graph.nodes if name != START]
+        for node in nodes:
+            if node not in self.graph.nodes:
+                raise UnknownNodeError(
+                    f"{self.variant.title} has no node {node!r}, which comes next there. "
+                    f"{did_you_mean(node, known, listed_as='its nodes')}"
+                )
+
+    def stage(
+        self,
+        lineage: Lineage,
+        saver: StagingSaver,
+        update: Any,
+        as_node: str | None,
+        place: str | None,
+        config: Mapping[str, Any] | None,
+    ) -> Staged:
+        """Work out what an update makes of the state, without storing it.
+
+        Args:
+            lineage: The lineage to update; nothing is written to it.
+            saver: Reads it, and keeps what would be written.
+            update: What a node could return.
+            as_node: The node that is to have returned it; by default the one that ran last.
+            place: A checkpoint; None for the head.
+            config: LangGraph's config, below the variant's own.
+
+        Raises:
+            Exception: What LangGraph or a reducer raises.
+        """
+        graph = with_saver(self.graph, saver)
+        joined, _ = self.settings(config)
+        there = lineage.config(joined)
+        if place is not None:
+            there["configurable"]["checkpoint_id"] = place
+        if self.is_async:
+            self._loops.run(lambda: graph.aupdate_state(there, update, as_node=as_node))
+        else:
+            graph.update_state(there, update, as_node=as_node)
+        return Staged(saver.staged)
+
+    def _begin(
+        self,
+        given: Any,
+        config: Mapping[str, Any] | None,
+        context: Any,
+        cancelled: Callable[[], bool],
+        lineage: Lineage | None,
+    ) -> "_Begun":
+        private = None if lineage and lineage.from_head else _private(given)
+        plan = self._plan
+        if lineage and lineage.breakpoints:
+            plan = plan_stream(self.graph, breaks=True)
+        recorder = Recorder(private, cancelled)
+        options = self._options(plan, recorder, config, context, lineage)
+        return _Begun(given, private, lineage, recorder, StreamReader(plan), plan, options)
+
+    def _own(self, graph: AnyGraph, lineage: Lineage | None) -> AnyGraph:
+        """Return the graph with what belongs to one execution."""
+        own = with_store(graph, self._make_store)
+        return own if lineage is None else with_saver(own, lineage.saver)
+
+    def _answered(self, begun: "_Begun") -> Any:
+        """Return the turn that answers the questions that are open, if somebody can."""
+        asked = begun.open_questions()
+        if asked is None:
+            return _OVER
+        answers, questions = asked
+        found = answers.to(questions, lambda make: self._loops.run(make))
+        return begun.answered(found)
+
+    async def _aanswered(self, begun: "_Begun") -> Any:
+        asked = begun.open_questions()
+        if asked is None:
+            return _OVER
+        answers, questions = asked
+        return begun.answered(await answers.ato(questions))
+
     def _options(
-        self, recorder: Recorder, config: Mapping[str, Any] | None, context: Any
+        self,
+        plan: StreamPlan,
+        recorder: Recorder,
+        config: Mapping[str, Any] | None,
+        context: Any,
+        lineage: Lineage | None,
     ) -> dict[str, Any]:
         joined, merged = self.settings(config, context)
-        return {
+        options: dict[str, Any] = {
             "config": with_handler(joined, recorder),
             "context": merged,
-            "stream_mode": self._plan.modes,
-            "output_keys": self._plan.output_keys,
-            "subgraphs": self._plan.subgraphs,
+            "stream_mode": plan.modes,
+            "output_keys": plan.output_keys,
+            "subgraphs": plan.subgraphs,
         }
+        if lineage is not None:
+            options["config"] = lineage.config(options["config"])
+            options["durability"] = lineage.durability
+            if lineage.breakpoints:
+                own = self.graph.interrupt_before_nodes
+                options["interrupt_before"] = own if own == "*" else [*{*own, *lineage.breakpoints}]
+        return options
 
-    def _broken(self, recorder: Recorder, reader: StreamReader, error: BaseException) -> Trace:
+    def _broken(self, begun: "_Begun", error: BaseException) -> Trace:
         if isinstance(error, NodeExitError):
             error = error.__cause__ or error
         if isinstance(error, asyncio.CancelledError):
             raise error
         if isinstance(error, ExecutionCancelledError):
-            return self._trace("cancelled", recorder, reader)
+            return self._trace("cancelled", begun)
         # A person's Ctrl-C arrives on the main thread; anywhere else a node raised it.
-        if isinstance(error, KeyboardInterrupt) and recorder.is_from_main_thread(error):
+        if isinstance(error, KeyboardInterrupt) and begun.recorder.is_from_main_thread(error):
             raise error
-        info = error_info(error, recorder.blame(error))
-        return replace(self._trace("failed", recorder, reader), error=info)
+        info = error_info(error, begun.recorder.blame(error))
+        return replace(self._trace("failed", begun), error=info)
 
-    def _finished(self, recorder: Recorder, reader: StreamReader) -> Trace:
-        interrupted = reader.interrupted or recorder.interrupted
-        return self._trace("interrupted" if interrupted else "succeeded", recorder, reader)
+    def _finished(self, begun: "_Begun") -> Trace:
+        asks = bool(begun.reader.interrupts) or begun.recorder.interrupted
+        if asks:
+            return self._trace("interrupted", begun)
+        return self._trace("paused" if begun.reader.interrupted else "succeeded", begun)
 
-    def _trace(self, status: Status, recorder: Recorder, reader: StreamReader) -> Trace:
-        reached = status in ("succeeded", "interrupted")
+    def _trace(self, status: Status, begun: "_Begun") -> Trace:
+        recorder, reader = begun.recorder, begun.reader
+        reached = status in ("succeeded", "interrupted", "paused")
         return Trace(
             status=status,
-            output=self._plan.output_of(reader.state) if reached else None,
+            output=begun.plan.output_of(reader.state) if reached else None,
             state=reader.state,
             nodes=_nodes(recorder, reader),
             interrupts=[(value, key) for key, value in reader.interrupts.items()],
             usage=recorder.usage,
         )
+
+
+_OVER = object()
+"""Stands for the turn that does not come."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """An execution under way."""
+
+    given: Any
+    private: Any
+    lineage: Lineage | None
+    recorder: Recorder
+    reader: StreamReader
+    plan: StreamPlan
+    options: Mapping[str, Any]
+
+    def turn(self) -> Any:
+        """Return what the graph is given first."""
+        head = None if self.lineage is None else self.lineage.head()
+        if self.lineage is None or head is None:
+            # Nothing was stored yet: an attempt that was to go on begins anew.
+            return _private(self.given) if self.private is None else self.private
+        self.recorder.know(head.checkpoint["channel_values"])
+        return self.lineage.first_turn()
+
+    def open_questions(self) -> "tuple[Answers, Mapping[str, Any]] | None":
+        """Return what is asked and who may answer; None where either is missing."""
+        if self.lineage is None or self.lineage.answers is None or not self.reader.interrupts:
+            return None
+        return self.lineage.answers, self.reader.interrupts
+
+    def answered(self, answers: Mapping[str, Any]) -> Any:
+        """Return the turn that gives answers."""
+        if not answers:
+            return _OVER
+        self.reader.answered()
+        self.recorder.answered()
+        return Command(resume=dict(answers))
 
 
 def _nodes(recorder: Recorder, reader: StreamReader) -> list[NodeTrace]:

@@ -86,8 +86,16 @@ class Recorder(BaseCallbackHandler):
         self._counted_ids: set[str] = set()
         self.usage: Usage = {}
         self.interrupted = False
-        for message in usage.messages_in(given):
+        self.know(given)
+
+    def know(self, state: Any) -> None:
+        """Note the messages of a state, which are no calls of this execution."""
+        for message in usage.messages_in(state):
             self._is_new(message)
+
+    def answered(self) -> None:
+        """Go on after questions were answered."""
+        self.interrupted = False
 
     def on_chain_start(
         self,

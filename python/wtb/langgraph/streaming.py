@@ -41,11 +41,11 @@ class StreamPlan:
         return {key: state[key] for key in self.selected if key in state}
 
 
-def plan_stream(graph: AnyGraph) -> StreamPlan:
-    """Return how to stream a graph."""
+def plan_stream(graph: AnyGraph, *, breaks: bool = False) -> StreamPlan:
+    """Return how to stream a graph; with `breaks`, one that is given breakpoints."""
     cached = [holder for _, holder, name in walk(graph) if _is_cached(holder, name)]
     modes = ["values"]
-    if cached or graph.interrupt_before_nodes or graph.interrupt_after_nodes:
+    if cached or breaks or graph.interrupt_before_nodes or graph.interrupt_after_nodes:
         modes.append("updates")
     if cached:
         modes.append("debug")
@@ -90,6 +90,11 @@ class StreamReader:
             self._take_update(namespace, payload)
         elif payload["type"] == "task":
             self._take_task(namespace, payload)
+
+    def answered(self) -> None:
+        """Forget the questions: they are answered."""
+        self.interrupts = {}
+        self.interrupted = False
 
     def cached_nodes(self, started: set[str]) -> Iterable[NodeTrace]:
         """Yield the nodes that the cache answered for, given the namespaces of those that ran."""

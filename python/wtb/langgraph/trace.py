@@ -13,7 +13,7 @@ from langgraph.errors import EmptyInputError
 from wtb._retry_after import retry_after_s
 from wtb.errors import WtbError
 
-Status = Literal["succeeded", "failed", "interrupted", "cancelled"]
+Status = Literal["succeeded", "failed", "interrupted", "paused", "cancelled"]
 NodeStatus = Literal["succeeded", "failed", "cached", "cancelled", "interrupted"]
 Usage = dict[str, dict[str, Any]]
 
@@ -100,8 +100,7 @@ class Trace:
             schema of its own.
         nodes: The nodes that ran, by order of their start.
         error: Why it failed.
-        interrupts: Payload and id of each `interrupt()` that waits for an answer; empty when a
-            breakpoint of the compiled graph ended the execution.
+        interrupts: Payload and id of each `interrupt()` that waits for an answer.
         usage: By model: `calls`, `input_tokens`, `output_tokens`, `total_tokens`, and the details
             that the provider gave (`input_token_details`, `output_token_details`).
     """

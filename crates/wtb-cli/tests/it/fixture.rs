@@ -63,7 +63,8 @@ impl Writer {
         let worker = "thread-1".to_owned();
         let at_start = at(11);
         let session = session_id();
-        let start = AttemptStart { session, execution, attempt, token, worker, at: at_start };
+        let start =
+            AttemptStart { session, execution, attempt, token, worker, lineages: 0, at: at_start };
         self.change(Change::StartAttempt(start));
         let (status, next) = match (outcome, is_last) {
             (Ok(_), _) => (AttemptStatus::Succeeded, ExecutionStatus::Succeeded),

@@ -59,6 +59,7 @@ fn spec() -> BatchSpec {
         metric: Some("accuracy".to_owned()),
         evaluators: Vec::new(),
         window: 64,
+        checkpoints: CheckpointMode::Step,
         front: Value::Null,
     }
 }
@@ -90,6 +91,7 @@ pub(crate) fn case(id: &str) -> CaseRecord {
         tags: Vec::new(),
         input: value("{\"dataset\":\"wine\"}"),
         expected: None,
+        answers: None,
     }
 }
 
@@ -133,6 +135,11 @@ fn queued(batch: u8, number: u8, variant: &str, case: &str) -> ExecutionRecord {
         usage: None,
         warnings: Vec::new(),
         settled: false,
+        parent: None,
+        origin: None,
+        lineages: 0,
+        from_head: false,
+        front: None,
     }
 }
 

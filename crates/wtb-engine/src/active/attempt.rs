@@ -40,7 +40,10 @@ impl ActiveBatch {
         let Some(slot) = state.workers.get_mut(&worker.0) else {
             return Ok(());
         };
-        let info = &state.cells[cell.0 as usize];
+        let info = &mut state.cells[cell.0 as usize];
+        if self.checkpointed {
+            info.open_lineage();
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let started_ms = state.now_ms;
         let deadline_ms = deadline.map(|Millis(at)| at.saturating_sub(started_ms));
@@ -53,6 +56,7 @@ impl ActiveBatch {
             attempt,
             token: token.0,
             worker: slot.name.clone(),
+            lineages: info.lineages,
             at: Clock::now(),
         };
         let body = EventBody::ExecutionStarted {

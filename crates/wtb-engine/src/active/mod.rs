@@ -51,6 +51,8 @@ pub struct ActiveBatch {
     started_ms: u64,
     /// Whether evaluators want to see each success before its cell counts as done.
     scored: bool,
+    /// Whether attempts write checkpoints.
+    checkpointed: bool,
     state: Mutex<State>,
     /// Wakes those who wait for the end.
     ended: Condvar,
@@ -92,6 +94,7 @@ impl ActiveBatch {
             pacemaker: context.pacemaker,
             process: context.process,
             scored,
+            checkpointed: setup.checkpointed,
             state: Mutex::new(State::new(scheduler, setup)),
             ended: Condvar::new(),
             scorable: Condvar::new(),
@@ -229,7 +232,8 @@ impl ActiveBatch {
             at: Clock::now(),
             session: self.session.clone(),
             batch: self.batch.clone(),
-            execution: execution.cloned(),
+            // The journal is for people: what a cell went on to is under its own id, too.
+            execution: execution.map(ExecutionId::known),
             body,
         }
     }

@@ -22,6 +22,19 @@ pub(crate) struct CellInfo {
     pub(crate) seed: u64,
     /// What earlier sessions did to it.
     pub(crate) prior: Prior,
+    /// How many lineages it has opened.
+    pub(crate) lineages: u32,
+    /// Whether its attempts go on from its head.
+    pub(crate) from_head: bool,
+}
+
+impl CellInfo {
+    /// Opens the lineage that the next attempt writes, unless that goes on with the last one.
+    pub(super) fn open_lineage(&mut self) {
+        if !self.from_head {
+            self.lineages += 1;
+        }
+    }
 }
 
 /// What an active batch starts from.
@@ -34,6 +47,8 @@ pub(crate) struct Setup {
     /// Executions that ended in an earlier session and still await their scores.
     pub(crate) unscored: Vec<ExecutionId>,
     pub(crate) status: Option<BatchStatus>,
+    /// Whether attempts write checkpoints.
+    pub(crate) checkpointed: bool,
 }
 
 /// An attempt that a worker holds.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use wtb_model::{AttemptOutcome, EventBody, ExecutionId};
 use wtb_scheduler::{AttemptEnd, Input, Token, WorkerId};
-use wtb_store::UnitOfWork;
+use wtb_store::{Lease, UnitOfWork};
 
 use super::state::State;
 use super::{ActiveBatch, Arrival, rest, until};
@@ -36,6 +36,10 @@ pub struct Task {
     pub seed: u64,
     /// When the attempt expires, in milliseconds from now.
     pub deadline_ms: Option<u64>,
+    /// The lineage that its checkpoints belong to (LangGraph: its thread); `None` without checkpoints.
+    pub thread: Option<String>,
+    /// Whether it goes on from the lineage's head, and not from the input.
+    pub from_head: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -61,8 +65,15 @@ impl Task {
             token,
             seed: cell.seed,
             deadline_ms,
+            thread: (cell.lineages > 0).then(|| cell.execution.thread(cell.lineages)),
+            from_head: cell.from_head,
             stop,
         }
+    }
+
+    /// Returns the lease under which the attempt writes.
+    pub fn lease(&self) -> Lease {
+        Lease { execution: self.execution.clone(), token: self.token }
     }
 }
 

@@ -29,6 +29,11 @@ fn execution(number: u8, variant: &str, case: &str, status: ExecutionStatus) -> 
         usage: None,
         warnings: Vec::new(),
         settled: true,
+        parent: None,
+        origin: None,
+        lineages: 0,
+        from_head: false,
+        front: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Events of executions and attempts: each is made to happen.
 
-use wtb_engine::{AttemptEnd, Delivery};
+use wtb_engine::{AttemptEnd, Beginning, Delivery};
 use wtb_model::{
     AttemptOutcome, Direction, EventBody, ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord,
     StoredValue, Timestamp,
@@ -168,7 +168,7 @@ fn execution_retrying_and_requeued_tell_why() {
         panic!("{retrying:?}");
     };
     assert_eq!((cause.as_str(), message.as_str()), ("failed", "ValueError: attempt 1"));
-    let again = bench.engine.retry(id, &active.executions()).unwrap();
+    let again = bench.engine.retry(id, &active.executions(), Beginning::Input).unwrap();
     let requeued = events(store, id, "execution.requeued");
     assert_eq!(requeued, [EventBody::ExecutionRequeued { reason: "it is retried".to_owned() }]);
     run(&again, 1, |_| success());

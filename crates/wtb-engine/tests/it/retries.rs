@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wtb_engine::{AttemptEnd, Delivery};
+use wtb_engine::{AttemptEnd, Beginning, Delivery};
 use wtb_model::{AttemptOutcome, AttemptStatus, BatchStatus, ExecutionStatus};
 use wtb_store::ExecutionFilter;
 
@@ -60,7 +60,7 @@ fn dead_letters_are_retried_with_a_fresh_budget_and_the_rest_is_left_alone() {
         .map(|execution| execution.id)
         .collect();
     assert_eq!(dead.len(), 2);
-    let again = bench.engine.retry(&id, &dead).unwrap();
+    let again = bench.engine.retry(&id, &dead, Beginning::Input).unwrap();
     let ran = AtomicU32::new(0);
     // Attempt 3 fails and must be followed by attempt 4: the budget of one retry is fresh.
     let end = run(&again, 2, |task| {
@@ -83,10 +83,10 @@ fn a_retry_of_one_that_cannot_be_retried_changes_nothing() {
     let id = active.id().unwrap();
     let mut mixed = active.executions();
     mixed.extend(other.executions());
-    let error = bench.engine.retry(id, &mixed).err().unwrap().to_string();
+    let error = bench.engine.retry(id, &mixed, Beginning::Input).err().unwrap().to_string();
     assert!(error.contains("does not belong to batch"), "{error}");
     let twice = [active.executions(), active.executions()].concat();
-    let error = bench.engine.retry(id, &twice).err().unwrap().to_string();
+    let error = bench.engine.retry(id, &twice, Beginning::Input).err().unwrap().to_string();
     assert!(error.contains("cannot go from `queued` to `queued`"), "{error}");
     let store = bench.engine.store().as_ref();
     assert_eq!(store.batch(id).unwrap().counts.failed, 2);

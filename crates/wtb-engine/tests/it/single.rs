@@ -1,7 +1,7 @@
 //! Single executions, outside of any batch.
 
-use wtb_engine::SinglePlan;
-use wtb_model::{ExecutionStatus, Value};
+use wtb_engine::{Beginning, RetryPlan, SinglePlan};
+use wtb_model::{ExecutionId, ExecutionStatus, Value};
 use wtb_store::{ExecutionFilter, Page};
 
 use crate::support::{Bench, ended, failure, open, run, success, take};
@@ -13,6 +13,17 @@ fn single() -> SinglePlan {
         input: Value::new("text", b"hello".to_vec()),
         seed: 3,
         timeout_ms: None,
+        checkpointed: true,
+        front: serde_json::Value::Null,
+    }
+}
+
+fn retried(execution: &ExecutionId) -> RetryPlan {
+    RetryPlan {
+        execution: execution.clone(),
+        timeout_ms: None,
+        checkpointed: true,
+        beginning: Beginning::Input,
     }
 }
 
@@ -37,15 +48,15 @@ fn one_that_failed_is_retried_and_one_under_way_is_not() {
     let bench = Bench::new();
     let active = bench.engine.submit_single(single()).unwrap();
     let id = active.executions().remove(0);
-    let error = bench.engine.retry_single(&id, None).err().unwrap().to_string();
+    let error = bench.engine.retry_single(&retried(&id)).err().unwrap().to_string();
     assert!(error.contains("is under way in this program"), "{error}");
     run(&active, 1, |_| failure("no"));
-    let again = bench.engine.retry_single(&id, None).unwrap();
+    let again = bench.engine.retry_single(&retried(&id)).unwrap();
     let key = again.join("w", 0, None).unwrap();
     let task = take(&again, key);
     assert_eq!(task.attempt, 2);
     let other = open(bench.directory.path());
-    let error = other.retry_single(&id, None).err().unwrap().to_string();
+    let error = other.retry_single(&retried(&id)).err().unwrap().to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     again.complete(&task, success()).unwrap();
     ended(&again);
@@ -62,7 +73,7 @@ fn one_that_its_session_left_is_taken_up_again() {
     take(&active, key);
     bench.reopen();
     assert!(ended(&active).resumable);
-    let again = bench.engine.retry_single(&id, None).unwrap();
+    let again = bench.engine.retry_single(&retried(&id)).unwrap();
     assert_eq!(run(&again, 1, |_| success()).counts.succeeded, 1);
 }
 
@@ -71,6 +82,6 @@ fn a_cell_of_a_batch_is_no_single_execution() {
     let bench = Bench::new();
     let active = bench.engine.submit(crate::support::plan(1, 1, |_| ())).unwrap();
     run(&active, 1, |_| failure("no"));
-    let error = bench.engine.retry_single(&active.executions()[0], None).err().unwrap();
+    let error = bench.engine.retry_single(&retried(&active.executions()[0])).err().unwrap();
     assert!(error.to_string().contains("retry it there"), "{error}");
 }

@@ -12,8 +12,8 @@ use wtb_engine::{
     WorkerKey,
 };
 use wtb_model::{
-    AttemptOutcome, Backoff, BatchId, BatchSpec, Direction, ErrorInfo, ErrorPolicy, EventBody,
-    ExecutionRecord, ExecutionStatus, JournalEntry, ScoreRecord, Value, VariantRecord,
+    AttemptOutcome, Backoff, BatchId, BatchSpec, CheckpointMode, Direction, ErrorInfo, ErrorPolicy,
+    EventBody, ExecutionRecord, ExecutionStatus, JournalEntry, ScoreRecord, Value, VariantRecord,
 };
 use wtb_store::{ExecutionFilter, JournalFilter, Page, Store};
 
@@ -64,6 +64,7 @@ pub(crate) fn plan(variants: u32, cases: u32, change: impl FnOnce(&mut BatchSpec
         metric: None,
         evaluators: Vec::new(),
         window: 64,
+        checkpoints: CheckpointMode::Step,
         front: serde_json::Value::Null,
     };
     change(&mut spec);
@@ -83,7 +84,14 @@ pub(crate) fn variant(name: &str) -> VariantRecord {
 
 pub(crate) fn case(id: &str) -> CasePlan {
     let input = Value::new("text", id.as_bytes());
-    CasePlan { id: id.to_owned(), group: None, tags: Vec::new(), input, expected: None }
+    CasePlan {
+        id: id.to_owned(),
+        group: None,
+        tags: Vec::new(),
+        input,
+        expected: None,
+        answers: None,
+    }
 }
 
 /// Asks for scores: `spec.evaluators = judged()`.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use wtb_engine::{ActiveBatch, Extension, Poll, Scoring, Task, WorkerKey};
+use wtb_engine::{ActiveBatch, Beginning, Extension, Poll, Scoring, Task, WorkerKey};
 use wtb_model::BatchId;
 use wtb_scheduler::SplitMix64;
 use wtb_store::Store;
@@ -55,7 +55,7 @@ fn world(seed: u64) {
     let all = executions(store.as_ref(), &id).into_iter();
     let bad = all.filter(|one| one.status.is_error()).map(|one| one.id).collect::<Vec<_>>();
     let active = if dice.below(2) == 0 {
-        bench.engine.retry(&id, &bad).unwrap()
+        bench.engine.retry(&id, &bad, Beginning::Input).unwrap()
     } else {
         let extension = Extension { cases: vec![case("more")], ..Extension::default() };
         bench.engine.extend(&id, extension).unwrap()

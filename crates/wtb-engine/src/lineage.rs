@@ -1,0 +1,225 @@
+//! Going back and going on: rollback, fork, resume. History is immutable: each opens a lineage that
+//! shares what was before it, or goes on at the end of one.
+//!
+//! A cell of a batch keeps its result. What it goes on to is an execution beside it, which people know
+//! by the same id: see [`ExecutionId::continuation`].
+
+use std::sync::{Arc, PoisonError};
+
+use wtb_model::{
+    EventBody, ExecutionId, ExecutionRecord, ExecutionStatus, IllegalTransition, StoredValue,
+};
+use wtb_store::{Change, UnitOfWork};
+
+use crate::active::ActiveBatch;
+use crate::clock::Clock;
+use crate::takeover::prior;
+use crate::{Engine, EngineError, entropy};
+
+/// A place in the history of an execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Which of its lineages, from 1.
+    pub lineage: u32,
+    /// A checkpoint of the root namespace.
+    pub checkpoint: String,
+}
+
+/// An execution to be forked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForkPlan {
+    /// The execution to fork.
+    pub source: ExecutionId,
+    /// Where the fork begins.
+    pub place: Place,
+    /// Whether the fork stands exactly where its source stands, at a question for example; otherwise
+    /// what ran on top of the checkpoint runs again.
+    pub as_it_stands: bool,
+    /// The workflow's name.
+    pub workflow: String,
+    /// The variant's name.
+    pub variant: String,
+    /// What the front end needs to run it in a later session. Opaque here.
+    pub front: serde_json::Value,
+}
+
+/// An execution to be resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumePlan {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// How long the attempt may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Whether a question of it is answered.
+    pub answered: bool,
+    /// Whether its state is updated.
+    pub updated: bool,
+}
+
+impl Engine {
+    /// Makes an execution that begins where another one stands or stood. Its source stays as it is.
+    /// It is paused, or awaits the same answer as its source if it stands where that stands.
+    pub fn fork(&self, plan: ForkPlan) -> Result<ExecutionId, EngineError> {
+        self.check_open()?;
+        let source = self.store.execution(&plan.source)?;
+        let id = entropy::execution_id()?;
+        let asks = plan.as_it_stands && source.status == ExecutionStatus::Interrupted;
+        if plan.as_it_stands && !source.status.is_final() {
+            let what = format!("a fork of execution {}", source.id.known());
+            return Err(under_way(what, source.status).into());
+        }
+        let Place { lineage, checkpoint } = plan.place;
+        let now = Clock::now();
+        let copy = Change::CopyThread {
+            source: source.id.thread(lineage),
+            target: id.thread(1),
+            up_to: (!plan.as_it_stands).then(|| checkpoint.clone()),
+        };
+        let event = EventBody::ExecutionForked {
+            source: source.id.known().into(),
+            checkpoint,
+            variant: plan.variant.clone(),
+        };
+        let origin = source.batch.clone().or_else(|| source.origin.clone());
+        let record = ExecutionRecord {
+            status: if asks { ExecutionStatus::Interrupted } else { ExecutionStatus::Paused },
+            interrupts: source.interrupts.clone().filter(|_| asks),
+            parent: Some(source.id.known()),
+            origin,
+            workflow: plan.workflow,
+            variant: plan.variant,
+            attempts: 0,
+            token: 0,
+            lineages: 1,
+            from_head: true,
+            created_at: now,
+            started_at: None,
+            finished_at: Some(now),
+            front: Some(plan.front),
+            ..without_outcome(beside(source, id.clone()))
+        };
+        let event = self.event(None, Some(&id), event);
+        let changes = vec![Change::CreateExecution(Box::new(record)), copy];
+        self.store.commit(UnitOfWork { changes, events: vec![event] })?;
+        Ok(id)
+    }
+
+    /// Puts an execution back to where it stood: it is paused in a lineage of its own. Returns the id
+    /// under which it goes on.
+    pub fn rollback(
+        &self,
+        execution: &ExecutionId,
+        place: Place,
+    ) -> Result<ExecutionId, EngineError> {
+        self.check_open()?;
+        let _one_at_a_time = self.taking_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.store.execution(execution)?;
+        let (id, mut changes) = going_on(&record);
+        let lineages = record.lineages + 1;
+        let thread = id.thread(lineages);
+        changes.push(Change::PlaceExecution { execution: id.clone(), lineages, at: Clock::now() });
+        changes.push(Change::CopyThread {
+            source: id.thread(place.lineage),
+            target: thread.clone(),
+            up_to: Some(place.checkpoint.clone()),
+        });
+        let body = EventBody::ExecutionRolledBack { checkpoint: place.checkpoint, thread };
+        let event = self.event(record.batch.as_ref(), Some(&id), body);
+        self.store.commit(UnitOfWork { changes, events: vec![event] })?;
+        Ok(id)
+    }
+
+    /// Takes up an execution at its head: one that is paused, awaits an answer, ended with an error,
+    /// was cancelled, or was left by a session that is gone.
+    pub fn resume_execution(&self, plan: &ResumePlan) -> Result<Arc<ActiveBatch>, EngineError> {
+        self.check_open()?;
+        let _one_at_a_time = self.taking_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.store.execution(&plan.execution)?;
+        let status = record.status;
+        check_resumable(&record)?;
+        let (id, changes) = going_on(&record);
+        let mut unit = UnitOfWork { changes, events: Vec::new() };
+        if !status.is_final() {
+            self.check_left(&record)?;
+            unit = self.stop_left(&record);
+        }
+        unit.changes.push(Change::RequeueExecution { execution: id.clone(), from_head: true });
+        let body = EventBody::ExecutionResumed {
+            status: status.to_string(),
+            answered: plan.answered,
+            updated: plan.updated,
+        };
+        unit.events.push(self.event(record.batch.as_ref(), Some(&id), body));
+        self.store.commit(unit)?;
+        let record = self.store.execution(&id)?;
+        let prior = prior(self.store.as_ref(), &record)?;
+        self.activate_single(&record, prior, plan.timeout_ms, true)
+    }
+}
+
+fn check_resumable(record: &ExecutionRecord) -> Result<(), EngineError> {
+    let id = record.id.known();
+    if record.status == ExecutionStatus::Succeeded {
+        return Err(IllegalTransition {
+            what: format!("execution {id}"),
+            from: record.status.as_str(),
+            to: ExecutionStatus::Running.as_str(),
+            allowed: "another place of its history first: roll it back, or fork it".to_owned(),
+        }
+        .into());
+    }
+    if let Some(batch) = record.batch.as_ref().filter(|_| !record.status.is_final()) {
+        let text = format!(
+            "execution {id} is {} in batch {batch}: resume the batch, and the execution once it \
+             has ended",
+            record.status
+        );
+        return Err(EngineError::Invalid(text));
+    }
+    if record.lineages == 0 {
+        let text = format!("execution {id} has no checkpoints that it could go on from");
+        return Err(EngineError::Invalid(text));
+    }
+    Ok(())
+}
+
+/// Returns the id under which an execution goes on, and what makes that so: a cell's result is its
+/// batch's, and stays.
+fn going_on(record: &ExecutionRecord) -> (ExecutionId, Vec<Change>) {
+    let Some(batch) = &record.batch else {
+        return (record.id.clone(), Vec::new());
+    };
+    let id = record.id.continuation();
+    let continuation =
+        ExecutionRecord { origin: Some(batch.clone()), ..beside(record.clone(), id.clone()) };
+    (id, vec![Change::CreateExecution(Box::new(continuation))])
+}
+
+/// The record of an execution that is like another one, but no cell of a batch.
+fn beside(record: ExecutionRecord, id: ExecutionId) -> ExecutionRecord {
+    ExecutionRecord { id, batch: None, dead_letter: false, settled: true, ..record }
+}
+
+/// The record of an execution that has delivered nothing.
+fn without_outcome(record: ExecutionRecord) -> ExecutionRecord {
+    let nothing: Option<StoredValue> = None;
+    ExecutionRecord {
+        output: nothing.clone(),
+        state: nothing.clone(),
+        interrupts: nothing,
+        error: None,
+        usage: None,
+        duration_us: None,
+        warnings: Vec::new(),
+        ..record
+    }
+}
+
+fn under_way(what: String, status: ExecutionStatus) -> IllegalTransition {
+    IllegalTransition {
+        what,
+        from: status.as_str(),
+        to: ExecutionStatus::Paused.as_str(),
+        allowed: "its end first, or name a checkpoint to begin at".to_owned(),
+    }
+}

@@ -1,0 +1,94 @@
+//! Going back and going on: rollback, fork, resume.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use wtb_engine::{ActiveBatch, Engine, ForkPlan, Place, ResumePlan, RetryPlan};
+
+use crate::active::ActiveBatchRef;
+use crate::engine::{EngineRef, beginning, execution_id, unreadable};
+use crate::errors::Result;
+
+/// What moves executions in their histories. Executions are named as the store keeps them.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct LineagesRef(Arc<Engine>);
+
+impl LineagesRef {
+    fn handle(&self, active: Arc<ActiveBatch>) -> ActiveBatchRef {
+        ActiveBatchRef::new(active, Arc::clone(self.0.store()))
+    }
+}
+
+#[pymethods]
+impl LineagesRef {
+    #[new]
+    fn new(engine: &EngineRef) -> Self {
+        Self(Arc::clone(engine.engine()))
+    }
+
+    /// Makes an execution that begins at a checkpoint of another one; returns its id.
+    #[expect(clippy::too_many_arguments, reason = "one call says all of a new execution")]
+    fn fork(
+        &self,
+        py: Python<'_>,
+        source: &str,
+        lineage: u32,
+        checkpoint: String,
+        as_it_stands: bool,
+        workflow: String,
+        variant: String,
+        front: &str,
+    ) -> Result<String> {
+        let plan = ForkPlan {
+            source: execution_id(source)?,
+            place: Place { lineage, checkpoint },
+            as_it_stands,
+            workflow,
+            variant,
+            front: serde_json::from_str(front).map_err(unreadable)?,
+        };
+        Ok(py.detach(|| self.0.fork(plan))?.into())
+    }
+
+    /// Puts an execution back to a checkpoint; returns the id under which it goes on.
+    fn rollback(
+        &self,
+        py: Python<'_>,
+        execution: &str,
+        lineage: u32,
+        checkpoint: String,
+    ) -> Result<String> {
+        let execution = execution_id(execution)?;
+        Ok(py.detach(|| self.0.rollback(&execution, Place { lineage, checkpoint }))?.into())
+    }
+
+    /// Takes up an execution at its head.
+    fn resume(
+        &self,
+        py: Python<'_>,
+        execution: &str,
+        timeout_ms: Option<u64>,
+        answered: bool,
+        updated: bool,
+    ) -> Result<ActiveBatchRef> {
+        let execution = execution_id(execution)?;
+        let plan = ResumePlan { execution, timeout_ms, answered, updated };
+        let active = py.detach(|| self.0.resume_execution(&plan))?;
+        Ok(self.handle(active))
+    }
+
+    /// Takes up an execution again: anew, or at its head.
+    fn retry(
+        &self,
+        py: Python<'_>,
+        execution: &str,
+        timeout_ms: Option<u64>,
+        checkpointed: bool,
+        from_head: bool,
+    ) -> Result<ActiveBatchRef> {
+        let (execution, beginning) = (execution_id(execution)?, beginning(from_head));
+        let plan = RetryPlan { execution, timeout_ms, checkpointed, beginning };
+        let active = py.detach(|| self.0.retry_single(&plan))?;
+        Ok(self.handle(active))
+    }
+}

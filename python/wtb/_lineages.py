@@ -1,0 +1,292 @@
+"""The half of a bench that goes back and goes on: checkpoints, rollback, fork, resume."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from wtb import _plan
+from wtb._arguments import Again
+from wtb._drive import Drive
+from wtb._place import Named, Place, find_place, lineages_of
+from wtb._reader import BenchReader
+from wtb._restore_single import Known, case_of, describe_single, known_of, merged_variant
+from wtb._scoring import score_executions
+from wtb._update import check_answer, check_update, staged_update, store_update
+from wtb._warn import warn_caller
+from wtb.checkpoint import Checkpoint, read_checkpoints
+from wtb.errors import ConfigurationError, InvalidTransitionError
+from wtb.execution import Execution
+from wtb.runners import resolve_runner
+from wtb.variants import VariantLike, normalise_variants
+from wtb.workflow import as_workflow
+
+if TYPE_CHECKING:
+    from wtb._job import Job
+
+__all__ = ["BenchLineages"]
+
+UNDER_WAY = ("queued", "running")
+
+
+class BenchLineages(BenchReader):
+    """What a bench does with the histories of executions."""
+
+    def checkpoints(self, execution: Execution | str) -> Sequence[Checkpoint]:
+        """Return the checkpoints of the lineage that an execution stands in, oldest first.
+
+        Those of its subgraphs are among them, with their `path`.
+        """
+        found = self._current(execution)
+        for _, thread in lineages_of(found):
+            return read_checkpoints(self._core.checkpoints, thread)
+        return []
+
+    def rollback(
+        self,
+        execution: Execution | str,
+        *,
+        at: Checkpoint | str | None = None,
+        before: str | None = None,
+        after: str | None = None,
+        occurrence: int = -1,
+    ) -> Execution:
+        """Put an execution back to a checkpoint; it is paused there, and `resume` goes on.
+
+        What came after stays in the store: an execution can be put back to it in the same way. A cell
+        of a batch goes on beside the result that its batch keeps. A checkpoint in a subgraph stands for
+        the one from which the whole subgraph runs again.
+
+        Args:
+            execution: The execution, its id, a unique prefix of it, or "latest".
+            at: A checkpoint, its id, or a unique prefix of it, of any of the execution's lineages.
+            before: A node: the checkpoint from which it ran.
+            after: A node: the checkpoint that it led to.
+            occurrence: Which of several such checkpoints: 0 for the first, -1 for the latest.
+
+        Raises:
+            CheckpointNotFoundError: There is no such checkpoint; the text names those that there are.
+            ConfigurationError: More or less than one place is named.
+            InvalidTransitionError: The execution is under way.
+        """
+        found = self._current(execution)
+        place = find_place(self._core.checkpoints, found, Named(at, before, after, occurrence))
+        self._core.lineages.rollback(found.key, place.lineage, place.checkpoint.id)
+        return self._core.execution(found.id)
+
+    def fork(
+        self,
+        execution: Execution | str,
+        *,
+        at: Checkpoint | str | None = None,
+        before: str | None = None,
+        after: str | None = None,
+        occurrence: int = -1,
+        update: Any = None,
+        as_node: str | None = None,
+        variant: VariantLike | None = None,
+        workflow: object = None,
+    ) -> Execution:
+        """Make a new execution whose history begins where another one stands or stood.
+
+        Its source stays as it is. It is paused, and `resume` runs it; one that stands where its source
+        asks a question asks it, too. It has its source's case, and is scored as that is.
+
+        Args:
+            execution: The execution, its id, a unique prefix of it, or "latest".
+            at: See `rollback`; where no place is named, the fork begins where its source stands.
+            before: See `rollback`.
+            after: See `rollback`.
+            occurrence: See `rollback`.
+            update: What a node could return: it is applied to the state there, with the reducers.
+            as_node: The node that is to have returned it; by default the one that ran last.
+            variant: What to substitute, laid over what its source substitutes.
+            workflow: The workflow again, where the store has no reference to it, or another one.
+
+        Raises:
+            CheckpointNotFoundError: There is no such checkpoint.
+            ConfigurationError: The update or the variant cannot be applied; nothing was made.
+            WorkflowNotBoundError: The workflow cannot be found again.
+        """
+        found = self._current(execution)
+        named = Named(at, before, after, occurrence)
+        place = self._standing(found) if named.is_nothing else self._place(found, named)
+        known = known_of(self._core, found, Again(workflow))
+        job = self._forked_job(known.job, workflow, variant, place)
+        staged = None
+        if update is not None:
+            thread = place.checkpoint.thread
+            at_id = None if named.is_nothing else place.checkpoint.id
+            staged = staged_update(self._core.checkpoints, job, thread, update, as_node, at_id)
+        elif as_node is not None:
+            raise ConfigurationError("as_node says whose an update is: pass update= as well")
+        reference = _plan.reference_of(workflow, job.workflow)
+        if workflow is None and found.front is not None:
+            reference = found.front["reference"]
+        elif workflow is None:
+            reference = self._core.stored(found.batch_id or "")["reference"]
+        fork = self._core.lineages.fork(
+            found.key,
+            place.lineage,
+            place.checkpoint.id,
+            named.is_nothing and staged is None,
+            _plan.storable(job.workflow.name, "the workflow's name"),
+            _plan.name_of(job.variants[0]),
+            json.dumps(describe_single(job, reference, known.timeout_s)),
+        )
+        if staged is not None:
+            store_update(self._core.checkpoints, staged, f"{fork}/1")
+        self._core.remember(fork, job, ())
+        return self._core.execution(fork)
+
+    def resume(
+        self,
+        execution: Execution | str,
+        *,
+        update: Any = None,
+        answer: Any = None,
+        workflow: object = None,
+    ) -> Execution:
+        """Go on with an execution from where it stands, and return it when it has ended again.
+
+        It is one that is paused, awaits an answer, failed, timed out, or was cancelled. It runs inline. A
+        cell of a batch goes on beside the result that its batch keeps, and is scored as that is.
+
+        Args:
+            execution: The execution, its id, a unique prefix of it, or "latest".
+            update: What a node could return: it is applied to the state first, with the reducers.
+            answer: The answer to the question that the execution asks; to several, a mapping from their
+                ids.
+            workflow: The workflow again, where the store has no reference to it.
+
+        Raises:
+            InvalidTransitionError: It has succeeded, is under way, or is answered without a question.
+            ConfigurationError: The update cannot be applied; nothing has been run.
+            WorkflowNotBoundError: The workflow cannot be found again.
+        """
+        going = self._going_on(execution, update, answer, workflow)
+        going.drive.run()
+        return self._concluded(going)
+
+    async def aresume(
+        self,
+        execution: Execution | str,
+        *,
+        update: Any = None,
+        answer: Any = None,
+        workflow: object = None,
+    ) -> Execution:
+        """Go on with an execution on the caller's event loop; see `resume`.
+
+        Raises:
+            asyncio.CancelledError: The caller's task was cancelled, and the execution with it.
+        """
+        going = await asyncio.to_thread(self._going_on, execution, update, answer, workflow)
+        await going.drive.arun(going.known.timeout_s)
+        return await asyncio.to_thread(self._concluded, going)
+
+    def _current(self, execution: Execution | str) -> Execution:
+        """Return an execution as it stands now."""
+        id = execution.id if isinstance(execution, Execution) else execution  # noqa: A001
+        return self._core.execution(id)
+
+    def _place(self, found: Execution, named: Named) -> Place:
+        return find_place(self._core.checkpoints, found, named)
+
+    def _standing(self, found: Execution) -> Place:
+        """Return the head of an execution."""
+        roots = [one for one in self.checkpoints(found) if not one.path]
+        if not roots:
+            # Says that there are no checkpoints.
+            return self._place(found, Named(at="the head"))
+        return Place(found.lineages, roots[-1])
+
+    def _forked_job(
+        self, job: "Job", workflow: object, variant: VariantLike | None, place: Place
+    ) -> "Job":
+        owner = job.workflow if workflow is None else as_workflow(workflow)
+        chosen = job.variants[0]
+        if variant is not None:
+            (over,) = normalise_variants(owner, [variant])
+            named = replace(over, name=_own_name(variant))
+            chosen = merged_variant(replace(chosen, name=None), named)
+        forked = replace(
+            job,
+            workflow=owner,
+            variants=normalise_variants(owner, [chosen]),
+            breakpoints=(),
+            start=None,
+            _checked=[],
+        )
+        forked.check_variants()
+        forked.prepared().check_next(place.checkpoint.next)
+        return forked
+
+    def _going_on(
+        self, execution: Execution | str, update: Any, answer: Any, workflow: object
+    ) -> "_Going":
+        found = self._current(execution)
+        check_answer(found, answer)
+        if found.status == "succeeded":
+            raise InvalidTransitionError(
+                f"execution {found.id} has succeeded, so that there is nothing to go on with: roll it "
+                "back or fork it first"
+            )
+        known = known_of(self._core, found, Again(workflow))
+        job = self._start(found, known.job, update, answer)
+        timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
+        active = self._core.lineages.resume(
+            found.key, timeout_ms, answer is not None, update is not None
+        )
+        _, drive = self._core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
+        self._core.remember(found.id, known.job, ())
+        return _Going(found.id, drive, known)
+
+    def _start(self, found: Execution, job: "Job", update: Any, answer: Any) -> "Job":
+        from wtb.langgraph.lineage import Start
+
+        if answer is not None:
+            if update is not None:
+                check_update(job, update)
+            return replace(job, start=Start(answer=answer, update=update), _checked=[])
+        if update is None:
+            return replace(job, start=None, _checked=[])
+        thread = found.thread_id or ""
+        if not thread:
+            return job  # The engine says that there are no checkpoints.
+        staged = staged_update(self._core.checkpoints, job, thread, update, None, None)
+        return replace(job, start=Start(staged=staged), _checked=[])
+
+    def _concluded(self, going: "_Going") -> Execution:
+        """Return an execution that was gone on with, scored."""
+        found = self._core.execution(going.execution)
+        known = going.known
+        if known.lost is not None:
+            warn_caller(f"execution {found.id} is not scored by all evaluators: {known.lost}")
+        if found.succeeded and known.evaluators:
+            batch = found.batch_id or found.origin_id or ""
+            timeout = self._core.stored(batch)["spec"]["front"]["evaluator_timeout"]
+            score_executions(
+                [(found, case_of(self._core, found))],
+                known.evaluators,
+                self._core.engine.put_scores,
+                workers=1,
+                timeout=timeout,
+            )
+            self._core.engine.flush()
+            found = self._core.execution(going.execution)
+        return found
+
+
+@dataclass(frozen=True)
+class _Going:
+    """An execution that is gone on with."""
+
+    execution: str
+    drive: Drive
+    known: Known
+
+
+def _own_name(variant: VariantLike) -> str | None:
+    return None if isinstance(variant, Mapping) else variant.name

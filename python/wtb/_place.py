@@ -1,0 +1,147 @@
+"""From what a person names (a checkpoint, a node) to the one place in an execution's history."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from wtb.checkpoint import Checkpoint, read_checkpoints
+from wtb.errors import CheckpointNotFoundError, ConfigurationError, did_you_mean
+
+if TYPE_CHECKING:
+    from wtb._native import CheckpointsRef
+    from wtb.execution import Execution
+
+__all__ = ["Named", "Place", "find_place", "lineages_of"]
+
+LISTED_MAX = 8
+"""So many checkpoints are named when one is not found."""
+
+
+class Named(NamedTuple):
+    """How a place is named.
+
+    Attributes:
+        at: A checkpoint, its id, or a unique prefix of it.
+        before: A node: the checkpoint from which it ran.
+        after: A node: the checkpoint that it led to.
+        occurrence: Which of several such checkpoints: 0 for the first, -1 for the latest.
+    """
+
+    at: Checkpoint | str | None = None
+    before: str | None = None
+    after: str | None = None
+    occurrence: int = -1
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no place is named."""
+        return self.at is None and self.before is None and self.after is None
+
+
+class Place(NamedTuple):
+    """A place in a history.
+
+    Attributes:
+        lineage: Which of the execution's lineages, from 1.
+        checkpoint: A checkpoint of the graph itself.
+    """
+
+    lineage: int
+    checkpoint: Checkpoint
+
+
+def lineages_of(execution: "Execution") -> Iterator[tuple[int, str]]:
+    """Yield numbers and names of an execution's lineages, the one that it stands in first."""
+    for number in range(execution.lineages, 0, -1):
+        yield number, f"{execution.id}/{number}"
+
+
+def find_place(source: "CheckpointsRef", execution: "Execution", named: Named) -> Place:
+    """Return the place that is named.
+
+    Raises:
+        ConfigurationError: More or less than one place is named.
+        CheckpointNotFoundError: There is none; the text names what there is.
+    """
+    given = [name for name in ("at", "before", "after") if getattr(named, name) is not None]
+    if len(given) != 1:
+        raise ConfigurationError(
+            "name one place: at= a checkpoint, before= a node or after= a node"
+            + (f", not {' and '.join(f'{name}=' for name in given)}" if given else "")
+        )
+    if execution.lineages == 0:
+        raise CheckpointNotFoundError(
+            f"execution {execution.id} has no checkpoints: it ran with checkpoints='off', or has not "
+            "been started"
+        )
+    if named.at is not None:
+        return _at(source, execution, named.at)
+    number, thread = next(lineages_of(execution))
+    found = read_checkpoints(source, thread)
+    return Place(number, _beside(execution, found, named))
+
+
+def _at(source: "CheckpointsRef", execution: "Execution", at: Checkpoint | str) -> Place:
+    wanted = at.id if isinstance(at, Checkpoint) else at
+    if not isinstance(wanted, str) or not wanted:
+        raise ConfigurationError(f"at is a checkpoint or the id of one, not {at!r}")
+    known: list[Checkpoint] = []
+    for number, thread in lineages_of(execution):
+        found = read_checkpoints(source, thread)
+        fitting = [one for one in found if one.id.startswith(wanted)]
+        exact = [one for one in fitting if one.id == wanted] or fitting
+        if len(exact) > 1:
+            raise CheckpointNotFoundError(
+                f"{wanted!r} fits more than one checkpoint of execution {execution.id}: "
+                f"{_listed(exact)}"
+            )
+        if exact:
+            return Place(number, _root(found, exact[0]))
+        known.extend(found)
+    raise CheckpointNotFoundError(
+        f"execution {execution.id} has no checkpoint {wanted!r}. It has: {_listed(known)}"
+    )
+
+
+def _beside(execution: "Execution", found: Sequence[Checkpoint], named: Named) -> Checkpoint:
+    node, where = (named.before, "before") if named.before is not None else (named.after, "after")
+    if not isinstance(node, str):
+        raise ConfigurationError(f"{where} is the name of a node, not {node!r}")
+    folder, _, name = node.rpartition("/")
+    fitting = [
+        one
+        for one in found
+        if one.path == folder and name in (one.next if where == "before" else one.nodes)
+    ]
+    if not fitting:
+        names = dict.fromkeys(
+            "/".join(filter(None, (one.path, name)))
+            for one in found
+            for name in (one.next if where == "before" else one.nodes)
+        )
+        raise CheckpointNotFoundError(
+            f"execution {execution.id} has no checkpoint {where} node {node!r}. "
+            f"{did_you_mean(node, [*names], listed_as=f'there are checkpoints {where}')}"
+        )
+    try:
+        return _root(found, fitting[named.occurrence])
+    except IndexError:
+        raise CheckpointNotFoundError(
+            f"execution {execution.id} has {len(fitting)} checkpoints {where} node {node!r}, and no "
+            f"occurrence {named.occurrence} (0 is the first, -1 the latest)"
+        ) from None
+
+
+def _root(found: Sequence[Checkpoint], one: Checkpoint) -> Checkpoint:
+    """Return the checkpoint of the graph itself from which one in a subgraph is reached again."""
+    if not one.path:
+        return one
+    return next(other for other in found if not other.path and other.id == one.root_id)
+
+
+def _listed(known: Sequence[Checkpoint]) -> str:
+    shown = ", ".join(
+        f"{one.id} ({'after ' + one.node if one.node else one.source})"
+        for one in known[-LISTED_MAX:]
+    )
+    more = f"{len(known) - LISTED_MAX} older ones, " if len(known) > LISTED_MAX else ""
+    return f"{more}{shown}" if known else "none"
