@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from wtb.context import log_metric as log_metric
     from wtb.errors import AmbiguousIdError as AmbiguousIdError
     from wtb.errors import BatchBusyError as BatchBusyError
+    from wtb.errors import CheckpointNotFoundError as CheckpointNotFoundError
     from wtb.errors import ConfigurationError as ConfigurationError
     from wtb.errors import EvaluatorError as EvaluatorError
     from wtb.errors import ExecutionFailedError as ExecutionFailedError
     from wtb.errors import ForkedProcessError as ForkedProcessError
     from wtb.errors import InvalidCaseError as InvalidCaseError
     from wtb.errors import InvalidTransitionError as InvalidTransitionError
-    from wtb.errors import CheckpointNotFoundError as CheckpointNotFoundError
     from wtb.errors import NotFoundError as NotFoundError
     from wtb.errors import StoreError as StoreError
     from wtb.errors import StoreVersionError as StoreVersionError

@@ -1,5 +1,6 @@
 """Answers to the questions of executions (LangGraph: interrupts) where no person is asked."""
 
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -22,8 +23,8 @@ class OnInterrupt:
 
     Args:
         function: Takes any of `question` (what the node gave to `interrupt`), `case`, `variant` and
-            `repeat` by these names, or one argument of any other name, which is the question; sync or
-            async.
+            `repeat` by these names, or one argument of any other name, which is the question; sync
+            or async.
 
     Raises:
         ConfigurationError: It cannot be called so.
@@ -31,10 +32,10 @@ class OnInterrupt:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
-            parameters = ()  # Of some built-in functions nothing is known.
+        parameters: Sequence[inspect.Parameter] = ()
+        # Of some built-in functions nothing is known.
+        with contextlib.suppress(TypeError, ValueError):
+            parameters = [*inspect.signature(function).parameters.values()]
         needed = [
             one.name
             for one in parameters
@@ -100,9 +101,13 @@ class Answers:
         self._variant = variant
         self._repeat = repeat
         self._on_interrupt = on_interrupt
-        listed = isinstance(case.answers, Sequence)
-        self._left = [*case.answers] if listed and anew else []
-        self._known = case.answers if isinstance(case.answers, Mapping) else {}
+        given = case.answers
+        self._left: list[Any] = []
+        self._known: Mapping[str, Any] = {}
+        if isinstance(given, Mapping):
+            self._known = given
+        elif given is not None and anew:
+            self._left = [*given]
         self._rounds = 0
 
     def to(
@@ -110,30 +115,26 @@ class Answers:
         questions: Mapping[str, Any],
         wait: Callable[[Callable[[], Awaitable[Any]]], Any],
     ) -> Mapping[str, Any]:
-        """Return answers by the questions' ids; those without one are left out."""
-        found: dict[str, Any] = {}
-        for key, question in self._asked(questions):
-            answer = self._answer(question)
-            if inspect.isawaitable(answer):
-                answer = wait(lambda awaited=answer: awaited)
-            if answer is not None:
-                found[key] = answer
-        return found
+        """Return answers by the questions' ids; those without one are left out.
+
+        Args:
+            questions: The questions by their ids.
+            wait: Runs what asynchronous functions returned.
+        """
+        found = self._found(questions)
+        if any(inspect.isawaitable(answer) for answer in found.values()):
+            found = wait(lambda: _settled(found))
+        return _given(found)
 
     async def ato(self, questions: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return answers by the questions' ids, on the caller's event loop."""
-        found: dict[str, Any] = {}
-        for key, question in self._asked(questions):
-            answer = self._answer(question)
-            if inspect.isawaitable(answer):
-                answer = await answer
-            if answer is not None:
-                found[key] = answer
-        return found
+        return _given(await _settled(self._found(questions)))
 
-    def _asked(self, questions: Mapping[str, Any]) -> Sequence[tuple[str, Any]]:
+    def _found(self, questions: Mapping[str, Any]) -> dict[str, Any]:
         self._rounds += 1
-        return [] if self._rounds > QUESTIONS_MAX else list(questions.items())
+        if self._rounds > QUESTIONS_MAX:
+            return {}
+        return {key: self._answer(question) for key, question in questions.items()}
 
     def _answer(self, question: Any) -> Any:
         if self._left:
@@ -143,3 +144,14 @@ class Answers:
         if self._on_interrupt is None:
             return None
         return self._on_interrupt(question, self._case, self._variant, self._repeat)
+
+
+async def _settled(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: await answer if inspect.isawaitable(answer) else answer
+        for key, answer in found.items()
+    }
+
+
+def _given(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: answer for key, answer in found.items() if answer is not None}

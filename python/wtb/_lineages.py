@@ -54,9 +54,9 @@ class BenchLineages(BenchReader):
     ) -> Execution:
         """Put an execution back to a checkpoint; it is paused there, and `resume` goes on.
 
-        What came after stays in the store: an execution can be put back to it in the same way. A cell
-        of a batch goes on beside the result that its batch keeps. A checkpoint in a subgraph stands for
-        the one from which the whole subgraph runs again.
+        What came after stays in the store: an execution can be put back to it in the same way. A
+        cell of a batch goes on beside the result that its batch keeps. A checkpoint in a subgraph
+        stands for the one from which the whole subgraph runs again.
 
         Args:
             execution: The execution, its id, a unique prefix of it, or "latest".
@@ -66,7 +66,7 @@ class BenchLineages(BenchReader):
             occurrence: Which of several such checkpoints: 0 for the first, -1 for the latest.
 
         Raises:
-            CheckpointNotFoundError: There is no such checkpoint; the text names those that there are.
+            CheckpointNotFoundError: There is no such checkpoint; the text names what there is.
             ConfigurationError: More or less than one place is named.
             InvalidTransitionError: The execution is under way.
         """
@@ -90,8 +90,8 @@ class BenchLineages(BenchReader):
     ) -> Execution:
         """Make a new execution whose history begins where another one stands or stood.
 
-        Its source stays as it is. It is paused, and `resume` runs it; one that stands where its source
-        asks a question asks it, too. It has its source's case, and is scored as that is.
+        Its source stays as it is. It is paused, and `resume` runs it; one that stands where its
+        source asks a question asks it, too. It has its source's case, and is scored as that is.
 
         Args:
             execution: The execution, its id, a unique prefix of it, or "latest".
@@ -150,18 +150,20 @@ class BenchLineages(BenchReader):
     ) -> Execution:
         """Go on with an execution from where it stands, and return it when it has ended again.
 
-        It is one that is paused, awaits an answer, failed, timed out, or was cancelled. It runs inline. A
-        cell of a batch goes on beside the result that its batch keeps, and is scored as that is.
+        It is one that is paused, awaits an answer, failed, timed out, or was cancelled. It runs
+        inline. A cell of a batch goes on beside the result that its batch keeps, and is scored as
+        that is.
 
         Args:
             execution: The execution, its id, a unique prefix of it, or "latest".
             update: What a node could return: it is applied to the state first, with the reducers.
-            answer: The answer to the question that the execution asks; to several, a mapping from their
-                ids.
+            answer: The answer to the question that the execution asks; to several, a mapping from
+                their ids.
             workflow: The workflow again, where the store has no reference to it.
 
         Raises:
-            InvalidTransitionError: It has succeeded, is under way, or is answered without a question.
+            InvalidTransitionError: It has succeeded, is under way, or asks nothing that could be
+                answered.
             ConfigurationError: The update cannot be applied; nothing has been run.
             WorkflowNotBoundError: The workflow cannot be found again.
         """
@@ -230,8 +232,8 @@ class BenchLineages(BenchReader):
         check_answer(found, answer)
         if found.status == "succeeded":
             raise InvalidTransitionError(
-                f"execution {found.id} has succeeded, so that there is nothing to go on with: roll it "
-                "back or fork it first"
+                f"execution {found.id} has succeeded, so that there is nothing to go on with: roll "
+                "it back or fork it first"
             )
         known = known_of(self._core, found, Again(workflow))
         job = self._start(found, known.job, update, answer)

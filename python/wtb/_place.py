@@ -70,8 +70,8 @@ def find_place(source: "CheckpointsRef", execution: "Execution", named: Named) -
         )
     if execution.lineages == 0:
         raise CheckpointNotFoundError(
-            f"execution {execution.id} has no checkpoints: it ran with checkpoints='off', or has not "
-            "been started"
+            f"execution {execution.id} has no checkpoints: it ran with checkpoints='off', or has "
+            "not been started"
         )
     if named.at is not None:
         return _at(source, execution, named.at)
@@ -126,8 +126,8 @@ def _beside(execution: "Execution", found: Sequence[Checkpoint], named: Named) -
         return _root(found, fitting[named.occurrence])
     except IndexError:
         raise CheckpointNotFoundError(
-            f"execution {execution.id} has {len(fitting)} checkpoints {where} node {node!r}, and no "
-            f"occurrence {named.occurrence} (0 is the first, -1 the latest)"
+            f"execution {execution.id} has {len(fitting)} checkpoints {where} node {node!r}, and "
+            f"no occurrence {named.occurrence} (0 is the first, -1 the latest)"
         ) from None
 
 

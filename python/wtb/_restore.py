@@ -78,10 +78,10 @@ def describe_settings(
     With it goes the directory where this program finds its modules first: a later session that
     is started elsewhere (`wtb resume`) looks there, too.
     """
-    function = None if on_interrupt is None else on_interrupt.function
-    if function is not None and _named(function):
-        function = f"{function.__module__}:{function.__qualname__}"
-    given = {"config": config, "context": context, "on_interrupt": function}
+    asked: Any = None if on_interrupt is None else on_interrupt.function
+    if asked is not None and _named(asked):
+        asked = f"{asked.__module__}:{asked.__qualname__}"
+    given = {"config": config, "context": context, "on_interrupt": asked}
     kept = {name: value for name, value in given.items() if _is_json(value)}
     return {
         **kept,

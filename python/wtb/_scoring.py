@@ -34,8 +34,8 @@ class Scorable(Protocol):
     """What is scored: an execution."""
 
     @property
-    def id(self) -> str:
-        """The execution's id."""
+    def key(self) -> str:
+        """The id under which the store keeps it."""
         ...
 
     @property

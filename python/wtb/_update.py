@@ -25,8 +25,8 @@ def check_answer(execution: "Execution", answer: Any) -> None:
         return
     if execution.status != "interrupted":
         raise InvalidTransitionError(
-            f"execution {execution.id} asks nothing (status {execution.status!r}): there is nothing to "
-            "answer"
+            f"execution {execution.id} asks nothing (status {execution.status!r}): there is "
+            "nothing to answer"
         )
     ids = [one.id for one in execution.interrupts]
     if len(ids) < 2:
@@ -34,8 +34,8 @@ def check_answer(execution: "Execution", answer: Any) -> None:
     if not isinstance(answer, Mapping) or not answer or not set(answer) <= set(ids):
         asked = ", ".join(f"{one.id} ({one.value!r})" for one in execution.interrupts)
         raise ConfigurationError(
-            f"execution {execution.id} asks {len(ids)} questions: answer with a mapping from their ids. "
-            f"They are: {asked}"
+            f"execution {execution.id} asks {len(ids)} questions: answer with a mapping from their "
+            f"ids. They are: {asked}"
         )
 
 

@@ -74,8 +74,8 @@ class TestBench(BenchLineages):
             timeout: Seconds; the inline runner notices it between two nodes only.
             seed: What random number generators are seeded with, below 2**32.
             runner: "inline", "thread" or a runner.
-            checkpoints: When the state is stored, to go back to and to go on from: "step" (after each
-                step, before the next one begins), "exit" (when the execution ends), or "off".
+            checkpoints: When the state is stored, to go back to and to go on from: "step" (after
+                each step, before the next one begins), "exit" (when the execution ends), or "off".
             breakpoints: Nodes before which the execution is paused; `resume` goes on.
 
         Raises:
@@ -192,13 +192,14 @@ class TestBench(BenchLineages):
             context: LangGraph's runtime context, below each variant's own.
             name: What listings call the batch.
             seed: Seeds the order of cases, and with case and repeat each execution.
-            checkpoints: When the state is stored, to go back to and to go on from: "step" (after each
-                step, before the next one begins), "exit" (when an attempt ends), or "off".
+            checkpoints: When the state is stored, to go back to and to go on from: "step" (after
+                each step, before the next one begins), "exit" (when an attempt ends), or "off".
             breakpoints: Nodes before which executions are paused; `resume` goes on with one.
-            on_interrupt: Answers the questions of executions that their cases do not answer: a function of
-                `question`, `case`, `variant` and `repeat`, as far as it asks for them by name (or of
-                the question alone), sync or async, or a `"module:function"` reference. None is no
-                answer: the execution is then interrupted, which is a result and no failure.
+            on_interrupt: Answers the questions of executions that their cases do not answer: a
+                function of `question`, `case`, `variant` and `repeat`, as far as it asks for them
+                by name (or of the question alone), sync or async, or a `"module:function"`
+                reference. None is no answer: the execution is then interrupted, which is a result
+                and no failure.
             progress: True for a bar on stderr, or a function that is called with a `Progress`.
 
         Raises:
@@ -348,7 +349,7 @@ class TestBench(BenchLineages):
             target: A batch or an execution.
             errors_only: Only those that failed, timed out or were cancelled; False runs everything
                 again.
-            from_checkpoint: Whether they go on from their last checkpoints, and not from their inputs.
+            from_checkpoint: Whether they go on from their last checkpoints, not from their inputs.
             workflow: The workflow again, where the store has no reference to it.
             progress: See `run_batch`.
 

@@ -32,8 +32,8 @@ class Case:
         tags: Free labels.
         group: Cases that are not independent of each other (questions on one document) are of one
             group.
-        answers: How the workflow's questions (`interrupt`) are answered: a list, in the order in which
-            is asked, or a mapping from questions that are texts. Where it has no answer, the
+        answers: How the workflow's questions (`interrupt`) are answered: a list, in the order in
+            which is asked, or a mapping from questions that are texts. Where it has no answer, the
             batch's `on_interrupt` is asked, and then the execution awaits a person's.
 
     Raises:

@@ -16,7 +16,7 @@ from wtb.errors import StoreError
 if TYPE_CHECKING:
     from wtb._native import CheckpointsRef, StepRow
 
-__all__ = ["Checkpoint", "read_checkpoints"]
+__all__ = ["Checkpoint", "read_checkpoints", "state_of"]
 
 _BRANCH = "branch:to:"
 _JOIN = "join:"
@@ -32,7 +32,7 @@ class Checkpoint:
     Attributes:
         id: LangGraph's id; that of the same checkpoint in every lineage that shares it.
         thread: The lineage (LangGraph: thread) it was read from.
-        path: The subgraph that it belongs to, `"agent"` or `"agent/tools"`; "" for the graph itself.
+        path: The subgraph that it belongs to, `"agent"` or `"agent/tools"`; "" for the graph.
         step: -1 for the input, 0 for the state that the first node finds, and so on.
         source: What made it: "input", "loop" (nodes ran), "update" or "fork".
         nodes: The nodes that ran in the step that led to it.
@@ -77,8 +77,7 @@ class Checkpoint:
     @cached_property
     def values(self) -> Any:
         """The state; read when it is first asked for."""
-        values = {name: value for name, value in self._channels.items() if _is_state(name)}
-        return values[_ROOT] if _ROOT in values else values
+        return _state(self._channels)
 
     @cached_property
     def interrupts(self) -> Sequence[Interrupt]:
@@ -153,6 +152,19 @@ def read_checkpoints(source: "CheckpointsRef", thread: str) -> list[Checkpoint]:
     for one in found:
         one.next = one.next or tuple(_writing(one._row))
     return found
+
+
+def state_of(source: "CheckpointsRef", thread: str) -> Any:
+    """Return the state at the head of a thread; None if it has no checkpoint."""
+    found = source.head(thread, "")
+    if found is None:
+        return None
+    return _state({name: _loaded(kind, data) for name, kind, data in found[7]})
+
+
+def _state(channels: Mapping[str, Any]) -> Any:
+    values = {name: value for name, value in channels.items() if _is_state(name)}
+    return values.get(_ROOT, values)
 
 
 def _ran(row: _Row, parent: Checkpoint | None) -> Iterable[str]:

@@ -17,10 +17,14 @@ from wtb._records import (
     surely_when,
     when,
 )
+from wtb.checkpoint import state_of
 from wtb.errors import ExecutionFailedError
 
 if TYPE_CHECKING:
     from wtb._native import CaseRow, EngineRef, ExecutionRow, NodeRow
+
+_STANDING = ("interrupted", "paused")
+"""An execution that was forked or rolled back has delivered nothing: its state is its head's."""
 
 __all__ = ["Attempt", "CaseRows", "Execution", "ExecutionError", "Interrupt", "NodeRecord"]
 
@@ -127,10 +131,12 @@ class Execution:
 
     @cached_property
     def state(self) -> Any:
-        """The whole final state, where the graph's output schema shows only a part of it."""
-        if self._state is None:
-            return self.output
-        return _values.load(self._engine, self._state)
+        """The whole state where it ended or stands, of which the output may show only a part."""
+        if self._state is not None:
+            return _values.load(self._engine, self._state)
+        if self._output is None and self.thread_id is not None and self.status in _STANDING:
+            return state_of(self._engine.checkpoints(), self.thread_id)
+        return self.output
 
     @cached_property
     def interrupts(self) -> Sequence[Interrupt]:

@@ -193,7 +193,7 @@ class PreparedGraph:
             if node not in self.graph.nodes or node == START:
                 known = [name for name in self.graph.nodes if name != START]
                 inside = (
-                    "Inside subgraphs nothing can be stopped at: name the node that is the subgraph. "
+                    "Inside subgraphs there is no stopping: name the node that is the subgraph. "
                     if "/" in node
                     else ""
                 )
@@ -226,7 +226,7 @@ class PreparedGraph:
         nodes = [name for name in self.graph.nodes if name != START]
         if as_node is not None and as_node not in nodes:
             raise UnknownNodeError(
-                f"{self.variant.title} has no node {as_node!r} that could have returned the update. "
+                f"{self.variant.title} has no node {as_node!r} that could have returned an update. "
                 f"{did_you_mean(as_node, nodes, listed_as='its nodes')}"
             )
         if not isinstance(update, Mapping):

@@ -1,4 +1,4 @@
-"""The lineage that an attempt writes (LangGraph: a thread): its saver, and where the attempt begins."""
+"""The lineage (LangGraph: thread) that an attempt writes: its saver, and where it begins."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +54,8 @@ class _TolerantSerializer:
 class BenchSaver(WtbSaver):
     """The bench's saver.
 
-    Without an id the checkpoint answers that was inserted last, and not that of the greatest id: ids
-    come from clocks, and after a clock was set back LangGraph would run finished nodes again.
+    Without an id the checkpoint answers that was inserted last, and not that of the greatest id:
+    ids come from clocks, and after a clock was set back LangGraph would run finished nodes again.
 
     Args:
         checkpoints: The store's, with the lease of an attempt or without.
@@ -98,8 +98,8 @@ class Staged(NamedTuple):
     """An update of the state, worked out but not stored yet.
 
     Attributes:
-        puts: What to `put`, and before it the writes that lead there, in order: functions of a saver
-            and a thread.
+        puts: What to `put`, and before it the writes that lead there, in order: functions of a
+            saver and a thread.
     """
 
     puts: Sequence[Callable[[BenchSaver, str], object]]
