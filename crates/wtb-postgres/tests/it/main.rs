@@ -55,6 +55,11 @@ impl Place for Fresh {
         );
         server::shared().raw().execute(&sql, &[&hash.as_slice()]).unwrap() == 1
     }
+
+    fn remove_object(&self, hash: [u8; 32]) -> bool {
+        let sql = format!("DELETE FROM {}.objects WHERE hash = $1", self.schema());
+        server::shared().raw().execute(&sql, &[&hash.as_slice()]).unwrap() == 1
+    }
 }
 
 #[test]

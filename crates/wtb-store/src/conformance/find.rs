@@ -1,6 +1,10 @@
 //! From what a person types to the one id that it means.
 
-use super::sample::{Batch, HOSTILE, batch_id, execution, execution_id, session_id, unit};
+use wtb_model::{ExecutionRecord, ExecutionStatus};
+
+use super::sample::{
+    Batch, HOSTILE, batch_id, continuation, execution, execution_id, session_id, unit,
+};
 use super::{Place, checks};
 use crate::{Change, StoreError};
 
@@ -9,6 +13,8 @@ checks!("find":
     an_ambiguous_prefix_shows_what_it_fits,
     latest_is_what_was_written_last,
     what_is_no_prefix_finds_nothing,
+    a_cell_and_what_it_goes_on_to_are_one,
+    candidates_are_shown_as_people_know_them,
 );
 
 fn whole_ids_and_prefixes_are_found(place: &dyn Place) -> Result<(), StoreError> {
@@ -71,5 +77,62 @@ fn what_is_no_prefix_finds_nothing(place: &dyn Place) -> Result<(), StoreError> 
             assert!(error.to_string().contains(text), "{error}");
         }
     }
+    Ok(())
+}
+
+/// An execution that has ended.
+fn ended(number: u64) -> ExecutionRecord {
+    ExecutionRecord { status: ExecutionStatus::Succeeded, ..execution(number) }
+}
+
+fn create(execution: ExecutionRecord) -> Change {
+    Change::CreateExecution(Box::new(execution))
+}
+
+fn a_cell_and_what_it_goes_on_to_are_one(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let continued = continuation(&ended(1)).id;
+    let missing = || store.find_execution(continued.as_str()).is_err();
+    store.commit(unit([create(ended(1)), create(ended(2))]))?;
+    assert!(missing());
+    assert_eq!(store.find_execution(execution_id(1).as_str())?, execution_id(1));
+    store.commit(unit([create(continuation(&ended(1)))]))?;
+    assert!(!missing());
+    for text in [continued.as_str(), execution_id(1).as_str()] {
+        for text in [text, &text[2..], &text[..10], &text[2..10]] {
+            assert_eq!(store.find_execution(text)?, continued, "{text}");
+        }
+    }
+    assert_eq!(store.find_execution(&execution_id(2).as_str()[..12])?, execution_id(2));
+    assert_eq!(store.find_execution("latest")?, continued, "it was written last");
+    store.commit(unit([create(ended(3))]))?;
+    assert_eq!(store.find_execution("latest")?, execution_id(3));
+    store.commit(unit([create(continuation(&ended(3))), create(continuation(&ended(2)))]))?;
+    assert_eq!(store.find_execution("latest")?, execution_id(2).continuation());
+    let unknown = format!("{}+", execution_id(404));
+    for text in ["+", "e_+", &unknown, &format!("{continued}+")] {
+        let found = store.find_execution(text);
+        assert!(matches!(found, Err(StoreError::NotFound { .. })), "{text:?}: {found:?}");
+    }
+    Ok(())
+}
+
+fn candidates_are_shown_as_people_know_them(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let both = |number| [create(ended(number)), create(continuation(&ended(number)))];
+    store.commit(unit((0..200).flat_map(both)))?;
+    let first = execution_id(0);
+    let of_letter = |number: &u64| execution_id(*number).as_str().starts_with(&first.as_str()[..3]);
+    let mut known: Vec<_> =
+        (0..200).filter(of_letter).map(|n| execution_id(n).to_string()).collect();
+    known.sort();
+    match store.find_execution(&first.as_str()[..3]) {
+        Err(StoreError::Ambiguous { candidates, .. }) => {
+            assert!(candidates.len() >= 2, "{candidates:?}");
+            assert_eq!(candidates, known[..candidates.len()]);
+        }
+        other => panic!("200 ids have 32 first letters: {other:?}"),
+    }
+    assert_eq!(store.find_execution(first.as_str())?, first.continuation());
     Ok(())
 }

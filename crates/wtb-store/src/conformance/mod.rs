@@ -11,13 +11,16 @@ mod batches;
 mod checkpoints;
 mod claims;
 mod concurrency;
+mod continuations;
 mod executions;
 mod find;
 mod journal;
 mod leases;
+mod lineages;
 mod listing;
 pub mod sample;
 mod scores;
+mod steps;
 mod threads;
 mod values;
 
@@ -35,6 +38,12 @@ pub trait Place {
         let _ = hash;
         false
     }
+
+    /// Removes an object behind the store's back. Returns whether that is possible.
+    fn remove_object(&self, hash: [u8; 32]) -> bool {
+        let _ = hash;
+        false
+    }
 }
 
 /// One check. An error of the store that the check did not expect fails it, as a panic does.
@@ -47,12 +56,15 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     checkpoints::CHECKS,
     claims::CHECKS,
     concurrency::CHECKS,
+    continuations::CHECKS,
     executions::CHECKS,
     find::CHECKS,
     journal::CHECKS,
     leases::CHECKS,
+    lineages::CHECKS,
     listing::CHECKS,
     scores::CHECKS,
+    steps::CHECKS,
     threads::CHECKS,
     values::CHECKS,
 ];

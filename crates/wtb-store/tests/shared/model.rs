@@ -2,8 +2,10 @@
 
 use wtb_model::{AttemptStatus, BatchStatus, ExecutionStatus};
 
-/// How many executions there are.
+/// How many cells there are.
 pub(crate) const CELLS: usize = 3;
+/// How many executions there can be: each cell may go on by itself, at its place behind all cells.
+pub(crate) const EXECUTIONS: usize = 2 * CELLS;
 
 /// One step, with everything that may be wrong about it drawn at random.
 #[derive(Debug, Clone)]
@@ -11,7 +13,9 @@ pub(crate) enum Step {
     Start { session: u64, cell: usize, lease: (u32, u64) },
     Finish { cell: usize, lease: (u32, u64), status: AttemptStatus, next: ExecutionStatus },
     Cancel { cell: usize },
-    Requeue { cell: usize },
+    Requeue { cell: usize, from_head: bool },
+    Place { cell: usize, lineages: u32 },
+    Continue { cell: usize },
     Score { cell: usize },
     Claim { session: u64, from: Option<u64> },
     Release { session: u64 },
@@ -32,11 +36,16 @@ pub(crate) struct Cell {
     /// The numbers of all attempts, as bits.
     pub(crate) used: u32,
     pub(crate) scored: bool,
+    pub(crate) lineages: u32,
+    pub(crate) from_head: bool,
+    /// Whether its outcome is there.
+    pub(crate) delivered: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct World {
-    pub(crate) cells: [Cell; CELLS],
+    /// The cells, and behind them what they have gone on to by themselves.
+    pub(crate) cells: [Option<Cell>; EXECUTIONS],
     pub(crate) owner: Option<u64>,
     pub(crate) ended: [bool; 2],
     pub(crate) status: BatchStatus,
@@ -53,9 +62,12 @@ impl World {
             live: None,
             used: 0,
             scored: false,
+            lineages: 0,
+            from_head: false,
+            delivered: false,
         };
-        let status = BatchStatus::Pending;
-        Self { cells: [cell; CELLS], owner: Some(0), ended: [false; 2], status }
+        let cells = std::array::from_fn(|place| (place < CELLS).then_some(cell));
+        Self { cells, owner: Some(0), ended: [false; 2], status: BatchStatus::Pending }
     }
 
     fn live_owner(&self) -> Option<u64> {
@@ -75,25 +87,29 @@ impl World {
     fn step(&mut self, step: &Step) -> bool {
         match *step {
             Step::Start { session, cell, lease } => {
-                self.live_owner() == Some(session) && self.cells[cell].start(lease)
+                let allowed = cell >= CELLS || self.live_owner() == Some(session);
+                allowed && self.with(cell, |cell| cell.start(lease))
             }
             Step::Finish { cell, lease, status, next } => {
-                self.cells[cell].finish(lease, status, next)
+                self.with(cell, |cell| cell.finish(lease, status, next))
             }
-            Step::Cancel { cell } => self.cells[cell].leave_idle(ExecutionStatus::Cancelled),
-            Step::Requeue { cell } => self.cells[cell].leave_idle(ExecutionStatus::Queued),
-            Step::Score { cell } => {
-                let cell = &mut self.cells[cell];
+            Step::Cancel { cell } => {
+                self.with(cell, |cell| cell.leave_idle(ExecutionStatus::Cancelled))
+            }
+            Step::Requeue { cell, from_head } => self.requeue(cell, from_head),
+            Step::Place { cell, lineages } => self.with(cell, |cell| cell.place(lineages)),
+            Step::Continue { cell } => self.go_on(cell),
+            Step::Score { cell } => self.with(cell, |cell| {
                 (cell.settled, cell.scored) = (true, true);
                 true
-            }
+            }),
             Step::Claim { session, from } => {
                 let owner = self.live_owner();
                 if owner.is_some() && owner != from {
                     return false;
                 }
                 self.owner = Some(session);
-                for cell in &mut self.cells {
+                for cell in self.cells[..CELLS].iter_mut().flatten() {
                     if cell.status == ExecutionStatus::Running {
                         (cell.status, cell.live) = (ExecutionStatus::Queued, None);
                     }
@@ -119,6 +135,53 @@ impl World {
     }
 }
 
+impl World {
+    /// Changes an execution, if it is there.
+    fn with(&mut self, place: usize, change: impl FnOnce(&mut Cell) -> bool) -> bool {
+        self.cells[place].as_mut().is_some_and(change)
+    }
+
+    /// Sends an execution back to the queue; what a cell has gone on to gives way to it.
+    fn requeue(&mut self, place: usize, from_head: bool) -> bool {
+        let continued = self.cells.get(place + CELLS).copied().flatten();
+        if continued.is_some_and(|one| !one.status.is_final()) {
+            return false;
+        }
+        let requeued = self.with(place, |cell| {
+            let numbers = |of: &Cell| (of.lineages, of.attempts, of.token);
+            let (lineages, attempts, token) = continued.as_ref().map(numbers).unwrap_or_default();
+            cell.lineages = cell.lineages.max(lineages);
+            cell.attempts = cell.attempts.max(attempts);
+            cell.token = cell.token.max(token);
+            cell.from_head = from_head;
+            cell.leave_idle(ExecutionStatus::Queued)
+        });
+        if requeued && place < CELLS {
+            self.cells[place + CELLS] = None;
+        }
+        requeued
+    }
+
+    /// A cell that has ended goes on by itself, as [`crate::random`] writes it.
+    fn go_on(&mut self, place: usize) -> bool {
+        let cell = self.cells[place].filter(|cell| cell.status.is_final());
+        let Some(cell) = cell.filter(|_| self.cells[place + CELLS].is_none()) else { return false };
+        self.cells[place + CELLS] = Some(Cell {
+            status: ExecutionStatus::Paused,
+            settled: true,
+            dead_letter: false,
+            live: None,
+            used: 0,
+            scored: false,
+            lineages: cell.lineages + 1,
+            from_head: true,
+            delivered: false,
+            ..cell
+        });
+        true
+    }
+}
+
 impl Cell {
     fn start(&mut self, (attempt, token): (u32, u64)) -> bool {
         if self.status != ExecutionStatus::Queued
@@ -133,6 +196,8 @@ impl Cell {
             token,
             live: Some(attempt),
             used: self.used | (1 << attempt),
+            // The samples' attempts say so.
+            lineages: attempt,
             ..*self
         };
         true
@@ -152,7 +217,31 @@ impl Cell {
             return false;
         }
         let dead_letter = next.is_error();
-        *self = Self { status: next, settled: false, dead_letter, live: None, ..*self };
+        *self = Self {
+            status: next,
+            settled: false,
+            dead_letter,
+            live: None,
+            delivered: true,
+            ..*self
+        };
+        true
+    }
+
+    fn place(&mut self, lineages: u32) -> bool {
+        if !self.status.is_final() {
+            return false;
+        }
+        *self = Self {
+            status: ExecutionStatus::Paused,
+            settled: true,
+            dead_letter: false,
+            scored: false,
+            lineages,
+            from_head: true,
+            delivered: false,
+            ..*self
+        };
         true
     }
 

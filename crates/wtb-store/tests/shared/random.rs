@@ -3,18 +3,26 @@
 
 use proptest::prelude::*;
 use wtb_model::{
-    AttemptStatus, BatchStatus, ExecutionId, ExecutionStatus, SessionId, StatusCounts,
+    AttemptStatus, BatchStatus, ExecutionId, ExecutionRecord, ExecutionStatus, SessionId,
+    StatusCounts,
 };
 use wtb_store::conformance::Place;
 use wtb_store::conformance::sample::{
-    Batch, finish, moment, outcome, requeue, score, session, session_id, start_by, unit,
+    Batch, continuation, finish, moment, outcome, place, score, session, session_id, start_by, unit,
 };
-use wtb_store::{Change, Store};
+use wtb_store::{Change, Store, StoreError};
 
-use crate::model::{CELLS, Cell, Step, World};
+use crate::model::{CELLS, Cell, EXECUTIONS, Step, World};
 
-fn change(step: &Step, batch: &Batch) -> Change {
-    let id = |cell: usize| -> ExecutionId { batch.executions[cell].id.clone() };
+fn id_of(place: usize, batch: &Batch) -> ExecutionId {
+    let id = batch.executions[place % CELLS].id.clone();
+    if place < CELLS { id } else { id.continuation() }
+}
+
+/// The change of a step, to a world that is as the model says.
+fn change(step: &Step, batch: &Batch, world: &World) -> Change {
+    let id = |cell: usize| id_of(cell, batch);
+    let created = &batch.executions;
     let batch = batch.record.id.clone();
     let session = |number: u64| -> SessionId { session_id(number) };
     let at = moment(1);
@@ -29,7 +37,21 @@ fn change(step: &Step, batch: &Batch) -> Change {
             let status = ExecutionStatus::Cancelled;
             Change::FinishExecution { execution: id(cell), status, at }
         }
-        Step::Requeue { cell } => requeue(&id(cell)),
+        Step::Requeue { cell, from_head } => {
+            Change::RequeueExecution { execution: id(cell), from_head }
+        }
+        Step::Place { cell, lineages } => place(&id(cell), lineages),
+        Step::Continue { cell } => {
+            let record = world.cells[cell].map_or_else(
+                || continuation(&created[cell]),
+                |Cell { attempts, token, lineages, .. }| {
+                    let stands =
+                        ExecutionRecord { attempts, token, lineages, ..created[cell].clone() };
+                    continuation(&stands)
+                },
+            );
+            Change::CreateExecution(Box::new(record))
+        }
         Step::Score { cell } => {
             Change::PutScores { execution: id(cell), scores: vec![score("judge", "quality", 1.0)] }
         }
@@ -45,8 +67,9 @@ fn change(step: &Step, batch: &Batch) -> Change {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let cell = || 0..CELLS;
-    let lease = || (0_u32..4, 0_u64..4);
+    // Mostly the cells: what they have gone on to is not always there.
+    let cell = || prop_oneof![2 => 0..CELLS, 1 => CELLS..EXECUTIONS];
+    let lease = || (0_u32..6, 0_u64..6);
     let ends = prop_oneof![
         4 => Just((AttemptStatus::Succeeded, ExecutionStatus::Succeeded)),
         2 => Just((AttemptStatus::Failed, ExecutionStatus::Queued)),
@@ -61,7 +84,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => (cell(), lease(), ends)
             .prop_map(|(cell, lease, (status, next))| Step::Finish { cell, lease, status, next }),
         1 => cell().prop_map(|cell| Step::Cancel { cell }),
-        2 => cell().prop_map(|cell| Step::Requeue { cell }),
+        3 => (cell(), any::<bool>())
+            .prop_map(|(cell, from_head)| Step::Requeue { cell, from_head }),
+        1 => (cell(), 0_u32..9).prop_map(|(cell, lineages)| Step::Place { cell, lineages }),
+        2 => (0..CELLS).prop_map(|cell| Step::Continue { cell }),
         1 => cell().prop_map(|cell| Step::Score { cell }),
         1 => (0_u64..2, proptest::option::of(0_u64..2))
             .prop_map(|(session, from)| Step::Claim { session, from }),
@@ -76,23 +102,36 @@ fn any_step() -> impl Strategy<Value = Step> {
 fn observe(store: &dyn Store, batch: &Batch) -> World {
     let found = store.batch(&batch.record.id).unwrap();
     let mut counts = StatusCounts::default();
-    let cells = batch.executions.iter().map(|cell| {
-        let execution = store.execution(&cell.id).unwrap();
-        let detail = store.detail(&cell.id).unwrap();
-        *counts.of(execution.status) += 1;
-        let mut running = detail.attempts.iter().filter(|one| one.status == AttemptStatus::Running);
-        Cell {
+    let cells = std::array::from_fn(|place| {
+        let id = id_of(place, batch);
+        let execution = match store.execution(&id) {
+            Err(StoreError::NotFound { .. }) if place >= CELLS => return None,
+            found => found.unwrap(),
+        };
+        let detail = store.detail(&id).unwrap();
+        let own = if place < CELLS {
+            *counts.of(execution.status) += 1;
+            &detail.attempts[..]
+        } else {
+            let of_cell = store.detail(&id.known()).unwrap().attempts;
+            assert!(detail.attempts.starts_with(&of_cell), "the cell's come first");
+            &detail.attempts[of_cell.len()..]
+        };
+        let mut running = own.iter().filter(|one| one.status == AttemptStatus::Running);
+        Some(Cell {
             status: execution.status,
             attempts: execution.attempts,
             token: execution.token,
             settled: execution.settled,
             dead_letter: execution.dead_letter,
             live: running.next_back().map(|attempt| attempt.number),
-            used: detail.attempts.iter().map(|attempt| 1 << attempt.number).sum(),
+            used: own.iter().map(|attempt| 1 << attempt.number).sum(),
             scored: !detail.scores.is_empty(),
-        }
+            lineages: execution.lineages,
+            from_head: execution.from_head,
+            delivered: execution.output.is_some(),
+        })
     });
-    let cells = cells.collect::<Vec<_>>().try_into().unwrap();
     assert_eq!(found.counts, counts, "the counts are those of the rows");
     let ended = [0, 1].map(|number| store.session(&session_id(number)).unwrap().ended_at.is_some());
     let owner = found.batch.session.map(|id| u64::from(id == session_id(1)));
@@ -118,8 +157,17 @@ pub(crate) fn check(
     let mut world = World::new();
     let mut tickets = Vec::new();
     for steps in units {
+        // A cell goes on from where the steps before it have left it.
+        let mut at = world.clone();
+        let changes: Vec<_> = steps
+            .iter()
+            .map(|step| {
+                let change = change(step, &batch, &at);
+                at.apply(std::slice::from_ref(step));
+                change
+            })
+            .collect();
         let accepted = world.apply(steps);
-        let changes = steps.iter().map(|step| change(step, &batch));
         let ticket = store.submit(unit(changes)).unwrap();
         if together {
             tickets.push((ticket, steps, accepted));

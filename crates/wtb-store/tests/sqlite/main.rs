@@ -65,6 +65,10 @@ impl Place for File {
         let sql = "UPDATE objects SET data = zeroblob(length(data)) WHERE hash = ?1";
         self.raw().execute(sql, [hash]).unwrap() == 1
     }
+
+    fn remove_object(&self, hash: [u8; 32]) -> bool {
+        self.raw().execute("DELETE FROM objects WHERE hash = ?1", [hash]).unwrap() == 1
+    }
 }
 
 #[test]

@@ -85,6 +85,11 @@ pub fn requeue(execution: &ExecutionId) -> Change {
     Change::RequeueExecution { execution: execution.clone(), from_head: false }
 }
 
+/// An ended execution's step to the head of its last lineage.
+pub fn place(execution: &ExecutionId, lineages: u32) -> Change {
+    Change::PlaceExecution { execution: execution.clone(), lineages, at: moment(999) }
+}
+
 /// What a worker delivers for a workflow that reached its end through so many nodes.
 pub fn outcome(nodes: u32) -> AttemptOutcome {
     AttemptOutcome {

@@ -10,7 +10,8 @@ use wtb_model::{
 };
 
 pub use self::attempt::{
-    error, failure, finish, node, outcome, requeue, start, start_by, started, succeed, succeeded,
+    error, failure, finish, node, outcome, place, requeue, start, start_by, started, succeed,
+    succeeded,
 };
 pub use self::batch::{Batch, case, variant};
 use crate::{Change, UnitOfWork};
@@ -134,6 +135,22 @@ pub fn execution(number: u64) -> ExecutionRecord {
         lineages: 0,
         from_head: false,
         front: Some(serde_json::json!({"graph": "my_app:graph", "nul": null})),
+    }
+}
+
+/// What an ended cell goes on to by itself: it stands at the begin of another lineage.
+pub fn continuation(cell: &ExecutionRecord) -> ExecutionRecord {
+    ExecutionRecord {
+        id: cell.id.continuation(),
+        batch: None,
+        origin: cell.batch.clone(),
+        status: ExecutionStatus::Paused,
+        lineages: cell.lineages + 1,
+        from_head: true,
+        settled: true,
+        dead_letter: false,
+        output: None,
+        ..cell.clone()
     }
 }
 
