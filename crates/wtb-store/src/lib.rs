@@ -12,11 +12,13 @@ pub mod codec;
 pub mod conformance;
 mod error;
 pub mod find;
+mod metadata;
 mod object;
 pub mod options;
 mod recent;
 mod rope;
 mod store;
+mod ticket;
 mod unit;
 pub mod writer;
 
@@ -25,9 +27,10 @@ pub mod sqlite;
 pub use checkpoint::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
     CheckpointStep, Checkpoints, Collected, Lease, NewChannel, NewCheckpoint, NewWrite, NewWrites,
-    PendingWrite, WriteOutline, kept, metadata_fits,
+    PendingWrite, WriteOutline, kept,
 };
 pub use error::StoreError;
+pub use metadata::metadata_fits;
 pub use object::{
     Content, Encoded, Encoding, Hash, INLINE_BYTES_MAX, NEW_INLINE_BYTES_MAX, NewObject, NewValue,
     Objects, Piece, checked, corrupt, decoded, hex, missing, store_value,
@@ -36,4 +39,5 @@ pub use recent::{RECENT_BYTES_MAX, ROPE_BYTES_MIN, Recent, Slot};
 pub use store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Page, Store,
 };
-pub use unit::{AttemptStart, Change, Receipt, Ticket, UnitOfWork};
+pub use ticket::{Receipt, Ticket};
+pub use unit::{AttemptStart, Change, UnitOfWork};

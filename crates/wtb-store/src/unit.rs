@@ -1,14 +1,11 @@
 //! Units of work: changes and the events that report them, as data.
 
-use std::sync::mpsc;
-
 use wtb_model::{
     AttemptOutcome, AttemptStatus, BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, Event,
     ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord, SessionId, SessionRecord,
     Timestamp, VariantRecord,
 };
 
-use crate::StoreError;
 use crate::checkpoint::{Lease, NewCheckpoint, NewWrites};
 use crate::object::NewObject;
 
@@ -77,7 +74,7 @@ pub enum Change {
     },
     /// A single execution is written.
     CreateExecution(Box<ExecutionRecord>),
-    /// A session takes a batch over. Refused with [`StoreError::NotOwner`] unless the batch has no
+    /// A session takes a batch over. Refused with [`crate::StoreError::NotOwner`] unless the batch has no
     /// owner or its owner is `from`. Executions left running go back to the queue, their attempts
     /// are marked lost, and their dead leases can write nothing any more.
     ClaimBatch {
@@ -110,9 +107,9 @@ pub enum Change {
         at: Timestamp,
     },
     /// An attempt starts: its execution is running under a new token. Refused with
-    /// [`StoreError::NotOwner`] when the execution's batch belongs to another session or to none.
+    /// [`crate::StoreError::NotOwner`] when the execution's batch belongs to another session or to none.
     StartAttempt(AttemptStart),
-    /// An attempt ends. Refused with [`StoreError::Fenced`] unless `token` is the live one.
+    /// An attempt ends. Refused with [`crate::StoreError::Fenced`] unless `token` is the live one.
     FinishAttempt {
         /// The execution.
         execution: ExecutionId,
@@ -177,8 +174,8 @@ pub enum Change {
         /// What is asked of it from now on.
         spec: Box<BatchSpec>,
     },
-    /// A checkpoint is written. Refused with [`StoreError::Fenced`] unless its lease, if it has
-    /// one, is the live one, and with [`StoreError::MissingChannels`] when a channel is to be the
+    /// A checkpoint is written. Refused with [`crate::StoreError::Fenced`] unless its lease, if it has
+    /// one, is the live one, and with [`crate::StoreError::MissingChannels`] when a channel is to be the
     /// parent's that the parent does not have in that version.
     PutCheckpoint {
         /// The checkpoint.
@@ -186,7 +183,7 @@ pub enum Change {
         /// The lease it is written under.
         lease: Option<Lease>,
     },
-    /// Writes of a task are stored with a checkpoint. Refused with [`StoreError::Fenced`] unless
+    /// Writes of a task are stored with a checkpoint. Refused with [`crate::StoreError::Fenced`] unless
     /// the lease, if there is one, is the live one.
     PutWrites {
         /// The writes.
@@ -265,55 +262,5 @@ impl UnitOfWork {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.events.is_empty()
-    }
-}
-
-/// What a committed unit left behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Receipt {
-    /// The journal's last sequence number after the unit.
-    pub sequence: u64,
-}
-
-/// A unit that was queued: [`Ticket::wait`] tells what became of it.
-///
-/// A store may let units gather for some milliseconds and write them together; waiting for a
-/// ticket asks it to write at once.
-pub struct Ticket {
-    result: mpsc::Receiver<Result<Receipt, StoreError>>,
-    hurry: Box<dyn Fn() + Send>,
-}
-
-impl Ticket {
-    /// Makes a ticket and the sender that redeems it; `hurry` is called when somebody waits.
-    pub fn new(
-        hurry: impl Fn() + Send + 'static,
-    ) -> (mpsc::SyncSender<Result<Receipt, StoreError>>, Self) {
-        let (sender, result) = mpsc::sync_channel(1);
-        (sender, Self { result, hurry: Box::new(hurry) })
-    }
-
-    /// Tells what became of the unit if that is known already; `None` while it waits its turn.
-    pub fn poll(&self) -> Option<Result<Receipt, StoreError>> {
-        match self.result.try_recv() {
-            Ok(result) => Some(result),
-            Err(mpsc::TryRecvError::Empty) => None,
-            Err(mpsc::TryRecvError::Disconnected) => Some(Err(StoreError::Closed)),
-        }
-    }
-
-    /// Waits until the unit is durable, or says why it is not.
-    pub fn wait(self) -> Result<Receipt, StoreError> {
-        if let Some(result) = self.poll() {
-            return result;
-        }
-        (self.hurry)();
-        self.result.recv().unwrap_or(Err(StoreError::Closed))
-    }
-}
-
-impl std::fmt::Debug for Ticket {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Ticket").finish_non_exhaustive()
     }
 }

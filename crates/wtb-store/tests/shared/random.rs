@@ -66,10 +66,25 @@ fn change(step: &Step, batch: &Batch, world: &World) -> Change {
     }
 }
 
+/// Mostly the cells: what they have gone on to is not always there.
+fn cell() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => 0..CELLS, 1 => CELLS..EXECUTIONS]
+}
+
+/// A whole attempt under one lease, so that much comes to an end.
+fn any_attempt() -> impl Strategy<Value = Vec<Step>> {
+    let lease = (0_u32..24, 0_u64..64);
+    (cell(), any::<bool>(), any::<bool>(), lease).prop_map(|(cell, requeued, from_head, lease)| {
+        let (status, next) = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
+        let start = Step::Start { session: 0, cell, lease };
+        let attempt = [start, Step::Finish { cell, lease, status, next }];
+        let requeue = requeued.then_some(Step::Requeue { cell, from_head });
+        requeue.into_iter().chain(attempt).collect()
+    })
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
-    // Mostly the cells: what they have gone on to is not always there.
-    let cell = || prop_oneof![2 => 0..CELLS, 1 => CELLS..EXECUTIONS];
-    let lease = || (0_u32..6, 0_u64..6);
+    let lease = || (0_u32..4, 0_u64..4);
     let ends = prop_oneof![
         4 => Just((AttemptStatus::Succeeded, ExecutionStatus::Succeeded)),
         2 => Just((AttemptStatus::Failed, ExecutionStatus::Queued)),
@@ -138,9 +153,10 @@ fn observe(store: &dyn Store, batch: &Batch) -> World {
     World { cells, owner, ended, status: found.batch.status }
 }
 
-/// Units of one to three steps each.
+/// Units of one to three steps each, some of them a whole attempt.
 pub(crate) fn units() -> impl Strategy<Value = Vec<Vec<Step>>> {
-    prop::collection::vec(prop::collection::vec(any_step(), 1..4), 1..60)
+    let unit = prop_oneof![2 => prop::collection::vec(any_step(), 1..4), 1 => any_attempt()];
+    prop::collection::vec(unit, 1..60)
 }
 
 /// Submits the units, one by one or all together, and compares what becomes of them.

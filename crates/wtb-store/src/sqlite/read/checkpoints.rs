@@ -10,13 +10,12 @@ use wtb_model::{StoredValue, Value};
 use super::{Filter, Query, integer};
 use crate::checkpoint::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, PendingWrite,
-    metadata_fits,
 };
 use crate::codec::decode_channels;
 use crate::sqlite::collect;
 use crate::sqlite::columns::Columns;
 use crate::sqlite::errors::While;
-use crate::{Page, StoreError};
+use crate::{Page, StoreError, metadata_fits};
 
 pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
                     c.channels, c.lineage FROM lineages l JOIN checkpoints c ON c.lineage = l.key";
