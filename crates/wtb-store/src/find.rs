@@ -26,7 +26,7 @@ pub struct Range {
 
 impl Range {
     /// How many ids have to be looked at, in their order: each may be there twice.
-    pub const LIMIT: i64 = 10;
+    pub const LIMIT: u64 = 2 * CANDIDATES_MAX as u64;
 
     /// Returns the range of a whole id or a prefix of one, with or without the letter of its kind
     /// (`prefix`). `what` is what a thing of that kind is called in errors.

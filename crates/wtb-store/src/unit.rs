@@ -72,11 +72,12 @@ pub enum Change {
         /// Executions to append.
         executions: Vec<ExecutionRecord>,
     },
-    /// A single execution is written.
+    /// A single execution is written. What a cell goes on to by itself is refused unless the cell is
+    /// there and has ended.
     CreateExecution(Box<ExecutionRecord>),
-    /// A session takes a batch over. Refused with [`crate::StoreError::NotOwner`] unless the batch has no
-    /// owner or its owner is `from`. Executions left running go back to the queue, their attempts
-    /// are marked lost, and their dead leases can write nothing any more.
+    /// A session takes a batch over. Refused with [`crate::StoreError::NotOwner`] unless the batch
+    /// has no owner or its owner is `from`. Executions left running go back to the queue, their
+    /// attempts are marked lost, and their dead leases can write nothing any more.
     ClaimBatch {
         /// The batch.
         batch: BatchId,
@@ -107,7 +108,8 @@ pub enum Change {
         at: Timestamp,
     },
     /// An attempt starts: its execution is running under a new token. Refused with
-    /// [`crate::StoreError::NotOwner`] when the execution's batch belongs to another session or to none.
+    /// [`crate::StoreError::NotOwner`] when the execution's batch belongs to another session or to
+    /// none.
     StartAttempt(AttemptStart),
     /// An attempt ends. Refused with [`crate::StoreError::Fenced`] unless `token` is the live one.
     FinishAttempt {
@@ -142,7 +144,8 @@ pub enum Change {
     },
     /// An ended execution goes back to the queue: off the dead-letter list, its scores dropped, its
     /// outcome kept until another attempt replaces it. What a cell went on to by itself (see
-    /// [`ExecutionId::continuation`]) gives way to it, but for the lineages that it has opened.
+    /// [`ExecutionId::continuation`]) gives way to it, but for the lineages that it has opened and
+    /// the numbers of its attempts and tokens; refused while that is queued or running.
     RequeueExecution {
         /// The execution.
         execution: ExecutionId,
@@ -174,17 +177,17 @@ pub enum Change {
         /// What is asked of it from now on.
         spec: Box<BatchSpec>,
     },
-    /// A checkpoint is written. Refused with [`crate::StoreError::Fenced`] unless its lease, if it has
-    /// one, is the live one, and with [`crate::StoreError::MissingChannels`] when a channel is to be the
-    /// parent's that the parent does not have in that version.
+    /// A checkpoint is written. Refused with [`crate::StoreError::Fenced`] unless its lease, if it
+    /// has one, is the live one, and with [`crate::StoreError::MissingChannels`] when a channel is to
+    /// be the parent's that the parent does not have in that version.
     PutCheckpoint {
         /// The checkpoint.
         checkpoint: Box<NewCheckpoint>,
         /// The lease it is written under.
         lease: Option<Lease>,
     },
-    /// Writes of a task are stored with a checkpoint. Refused with [`crate::StoreError::Fenced`] unless
-    /// the lease, if there is one, is the live one.
+    /// Writes of a task are stored with a checkpoint. Refused with [`crate::StoreError::Fenced`]
+    /// unless the lease, if there is one, is the live one.
     PutWrites {
         /// The writes.
         writes: Box<NewWrites>,
@@ -210,6 +213,7 @@ pub enum Change {
         target: String,
         /// Only this checkpoint of the root namespace, without what tasks wrote on top of it, its
         /// ancestors, and what was inserted before it in other namespaces; everything when `None`.
+        /// Refused with [`crate::StoreError::NotFound`] when the source does not have it.
         up_to: Option<String>,
     },
     /// Of each namespace of a thread only the newest checkpoint is kept, with its writes and those

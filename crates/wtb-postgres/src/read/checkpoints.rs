@@ -18,9 +18,9 @@ use crate::sql::{Value, saturated};
 /// vain.
 const ROWS_AT_ONCE: u64 = 256;
 
-pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
-                    c.channels, c.lineage FROM @.lineages l \
-                    JOIN @.checkpoints c ON c.lineage = l.key";
+pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, \
+     c.metadata, c.body, c.channels, c.lineage \
+     FROM @.lineages l JOIN @.checkpoints c ON c.lineage = l.key";
 
 /// A checkpoint whose values have not been read.
 pub(crate) struct Row {

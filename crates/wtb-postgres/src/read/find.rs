@@ -8,7 +8,7 @@ use wtb_store::find::Range;
 use super::Query;
 use crate::columns::only;
 use crate::errors::Failure;
-use crate::sql::Value;
+use crate::sql::{Value, saturated};
 
 /// Things that have ids.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,8 @@ impl Query<'_> {
         // A range instead of LIKE: it uses the index, and no character in it has a meaning.
         let sql =
             format!("SELECT id FROM @.{table} WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3");
-        let parameters = [Value::text(&range.first), Value::text(&range.end), Range::LIMIT.into()];
+        let parameters =
+            [Value::text(&range.first), Value::text(&range.end), saturated(Range::LIMIT).into()];
         let found: Vec<String> = self.all(&sql, &parameters, what, only)?;
         Ok(range.choose(&found)?)
     }

@@ -65,7 +65,7 @@ pub(super) struct Executions<'group> {
     /// The keys of each id: that in the database, and one for each time that it is to be created. At
     /// most one of them has a row that was not removed.
     keys: HashMap<Cow<'group, str>, Vec<i64>>,
-    pub(super) rows: Staged<i64, Execution<'group>>,
+    rows: Staged<i64, Execution<'group>>,
     /// Those whose attempts have to be known.
     attempted: Vec<i64>,
 }
@@ -150,9 +150,10 @@ impl<'group> Executions<'group> {
 
     /// Returns an execution and its key, if it is there.
     pub(super) fn find_any(&self, id: &ExecutionId) -> Option<(i64, &Execution<'group>)> {
-        let rows = self.keys.get(id.as_str())?.iter().map(|key| (*key, self.rows.get(key)));
-        rows.into_iter()
-            .find_map(|(key, row)| Some((key, row.filter(|row| row.fate != Fate::Removed)?)))
+        self.keys.get(id.as_str())?.iter().find_map(|key| {
+            let row = self.rows.get(key).filter(|row| row.fate != Fate::Removed)?;
+            Some((*key, row))
+        })
     }
 
     /// Returns a key for an execution that is created.
@@ -211,9 +212,10 @@ impl<'group> Executions<'group> {
     /// How the counts of the batches change.
     pub(super) fn count_changes(&self) -> CountChanges {
         let mut changes = CountChanges::new();
-        for (_, execution) in
-            self.rows.iter().filter(|(_, execution)| execution.fate != Fate::Unchanged)
-        {
+        for execution in self.rows.iter().map(|(_, execution)| execution) {
+            if execution.fate == Fate::Unchanged {
+                continue;
+            }
             if let Some(batch) = execution.batch {
                 let row = changes.entry(batch).or_default();
                 if let Some(before) = execution.counted {

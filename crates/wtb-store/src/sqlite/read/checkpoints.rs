@@ -17,8 +17,9 @@ use crate::sqlite::columns::Columns;
 use crate::sqlite::errors::While;
 use crate::{Page, StoreError, metadata_fits};
 
-pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, c.metadata, c.body, \
-                    c.channels, c.lineage FROM lineages l JOIN checkpoints c ON c.lineage = l.key";
+pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, \
+     c.metadata, c.body, c.channels, c.lineage \
+     FROM lineages l JOIN checkpoints c ON c.lineage = l.key";
 
 /// A checkpoint whose values have not been read.
 pub(in crate::sqlite) struct Row {

@@ -3,9 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use rusqlite::types::Value;
-
-use super::Query;
+use super::{Query, integer};
 use crate::StoreError;
 use crate::find::Range;
 use crate::sqlite::columns::only;
@@ -39,8 +37,8 @@ impl Query {
         };
         // A range instead of LIKE: it uses the index, and no character in it has a meaning.
         let sql = format!("SELECT id FROM {table} WHERE id >= ? AND id < ? ORDER BY id LIMIT ?");
-        let limit = Value::Integer(Range::LIMIT);
-        let parameters = [range.first.clone().into(), range.end.clone().into(), limit];
+        let parameters =
+            [range.first.clone().into(), range.end.clone().into(), integer(Range::LIMIT)];
         let found: Vec<String> = self.all(&sql, &parameters, what, only)?;
         range.choose(&found)
     }
