@@ -40,4 +40,4 @@ pub use store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Page, Store,
 };
 pub use ticket::{Receipt, Ticket};
-pub use unit::{AttemptStart, Change, UnitOfWork};
+pub use unit::{AttemptStart, Change, UnitOfWork, check_goes_on};

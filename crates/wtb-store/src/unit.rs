@@ -6,6 +6,7 @@ use wtb_model::{
     Timestamp, VariantRecord,
 };
 
+use crate::StoreError;
 use crate::checkpoint::{Lease, NewCheckpoint, NewWrites};
 use crate::object::NewObject;
 
@@ -27,6 +28,22 @@ pub struct AttemptStart {
     pub lineages: u32,
     /// When the lease was given.
     pub at: Timestamp,
+}
+
+/// Refuses what a cell is to go on to by itself, unless the cell has ended and nobody has driven it
+/// since the record was made: its numbers would be used twice.
+pub fn check_goes_on(
+    continuation: &ExecutionRecord,
+    status: ExecutionStatus,
+    token: u64,
+) -> Result<(), StoreError> {
+    let what = format!("execution {}", continuation.id.known());
+    status.check_goes_on(continuation.status, &what)?;
+    if continuation.token < token {
+        let what = format!("the going on of {what}");
+        return Err(StoreError::Fenced { what, token: continuation.token });
+    }
+    Ok(())
 }
 
 /// One change of rows.
@@ -73,9 +90,9 @@ pub enum Change {
         executions: Vec<ExecutionRecord>,
     },
     /// A single execution is written. What a cell goes on to by itself is refused unless the cell is
-    /// there and has ended.
+    /// there and has ended: see [`check_goes_on`].
     CreateExecution(Box<ExecutionRecord>),
-    /// A session takes a batch over. Refused with [`crate::StoreError::NotOwner`] unless the batch
+    /// A session takes a batch over. Refused with [`StoreError::NotOwner`] unless the batch
     /// has no owner or its owner is `from`. Executions left running go back to the queue, their
     /// attempts are marked lost, and their dead leases can write nothing any more.
     ClaimBatch {
@@ -108,10 +125,10 @@ pub enum Change {
         at: Timestamp,
     },
     /// An attempt starts: its execution is running under a new token. Refused with
-    /// [`crate::StoreError::NotOwner`] when the execution's batch belongs to another session or to
+    /// [`StoreError::NotOwner`] when the execution's batch belongs to another session or to
     /// none.
     StartAttempt(AttemptStart),
-    /// An attempt ends. Refused with [`crate::StoreError::Fenced`] unless `token` is the live one.
+    /// An attempt ends. Refused with [`StoreError::Fenced`] unless `token` is the live one.
     FinishAttempt {
         /// The execution.
         execution: ExecutionId,
@@ -177,8 +194,8 @@ pub enum Change {
         /// What is asked of it from now on.
         spec: Box<BatchSpec>,
     },
-    /// A checkpoint is written. Refused with [`crate::StoreError::Fenced`] unless its lease, if it
-    /// has one, is the live one, and with [`crate::StoreError::MissingChannels`] when a channel is to
+    /// A checkpoint is written. Refused with [`StoreError::Fenced`] unless its lease, if it
+    /// has one, is the live one, and with [`StoreError::MissingChannels`] when a channel is to
     /// be the parent's that the parent does not have in that version.
     PutCheckpoint {
         /// The checkpoint.
@@ -186,7 +203,7 @@ pub enum Change {
         /// The lease it is written under.
         lease: Option<Lease>,
     },
-    /// Writes of a task are stored with a checkpoint. Refused with [`crate::StoreError::Fenced`]
+    /// Writes of a task are stored with a checkpoint. Refused with [`StoreError::Fenced`]
     /// unless the lease, if there is one, is the live one.
     PutWrites {
         /// The writes.
@@ -213,7 +230,7 @@ pub enum Change {
         target: String,
         /// Only this checkpoint of the root namespace, without what tasks wrote on top of it, its
         /// ancestors, and what was inserted before it in other namespaces; everything when `None`.
-        /// Refused with [`crate::StoreError::NotFound`] when the source does not have it.
+        /// Refused with [`StoreError::NotFound`] when the source does not have it.
         up_to: Option<String>,
     },
     /// Of each namespace of a thread only the newest checkpoint is kept, with its writes and those

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use wtb_model::{
     AttemptOutcome, BatchId, ExecutionId, ExecutionRecord, ExecutionStatus, Timestamp,
 };
-use wtb_store::StoreError;
+use wtb_store::{StoreError, check_goes_on};
 
 use super::batches::new_keys;
 use super::counts::{CountChanges, place};
@@ -260,9 +260,8 @@ impl<'group> Group<'group> {
         let find = |id: &BatchId| self.batches.find(id).map(|(key, _)| key);
         let origin = record.origin.as_ref().map(find).transpose()?;
         if record.id.is_continuation() {
-            let id = record.id.known();
-            let (_, cell) = self.executions.find(&id)?;
-            cell.status.check_goes_on(record.status, format_args!("execution {id}"))?;
+            let (_, cell) = self.executions.find(&record.id.known())?;
+            check_goes_on(record, cell.status, cell.token.unsigned_abs())?;
         }
         let taken = || taken("writing an execution", &format!("execution {}", record.id));
         if self.executions.find_any(&record.id).is_some() {

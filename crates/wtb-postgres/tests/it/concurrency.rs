@@ -1,12 +1,13 @@
 //! Several stores write one database at once.
 
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use wtb_model::{EventBody, StatusCounts, Value};
+use wtb_model::{AttemptStatus, EventBody, ExecutionStatus, StatusCounts, Value};
 use wtb_store::conformance::sample::{
-    Batch, event, execution, note, session, session_id, start, succeed, unit,
+    Batch, continuation, event, execution, finish, note, outcome, requeue, session, session_id,
+    start, succeed, unit,
 };
 use wtb_store::{Change, JournalFilter, Store, StoreError, UnitOfWork};
 
@@ -58,6 +59,58 @@ fn a_reader_misses_nothing_and_numbers_have_no_gaps() {
         let seen = reader.join().unwrap();
         assert_eq!(seen, (1..=2 * EACH * PROGRAMS as u64).collect::<Vec<_>>());
     });
+}
+
+/// A cell is either driven itself or goes on by itself, whoever is first, and no token is used twice.
+#[test]
+fn a_cell_and_what_it_goes_on_to_do_not_run_at_once() {
+    const ROUNDS: usize = 60;
+    let place = Fresh::new();
+    let cell = execution(1).id;
+    let single = Change::CreateExecution(Box::new(execution(1)));
+    place.store().commit(unit([single, start(&cell, 1, 1), succeed(&cell)])).unwrap();
+    let tokens = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for program in 0..PROGRAMS {
+            let (store, cell, tokens) = (place.store(), cell.clone(), &tokens);
+            scope.spawn(move || {
+                for _ in 0..ROUNDS {
+                    let goes_on = program % 2 == 0;
+                    let stands = store.execution(&cell).unwrap();
+                    let id = if goes_on { cell.continuation() } else { cell.clone() };
+                    let create = goes_on.then(|| continuation(&stands));
+                    // Of the last attempt that it knows of, if any.
+                    let last = store.execution(&id).unwrap_or(stands);
+                    let (attempt, token) = (last.attempts + 1, last.token + 1);
+                    let ends = (AttemptStatus::Succeeded, ExecutionStatus::Succeeded);
+                    let create = create.map(|one| Change::CreateExecution(Box::new(one)));
+                    if let Some(create) = create {
+                        let _taken = store.commit(unit([create]));
+                    }
+                    let begun = store.commit(unit([requeue(&id), start(&id, attempt, token)]));
+                    match begun {
+                        Ok(_) => {
+                            tokens.lock().unwrap().push(token);
+                            let end = finish(&id, (attempt, token), ends, outcome(1));
+                            store.commit(unit([end])).unwrap();
+                        }
+                        Err(
+                            StoreError::Illegal(_)
+                            | StoreError::Fenced { .. }
+                            | StoreError::NotFound { .. },
+                        ) => {}
+                        Err(other) => panic!("{other}"),
+                    }
+                }
+            });
+        }
+    });
+    let mut tokens = tokens.into_inner().unwrap();
+    let count = tokens.len();
+    assert!(count >= ROUNDS, "{count}");
+    tokens.sort_unstable();
+    tokens.dedup();
+    assert_eq!(tokens.len(), count, "no token is used twice");
 }
 
 /// Each attempt is started and ended by whoever is first, and by nobody else.

@@ -206,7 +206,11 @@ fn only_an_ended_cell_goes_on(place: &dyn Place) -> Result<(), StoreError> {
     let error = refused();
     assert!(matches!(error, StoreError::Illegal(_)), "{error}");
     assert!(error.to_string().contains(single.id.as_str()), "{error}");
-    store.commit(unit([succeed(&single.id), create(continued.clone())]))?;
+    store.commit(unit([succeed(&single.id)]))?;
+    let error = refused();
+    assert!(matches!(error, StoreError::Fenced { .. }), "made before its last attempt: {error}");
+    let continued = continuation(&store.execution(&single.id)?);
+    store.commit(unit([create(continued.clone())]))?;
     assert_eq!(store.execution(&continued.id)?, continued);
     Ok(())
 }

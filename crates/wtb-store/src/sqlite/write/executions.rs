@@ -5,9 +5,9 @@ use wtb_model::{BatchId, ExecutionId, ExecutionRecord, ExecutionStatus, Timestam
 
 use super::sessions::Owner;
 use super::{Keyed, Transaction};
-use crate::StoreError;
 use crate::codec::{encode_list, encode_optional, encode_optional_json};
 use crate::sqlite::errors::While;
+use crate::{StoreError, check_goes_on};
 
 /// An execution as those who change it need to know it.
 pub(super) struct Live {
@@ -48,8 +48,8 @@ impl Transaction<'_> {
         self.check_objects([&e.input, &e.output, &e.state, &e.interrupts].map(Option::as_ref))?;
         let origin = self.batch_key(e.origin.as_ref())?;
         if e.id.is_continuation() {
-            let cell = e.id.known();
-            self.live(&cell)?.status.check_goes_on(e.status, format_args!("execution {cell}"))?;
+            let cell = self.live(&e.id.known())?;
+            check_goes_on(e, cell.status, cell.token)?;
         }
         self.change(
             "INSERT INTO executions (id, batch, workflow, variant, case_id, repeat, variant_index, \
