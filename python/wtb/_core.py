@@ -294,10 +294,11 @@ class Core:
         )
         described = self.engine.variants(data["id"])
         stored = [(name, json.loads(text)) for name, text in described]
+        variants = _restore.restore_variants(what, stored, owner, again.variants)
         settings = _restore.restore_settings(what, front, again)
         job = Job(
             owner,
-            _restore.restore_variants(what, stored, owner, again.variants),
+            variants,
             _restore.restore_cases(self.engine, data["id"]),
             settings.config,
             settings.context,

@@ -164,13 +164,8 @@ class Job:
             is_cancelled=task.is_stopped,
         )
 
-    def lineage_of(self, task: "TaskRef", warnings: list[str]) -> "Lineage | None":
-        """Return the lineage that an attempt writes; None without checkpoints.
-
-        Args:
-            task: The attempt.
-            warnings: Collects what could not be stored.
-        """
+    def lineage_of(self, task: "TaskRef") -> "Lineage | None":
+        """Return the lineage that an attempt writes; None without checkpoints."""
         if task.thread is None:
             return None
         from wtb._answers import Answers
@@ -183,7 +178,7 @@ class Job:
             anew = not task.from_head
             answers = Answers(case, variant, task.repeat, self.on_interrupt, anew=anew)
         return Lineage(
-            saver=BenchSaver(task.checkpoints(), warnings),
+            saver=BenchSaver(task.checkpoints()),
             thread=task.thread,
             durability="exit" if self.checkpoints == "exit" else "sync",
             from_head=task.from_head,
@@ -196,7 +191,6 @@ class Job:
         """Make one attempt on the calling thread."""
         started = perf_counter()
         run = self.context_of(task)
-        warnings: list[str] = []
         prepared = adapter.prepare(self.variants[task.variant])
         seed_everything(task.seed)
         with activate(run):
@@ -206,9 +200,9 @@ class Job:
                 config=self.config,
                 context=self.context,
                 cancelled=task.is_stopped,
-                lineage=self.lineage_of(task, warnings),
+                lineage=self.lineage_of(task),
             )
-        return outcome(trace, run, perf_counter() - started, warnings)
+        return outcome(trace, run, perf_counter() - started)
 
     async def aattempt(
         self, adapter: "GraphAdapter", task: "TaskRef", is_cut: Callable[[], bool]
@@ -226,7 +220,6 @@ class Job:
         """
         started = perf_counter()
         run = self.context_of(task)
-        warnings: list[str] = []
         prepared: PreparedGraph = adapter.prepare(self.variants[task.variant])
         seed_everything(task.seed)
         with activate(run):
@@ -237,20 +230,14 @@ class Job:
                 context=self.context,
                 cancelled=lambda: is_cut() or task.is_stopped(),
                 is_cut=is_cut,
-                lineage=self.lineage_of(task, warnings),
+                lineage=self.lineage_of(task),
             )
-        return outcome(trace, run, perf_counter() - started, warnings)
+        return outcome(trace, run, perf_counter() - started)
 
 
-def outcome(trace: "Trace", run: RunContext, duration_s: float, warnings: list[str]) -> OutcomeItem:
-    """Return what an attempt delivers, its values serialised.
-
-    Args:
-        trace: What happened.
-        run: What nodes logged.
-        duration_s: How long it took.
-        warnings: What could not be stored so far; collects what else cannot.
-    """
+def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
+    """Return what an attempt delivers, its values serialised."""
+    warnings: list[str] = []
     has_output = trace.output is not None or trace.status == "succeeded"
     nodes = [_node_item(node, warnings) for node in trace.nodes]
     return OutcomeItem(

@@ -272,7 +272,7 @@ class BenchLineages(BenchReader):
             score_executions(
                 [(found, case_of(self._core, found))],
                 known.evaluators,
-                self._core.engine.put_scores,
+                lambda _, scores: self._core.engine.put_scores(found.key, scores),
                 workers=1,
                 timeout=timeout,
             )

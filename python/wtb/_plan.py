@@ -187,7 +187,7 @@ def batch_spec(
     evaluator_timeout: float,
     *,
     front: Mapping[str, Any],
-    checkpoints: str,
+    checkpoints: str = "step",
     metric: str | None = None,
     repeats: int = 1,
     timeout: float | None = None,

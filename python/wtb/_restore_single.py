@@ -95,10 +95,11 @@ def _of_front(core: "Core", execution: "Execution", front: Mapping[str, Any], ag
         what, execution.workflow, front["reference"], front, again.workflow, core.registry
     )
     stored = [(execution.variant, front["variant"])]
+    variants = _restore.restore_variants(what, stored, owner, again.variants)
     settings = _restore.restore_settings(what, front, again)
     job = Job(
         owner,
-        _restore.restore_variants(what, stored, owner, again.variants),
+        variants,
         [case_of(core, execution)],
         settings.config,
         settings.context,

@@ -34,8 +34,8 @@ class Scorable(Protocol):
     """What is scored: an execution."""
 
     @property
-    def key(self) -> str:
-        """The id under which the store keeps it."""
+    def id(self) -> str:
+        """The execution's id."""
         ...
 
     @property
@@ -177,7 +177,7 @@ class _Rescoring:
                     pair = next(self._remaining, None)
                 if pair is None:
                     return
-                self._put(pair[0].key, self._panel.scores(caller, *pair))
+                self._put(pair[0].id, self._panel.scores(caller, *pair))
         except BaseException as error:
             self.error = self.error or error
             self.stopped.set()

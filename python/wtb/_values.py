@@ -21,11 +21,12 @@ __all__ = [
     "Unserialisable",
     "dump",
     "dump_record",
+    "dump_state",
     "is_incomplete",
     "load",
+    "load_state",
     "printable",
     "serializer",
-    "unmarked",
 ]
 
 Payload = tuple[str, bytes]
@@ -79,11 +80,27 @@ def dump_record(value: object, what: str, warnings: list[str]) -> Payload:
     return _dump(value, what, warnings, RECORD_BYTES_MAX)
 
 
+def dump_state(value: object) -> Payload:
+    """Serialise a part of a checkpoint; what cannot be is replaced by marks."""
+    try:
+        payload = serializer().dumps_typed(value)
+    except Exception as error:
+        payload = serializer().dumps_typed(_without_refused(value, "the state", error, []))
+    if len(payload[1]) > VALUE_BYTES_MAX:
+        return serializer().dumps_typed(_mark(value))
+    return payload
+
+
+def load_state(payload: Payload) -> Any:
+    """Return a part of a checkpoint, with `Unserialisable` where something could not be stored."""
+    return _unmark(serializer().loads_typed(payload))
+
+
 def load(engine: "EngineRef", value: "ValueRef | None") -> Any:
     """Return a stored value as a Python object; None when there is none."""
     if value is None:
         return None
-    return unmarked(serializer().loads_typed(engine.load(value)))
+    return _unmark(serializer().loads_typed(engine.load(value)))
 
 
 def is_incomplete(value: Any) -> bool:
@@ -168,8 +185,7 @@ def _mark(value: object) -> dict[str, str]:
     return {_MARK: printable(text[:_REPR_CHARACTERS_MAX])}
 
 
-def unmarked(value: Any) -> Any:
-    """Return a value that was read, with `Unserialisable` where a part could not be stored."""
+def _unmark(value: Any) -> Any:
     # Marks stand at the top or one level below it, where `_without_refused` puts them.
     if not isinstance(value, dict):
         return value

@@ -215,7 +215,7 @@ def _is_state(channel: str) -> bool:
 
 
 def _loaded(kind: str, data: bytes) -> Any:
-    return _values.unmarked(_values.serializer().loads_typed((kind, data)))
+    return _values.load_state((kind, data))
 
 
 def _when(text: Any) -> datetime | None:

@@ -79,11 +79,11 @@ def test_questions_of_parallel_nodes_and_subgraphs_are_all_told(execute):
 
 
 @pytest.mark.parametrize("breakpoint_", [{"interrupt_before": ["b"]}, {"interrupt_after": ["a"]}])
-def test_breakpoints_of_the_compiled_graph_interrupt(execute, breakpoint_):
+def test_breakpoints_of_the_compiled_graph_pause(execute, breakpoint_):
     trace = execute(abc().compile(**breakpoint_), GIVEN)
-    assert (trace.status, trace.interrupts) == ("interrupted", [])
+    assert (trace.status, trace.interrupts) == ("paused", [])
     assert statuses(trace) == [("a", "succeeded")]
     inside = chain(("outer", abc().compile(**breakpoint_)), ("z", add(1, "z")))
     trace = execute(inside, GIVEN)
-    assert trace.status == "interrupted"
+    assert trace.status == "paused"
     assert ("z", "succeeded") not in statuses(trace)

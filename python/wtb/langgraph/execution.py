@@ -365,7 +365,8 @@ class PreparedGraph:
         asks = bool(begun.reader.interrupts) or begun.recorder.interrupted
         if asks:
             return self._trace("interrupted", begun)
-        return self._trace("paused" if begun.reader.interrupted else "succeeded", begun)
+        stopped = begun.reader.interrupted or begun.recorder.stopped
+        return self._trace("paused" if stopped else "succeeded", begun)
 
     def _trace(self, status: Status, begun: "_Begun") -> Trace:
         recorder, reader = begun.recorder, begun.reader

@@ -34,21 +34,16 @@ class NotResumableError(WtbError):
 
 
 class _TolerantSerializer:
-    """Stores what cannot be serialised as a mark, and says so, instead of failing the execution."""
+    """Stores a mark where something cannot be serialised, instead of failing the execution.
 
-    def __init__(self, warnings: list[str] | None) -> None:
-        self._inner = _values.serializer()
-        self._warnings = warnings
+    Its user is told by the records of the nodes that gave or got it.
+    """
 
     def dumps_typed(self, value: Any) -> tuple[str, bytes]:
-        return _values.dump(value, "a value of the state", self._noted)
+        return _values.dump_state(value)
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        return _values.unmarked(self._inner.loads_typed(data))
-
-    @property
-    def _noted(self) -> list[str]:
-        return [] if self._warnings is None else self._warnings
+        return _values.load_state(data)
 
 
 class BenchSaver(WtbSaver):
@@ -59,11 +54,10 @@ class BenchSaver(WtbSaver):
 
     Args:
         checkpoints: The store's, with the lease of an attempt or without.
-        warnings: Collects what could not be stored.
     """
 
-    def __init__(self, checkpoints: "CheckpointsRef", warnings: list[str] | None = None) -> None:
-        self._begin(checkpoints, _TolerantSerializer(warnings), ())
+    def __init__(self, checkpoints: "CheckpointsRef") -> None:
+        self._begin(checkpoints, _TolerantSerializer(), ())
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that the config names, or the one that was inserted last.
@@ -113,8 +107,8 @@ class Staged(NamedTuple):
 class StagingSaver(BenchSaver):
     """Reads like `BenchSaver`, and keeps what is written to itself."""
 
-    def __init__(self, checkpoints: "CheckpointsRef", warnings: list[str] | None = None) -> None:
-        super().__init__(checkpoints, warnings)
+    def __init__(self, checkpoints: "CheckpointsRef") -> None:
+        super().__init__(checkpoints)
         self.staged: list[Callable[[BenchSaver, str], object]] = []
 
     def put(

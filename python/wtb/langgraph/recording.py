@@ -86,6 +86,7 @@ class Recorder(BaseCallbackHandler):
         self._counted_ids: set[str] = set()
         self.usage: Usage = {}
         self.interrupted = False
+        self.stopped = False
         self.know(given)
 
     def know(self, state: Any) -> None:
@@ -138,8 +139,12 @@ class Recorder(BaseCallbackHandler):
             error = error.__cause__ or error
         if isinstance(error, GraphInterrupt):
             self._end(record, "interrupted", None, None)
-            # The graph as a whole has stopped only when a node of its own did.
-            self.interrupted = self.interrupted or "|" not in record.namespace
+            # The graph as a whole has stopped only when a node of its own did. Who asks nothing
+            # stopped at a breakpoint.
+            if "|" not in record.namespace:
+                asks = bool(error.args and error.args[0])
+                self.interrupted = self.interrupted or asks
+                self.stopped = self.stopped or not asks
         elif isinstance(error, GraphBubbleUp):
             self._end(record, "succeeded", error.args[0] if error.args else None, None)
         elif isinstance(error, asyncio.CancelledError | ExecutionCancelledError):

@@ -1,0 +1,120 @@
+"""Benches on stores of their own, what is in those stores, and what LangGraph itself makes."""
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from time import monotonic, sleep
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+
+from wtb import TestBench
+from wtb.errors import WtbError
+
+pytest.register_assert_rewrite("oracle")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def bench(store):
+    with TestBench(store) as bench:
+        yield bench
+
+
+@pytest.fixture
+def later(bench, store):
+    """Closes the bench and opens its store again, as a later session would."""
+    opened = []
+
+    def later():
+        bench.close()
+        opened.append(TestBench(store))
+        return opened[-1]
+
+    yield later
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def rows(store):
+    """Reads all that the store holds, but for what only says which programs are alive."""
+
+    def rows():
+        with sqlite3.connect(f"file:{store}/wtb.db?mode=ro", uri=True) as connection:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            found = {
+                name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}")))
+                for (name,) in [*names]
+                if name not in ("sessions", "collections", "objects", "sqlite_sequence")
+            }
+            objects = connection.execute("SELECT hash FROM objects ORDER BY hash")
+            found["objects"] = [*map(repr, objects)]
+        connection.close()
+        return found
+
+    return rows
+
+
+@pytest.fixture
+def refused(bench, rows):
+    """A block that has to be refused by a typed error, with nothing changed in the store."""
+
+    @contextmanager
+    def refused(kind, match=None):
+        bench._core.engine.flush()
+        before, last = rows(), bench._core.engine.last_sequence()
+        with pytest.raises(kind, match=match) as raised:
+            yield raised
+        assert isinstance(raised.value, WtbError)
+        bench._core.engine.flush()
+        assert rows() == before
+        assert bench._core.engine.last_sequence() == last
+
+    return refused
+
+
+@pytest.fixture
+def released():
+    """What hanging nodes wait for; they are let go at the end of the test."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def until():
+    """Waits until a condition is true; only a program that hangs lets it fail."""
+
+    def until(condition, seconds=30):
+        end = monotonic() + seconds
+        while not condition():
+            assert monotonic() < end, "it never became true"
+            sleep(0.005)
+
+    return until
+
+
+@pytest.fixture
+def memory():
+    """A graph on LangGraph's own in-memory saver, and the config of a thread of it."""
+
+    def memory(graph, thread="memory"):
+        return graph.compile(checkpointer=InMemorySaver()), {"configurable": {"thread_id": thread}}
+
+    return memory
+
+
+@pytest.fixture
+def same_history(bench):
+    """Runs a graph on LangGraph's in-memory saver and on the bench, and compares what stands."""
+    from oracle import assert_same_history
+
+    def same_history(make, given, **options):
+        return assert_same_history(bench, make, given, **options)
+
+    return same_history

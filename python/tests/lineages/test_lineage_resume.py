@@ -1,0 +1,336 @@
+"""Resume: an execution goes on from where it stands, and what has finished is not run again."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from langgraph.types import Command, interrupt
+from lineage_graphs import (
+    Breaks,
+    abc,
+    add,
+    ask,
+    ask_twice,
+    asking,
+    chain,
+    fork_and_join,
+    loop,
+)
+from oracle import assert_ends_alike, plain
+
+from wtb.errors import ConfigurationError, InvalidTransitionError
+
+
+def nodes(execution):
+    return [(node.node, node.status) for node in execution.nodes]
+
+
+def test_after_a_failure_finished_siblings_are_not_run_again(bench):
+    ran, breaks = [], Breaks("c")
+    graph = fork_and_join(
+        "bce",
+        b=lambda state: ran.append("b") or {"log": ["b"]},
+        e=lambda state: ran.append("e") or {"log": ["e"]},
+        c=breaks,
+    )
+    execution = bench.run(graph, {"log": []})
+    assert (execution.status, execution.error.node, sorted(ran)) == ("failed", "c", ["b", "e"])
+    breaks.broken = False
+    end = bench.resume(execution)
+    assert (end.id, end.status, end.error, len(ran)) == (execution.id, "succeeded", None, 2)
+    assert end.output["log"] == ["a", "b", "c", "e", "d"]
+    assert [one.status for one in end.attempts] == ["failed", "succeeded"]
+
+
+def test_it_can_fail_again_and_again(bench):
+    ran, breaks = [], Breaks()
+    execution = bench.run(chain(a=add("a", ran), breaks=breaks, b=add("b", ran)), {"x": 0})
+    for _ in range(3):
+        assert bench.resume(execution).status == "failed"
+    breaks.broken = False
+    assert bench.resume(execution).output["log"] == ["a", "breaks", "b"]
+    assert ran == ["a", "b"]
+
+
+def test_after_a_timeout(bench, released):
+    ran = []
+
+    def waits(state):
+        ran.append("waits")
+        released.wait(30)
+        return {"log": ["waits"]}
+
+    graph = chain(a=add("a", ran), waits=waits, b=add("b", ran))
+    execution = bench.run(graph, {"x": 0}, timeout=0.3, runner="thread")
+    assert execution.status == "timed_out"
+    released.set()
+    end = bench.resume(execution)
+    assert (end.status, end.output["log"]) == ("succeeded", ["a", "waits", "b"])
+    assert ran.count("a") == 1
+
+
+def test_after_it_was_cancelled(bench, until):
+    ran, gate, entered = [], threading.Event(), threading.Event()
+
+    def waits(state):
+        entered.set()
+        gate.wait(30)
+        return {"log": ["waits"]}
+
+    graph = chain(a=add("a", ran), waits=waits, b=add("b", ran))
+    thread = threading.Thread(target=bench.run, args=(graph, {"x": 0}))
+    thread.start()
+    assert entered.wait(30)
+    bench.cancel(bench.executions()[0])
+    gate.set()
+    thread.join()
+    (execution,) = bench.executions()
+    assert execution.status == "cancelled"
+    end = bench.resume(execution)
+    assert (end.status, end.output["log"]) == ("succeeded", ["a", "waits", "b"])
+    assert ran == ["a", "b"]
+
+
+def test_breakpoints_as_langgraph_stops(bench, memory):
+    for stops in (["b"], ["a", "c"], ["a", "b", "c"]):
+        graph, thread = memory(abc())
+        execution = bench.run(abc(), {"x": 0, "log": []}, breakpoints=stops)
+        graph.invoke({"x": 0, "log": []}, thread, interrupt_before=stops)
+        while True:
+            state = graph.get_state(thread)
+            assert plain(execution.state) == state.values
+            assert bench.checkpoints(execution)[-1].next == state.next
+            if not state.next:
+                break
+            assert (execution.status, execution.error) == ("paused", None)
+            graph.invoke(None, thread, interrupt_before=stops)
+            execution = bench.resume(execution)
+        assert execution.status == "succeeded"
+
+
+def test_a_breakpoint_in_a_loop_stops_each_turn(bench):
+    ran = []
+    execution = bench.run(loop(3, ran), {"x": 0}, breakpoints=["turn", "end"])
+    seen = []
+    while execution.status == "paused":
+        seen.append([*ran])
+        execution = bench.resume(execution)
+    assert seen == [[], ["turn"], ["turn"] * 2, ["turn"] * 3]
+    assert execution.output["log"] == [*["turn"] * 3, "end"]
+
+
+def test_an_update_at_a_breakpoint(bench, memory):
+    graph, thread = memory(abc())
+    graph.invoke({"x": 0, "log": []}, thread, interrupt_before=["c"])
+    graph.update_state(thread, {"x": 50, "log": ["u"]})
+    execution = bench.run(abc(), {"x": 0, "log": []}, breakpoints=["c"])
+    end = bench.resume(execution, update={"x": 50, "log": ["u"]})
+    assert end.state == graph.invoke(None, thread)
+    assert [one.source for one in bench.checkpoints(end)].count("update") == 1
+
+
+def test_an_update_after_a_failure_beside_a_finished_sibling(bench, memory):
+    def make(breaks):
+        return fork_and_join("bc", c=breaks)
+
+    ours, theirs = Breaks("c"), Breaks("c")
+    graph, thread = memory(make(theirs))
+    with pytest.raises(ValueError, match="broken"):
+        graph.invoke({"log": []}, thread)
+    execution = bench.run(make(ours), {"log": []})
+    ours.broken = theirs.broken = False
+    graph.update_state(thread, {"log": ["u"]}, as_node=None)
+    end = bench.resume(execution, update={"log": ["u"]})
+    assert_ends_alike(end.state, graph.invoke(None, thread))
+
+
+@pytest.mark.parametrize("answer", ["me", {"a": 1}, {}, [1, 2], 0, False, ""])
+def test_answers_of_any_kind(bench, memory, answer):
+    def make():
+        return chain(a=add("a"), ask=ask, b=add("b"))
+
+    graph, thread = memory(make())
+    graph.invoke({"x": 0, "log": []}, thread)
+    execution = bench.run(make(), {"x": 0, "log": []})
+    assert (execution.status, [one.value for one in execution.interrupts]) == (
+        "interrupted",
+        ["who?"],
+    )
+    theirs = graph.invoke(Command(resume=answer), thread)
+    end = bench.resume(execution, answer=answer)
+    if "__interrupt__" in theirs:
+        assert end.status == "interrupted"
+    else:
+        assert (end.status, end.output, end.interrupts) == ("succeeded", theirs, [])
+
+
+def test_an_answer_with_an_update(bench, memory):
+    def make():
+        return chain(a=add("a"), ask=ask, b=add("b"))
+
+    graph, thread = memory(make())
+    graph.invoke({"x": 0, "log": []}, thread)
+    execution = bench.run(make(), {"x": 0, "log": []})
+    update = {"x": 70, "log": ["u"]}
+    theirs = graph.invoke(Command(resume="me", update=update), thread)
+    assert bench.resume(execution, answer="me", update=update).output == theirs
+
+
+def test_questions_one_after_the_other(bench):
+    execution = bench.run(chain(a=add("a"), ask=ask_twice), {"x": 0})
+    again = bench.resume(execution, answer="1")
+    assert (again.status, [one.value for one in again.interrupts]) == ("interrupted", ["second?"])
+    assert bench.resume(again, answer="2").output["log"] == ["a", "1", "2"]
+    execution = bench.run(asking("p?", "q?", "r?"), {"log": []})
+    for answer in "PQR":
+        execution = bench.resume(execution, answer=answer)
+    assert execution.output["y"] == ["P", "Q", "R"]
+
+
+def test_an_answer_is_for_the_question_that_was_asked_and_for_no_later_one(bench):
+    """LangGraph itself gives an answer without an id again, when a thread goes on without one."""
+    execution = bench.run(chain(ask=ask_twice), {"log": []})
+    again = bench.resume(execution, answer="1")
+    unanswered = bench.resume(again)
+    assert (unanswered.status, unanswered.output["log"]) == ("interrupted", [])
+
+
+def test_an_answer_given_before_a_failure_is_for_no_later_question(bench):
+    broken = [True]
+
+    def node(state):
+        first = interrupt("first?")
+        if broken:
+            raise ValueError("broken")
+        return {"log": [first, interrupt("second?")]}
+
+    execution = bench.run(chain(node=node), {"log": []})
+    failed = bench.resume(execution, answer="1")
+    assert failed.status == "failed"
+    broken.clear()
+    again = bench.resume(failed)
+    assert [one.value for one in again.interrupts] == ["second?"]
+    assert bench.resume(again, answer="2").output["log"] == ["1", "2"]
+
+
+def test_several_questions_at_once(bench, refused):
+    def question(name):
+        return lambda state: {"log": [f"{name}: {interrupt(f'{name}?')}"]}
+
+    graph = fork_and_join("bce", **{name: question(name) for name in "bce"})
+    execution = bench.run(graph, {"log": []})
+    ids = {one.value: one.id for one in execution.interrupts}
+    assert set(ids) == {"b?", "c?", "e?"}
+    for wrong in ("one for all", {}, {"b?": 1}, {ids["b?"]: 1, "x": 2}, [1, 2, 3]):
+        with refused(ConfigurationError, "asks 3 questions"):
+            bench.resume(execution, answer=wrong)
+    partly = bench.resume(execution, answer={ids["c?"]: "C"})
+    assert {one.value for one in partly.interrupts} == {"b?", "e?"}
+    assert partly.status == "interrupted"
+    end = bench.resume(partly, answer={ids["b?"]: "B", ids["e?"]: "E"})
+    assert end.output["log"] == ["a", "b: B", "c: C", "e: E", "d"]
+
+
+def test_a_question_in_a_subgraph_is_answered_there(bench):
+    ran = []
+    inner = chain(before=add("before", ran), ask=ask, after=add("after", ran))
+    execution = bench.run(chain(a=add("a", ran), sub=inner.compile()), {"x": 0})
+    assert [one.value for one in execution.interrupts] == ["who?"]
+    end = bench.resume(execution, answer="me")
+    assert ran == ["a", "before", "after"]
+    assert end.output["log"] == ["a", "a", "before", "me", "after"]
+
+
+def test_async_graphs(bench):
+    ran = []
+
+    async def node(state):
+        await asyncio.sleep(0)
+        ran.append("node")
+        return {"log": ["node"]}
+
+    async def asks(state):
+        return {"log": [interrupt("who?")]}
+
+    def make(first):
+        return chain(a=node, breaks=first, asks=asks, b=node)
+
+    first = Breaks()
+    execution = bench.run(make(first), {"log": []})
+    assert execution.status == "failed"
+    first.broken = False
+    execution = bench.resume(execution, update={"log": ["u"]})
+    assert execution.status == "interrupted"
+    assert bench.resume(execution, answer="me").output["log"][-2:] == ["me", "node"]
+    assert ran == ["node"] * 2
+
+
+def test_on_the_callers_loop(bench):
+    ran = []
+
+    async def node(state):
+        ran.append("node")
+        return {"log": ["node"]}
+
+    async def main():
+        graph = chain(a=node, ask=lambda state: {"log": [interrupt("who?")]}, b=node)
+        execution = await bench.arun(graph, {"log": []}, breakpoints=["b"])
+        execution = await bench.aresume(execution, answer="me")
+        assert execution.status == "paused"
+        return await bench.aresume(execution, update={"log": ["u"]})
+
+    end = asyncio.run(main())
+    assert end.output["log"] == ["node", "me", "u", "node"]
+    assert ran == ["node"] * 2
+
+
+def test_cancelling_the_callers_task_cancels_what_is_gone_on_with(bench):
+    async def waits(state):
+        await asyncio.sleep(30)
+
+    async def main():
+        execution = await bench.arun(
+            chain(a=add("a"), waits=waits), {"x": 0}, breakpoints=["waits"]
+        )
+        task = asyncio.create_task(bench.aresume(execution))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return execution
+
+    execution = bench.execution(asyncio.run(main()).id)
+    assert execution.status == "cancelled"
+    assert execution.state is None or execution.state
+
+
+def test_the_deadline_holds_for_what_is_gone_on_with(bench):
+    async def waits(state):
+        await asyncio.sleep(30)
+
+    async def main():
+        graph = chain(a=add("a"), b=add("b"), waits=waits)
+        execution = await bench.arun(graph, {"x": 0}, breakpoints=["b"], timeout=0.4)
+        return await bench.aresume(execution)
+
+    begun = time.monotonic()
+    end = asyncio.run(main())
+    assert time.monotonic() - begun < 10
+    assert end.status == "timed_out"
+    assert [node for node, _ in nodes(end)] == ["a", "b", "waits"], "what it ran is recorded"
+
+
+def test_what_has_succeeded_is_not_gone_on_with(bench, refused):
+    execution = bench.run(abc(), {"x": 0})
+    for given in ({}, {"update": {"x": 1}}):
+        with refused(InvalidTransitionError, "roll it back or fork it"):
+            bench.resume(execution, **given)
+
+
+def test_what_it_ran_is_recorded_by_attempts(bench):
+    execution = bench.run(chain(a=add("a"), ask=ask, b=add("b")), {"x": 0})
+    end = bench.resume(execution, answer="me")
+    assert [name for name, _ in nodes(end)] == ["a", "ask", "ask", "b"]
+    assert [one.status for one in end.attempts] == ["interrupted", "succeeded"]
+    assert end.attempts_made == 2
