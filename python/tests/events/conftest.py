@@ -8,6 +8,7 @@ from wtb._native import EngineRef
 from wtb.events import AuditTrail, EventBus
 
 SPEC = {
+    "checkpoints": "step",
     "repeats": 1,
     "seed": 0,
     "runner": "inline",

@@ -125,10 +125,10 @@ class PreparedGraph:
             )
             return trace
         begun = self._begin(input, config, context, cancelled, lineage)
-        graph = self._own(self.graph, lineage)
         outside = var_child_runnable_config.set(None)
         try:
             with activate(run):
+                graph = self._own(self.graph, lineage)
                 turn: Any = begun.turn()
                 while turn is not _OVER:
                     for chunk in graph.stream(turn, **begun.options):
@@ -162,10 +162,10 @@ class PreparedGraph:
         begun = self._begin(input, config, context, cancelled, lineage)
         if self._guarded is None:
             self._guarded = guarded(self.graph)
-        graph = self._own(self._guarded, lineage)
         outside = var_child_runnable_config.set(None)
         try:
             with activate(run):
+                graph = self._own(self._guarded, lineage)
                 # Only going on reads the store.
                 goes_on = lineage is not None and lineage.from_head
                 turn: Any = await asyncio.to_thread(begun.turn) if goes_on else begun.turn()
