@@ -334,3 +334,58 @@ def test_what_it_ran_is_recorded_by_attempts(bench):
     assert [name for name, _ in nodes(end)] == ["a", "ask", "ask", "b"]
     assert [one.status for one in end.attempts] == ["interrupted", "succeeded"]
     assert end.attempts_made == 2
+
+
+def test_of_two_threads_at_once_one_goes_on(bench):
+    ran, both, outcomes = [], threading.Barrier(2), []
+
+    def slow(state):
+        ran.append("slow")
+        time.sleep(0.3)
+        return {"log": ["slow"]}
+
+    execution = bench.run(chain(a=add("a"), slow=slow), {"x": 0}, breakpoints=["slow"])
+
+    def resume():
+        both.wait()
+        try:
+            outcomes.append(bench.resume(execution).status)
+        except InvalidTransitionError as error:
+            outcomes.append(type(error).__name__)
+
+    threads = [threading.Thread(target=resume) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(outcomes) == ["InvalidTransitionError", "succeeded"]
+    assert ran == ["slow"]
+
+
+def test_a_lineage_of_an_earlier_attempt_can_be_gone_back_to(bench):
+    breaks = Breaks()
+    execution = bench.run(chain(a=add("a"), breaks=breaks, b=add("b")), {"x": 0})
+    first = bench.checkpoints(execution)
+    breaks.broken = False
+    bench.retry(execution)
+    assert bench.checkpoints(execution)[-1].id != first[-1].id
+    back = bench.rollback(execution, at=first[-1])
+    assert bench.checkpoints(back)[-1].id == first[-1].id
+    assert bench.resume(back).output["log"] == ["a", "breaks", "b"]
+
+
+def test_the_journal_tells_of_all(bench):
+    execution = bench.run(chain(a=add("a"), ask=ask), {"x": 0})
+    fork = bench.fork(execution)
+    bench.resume(fork, answer="me")
+    bench.rollback(execution, before="a")
+    kinds = [event.kind for event in bench.journal() if event.kind.startswith("execution.")]
+    assert kinds == [
+        "execution.started",
+        "execution.interrupted",
+        "execution.forked",
+        "execution.resumed",
+        "execution.started",
+        "execution.succeeded",
+        "execution.rolled_back",
+    ]
