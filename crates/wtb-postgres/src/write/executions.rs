@@ -1,22 +1,19 @@
-//! Executions: created, and moved without an attempt; every step checked against its state machine.
+//! Executions in memory: locked and read, found, ended without an attempt, counted.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use wtb_model::{
-    AttemptOutcome, BatchId, ExecutionId, ExecutionRecord, ExecutionStatus, Timestamp,
-};
-use wtb_store::{StoreError, check_goes_on};
+use wtb_model::{AttemptOutcome, ExecutionId, ExecutionRecord, ExecutionStatus, Timestamp};
+use wtb_store::StoreError;
 
 use super::batches::new_keys;
 use super::counts::{CountChanges, place};
 use super::execution_rows::flush_executions;
 use super::staged::Staged;
-use super::wanted::{Wanted, values_of};
-use super::{Group, taken};
+use super::wanted::Wanted;
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
-use crate::sql::{Value, integer};
+use crate::sql::Value;
 
 /// An execution as those who change it need to know it.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +75,16 @@ impl<'group> Executions<'group> {
     ) -> Result<Self, Failure> {
         let mut executions = Self::default();
         if !wanted.executions.is_empty() || !claimed.is_empty() {
-            executions.lock(connection, wanted, claimed)?;
+            let ids = wanted.executions.iter().map(AsRef::as_ref);
+            executions.lock(connection, wanted, ids.collect(), claimed)?;
+            // What a cell went on to while its lock was waited for is not seen by the statement that
+            // waited. Whoever writes it holds the cell's lock, so that nothing comes from now on.
+            let continued = wanted.continued.iter().map(String::as_str);
+            let missed: Vec<_> =
+                continued.filter(|id| !executions.keys.contains_key(*id)).collect();
+            if !missed.is_empty() {
+                executions.lock(connection, wanted, missed, &BTreeSet::new())?;
+            }
         }
         let keys = new_keys(connection, "executions", wanted.new_executions.len())?;
         for (id, key) in wanted.new_executions.iter().zip(keys) {
@@ -91,13 +97,14 @@ impl<'group> Executions<'group> {
         &mut self,
         connection: &mut Connection,
         wanted: &Wanted<'group>,
+        ids: Vec<&str>,
         claimed: &BTreeSet<i64>,
     ) -> Result<(), Failure> {
         let mut sql = "SELECT key, id, batch, status, attempts, token, dead_letter, settled, \
                        started_at, finished_at, lineages, from_head \
                        FROM @.executions WHERE id = ANY($1)"
             .to_owned();
-        let mut parameters = vec![Value::texts(wanted.executions.iter().map(AsRef::as_ref))];
+        let mut parameters = vec![Value::texts(ids)];
         if !claimed.is_empty() {
             sql.push_str(" OR (batch = ANY($2) AND status = 'running')");
             parameters.push(Value::ints(claimed.iter().copied()));
@@ -157,7 +164,7 @@ impl<'group> Executions<'group> {
     }
 
     /// Returns a key for an execution that is created.
-    fn unused_key(&self, id: &ExecutionId) -> Option<i64> {
+    pub(super) fn unused_key(&self, id: &ExecutionId) -> Option<i64> {
         let mut keys = self.keys.get(id.as_str())?.iter().copied();
         keys.find(|key| self.rows.get(key).is_none())
     }
@@ -238,55 +245,5 @@ impl<'group> Executions<'group> {
     pub(super) fn removed(&self) -> BTreeSet<i64> {
         let removed = self.rows.iter().filter(|(_, row)| row.fate == Fate::Removed);
         removed.map(|(key, _)| *key).collect()
-    }
-}
-
-impl<'group> Group<'group> {
-    pub(super) fn create_execution(
-        &mut self,
-        record: &'group ExecutionRecord,
-    ) -> Result<(), StoreError> {
-        let find = |id: &BatchId| self.batches.find(id).map(|(key, _)| key);
-        let batch = record.batch.as_ref().map(find).transpose()?;
-        self.add_execution(record, batch)
-    }
-
-    pub(super) fn add_execution(
-        &mut self,
-        record: &'group ExecutionRecord,
-        batch: Option<i64>,
-    ) -> Result<(), StoreError> {
-        self.objects.check(values_of(record))?;
-        let find = |id: &BatchId| self.batches.find(id).map(|(key, _)| key);
-        let origin = record.origin.as_ref().map(find).transpose()?;
-        if record.id.is_continuation() {
-            let (_, cell) = self.executions.find(&record.id.known())?;
-            check_goes_on(record, cell.status, cell.token.unsigned_abs())?;
-        }
-        let taken = || taken("writing an execution", &format!("execution {}", record.id));
-        if self.executions.find_any(&record.id).is_some() {
-            return Err(taken());
-        }
-        let key = self.executions.unused_key(&record.id).ok_or_else(taken)?;
-        integer(record.seed, "a seed")?;
-        integer(record.duration_us.unwrap_or_default(), "a duration")?;
-        let execution = Execution {
-            created: Some((record, origin)),
-            batch,
-            counted: None,
-            status: record.status,
-            attempts: record.attempts.into(),
-            token: integer(record.token, "a token")?,
-            dead_letter: record.dead_letter,
-            settled: record.settled,
-            started_at: record.started_at.map(Timestamp::as_micros),
-            finished_at: record.finished_at.map(Timestamp::as_micros),
-            lineages: record.lineages.into(),
-            from_head: record.from_head,
-            outcome: Outcome::Kept,
-            fate: Fate::Changed,
-        };
-        self.executions.set(key, execution);
-        Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod batches;
 mod checkpoint_rows;
 mod checkpoints;
 mod counts;
+mod creation;
 mod details;
 mod execution_rows;
 mod executions;

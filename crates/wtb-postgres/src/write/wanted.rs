@@ -24,6 +24,8 @@ pub(super) struct Wanted<'group> {
     /// Executions, but for those that are created; with a cell that is requeued what it may have gone
     /// on to by itself, and with that, when it is created, its cell.
     pub(super) executions: BTreeSet<Cow<'group, str>>,
+    /// Those of them that cells which are requeued may have gone on to.
+    pub(super) continued: BTreeSet<String>,
     /// Those of them whose attempts start or end.
     pub(super) attempted: BTreeSet<&'group str>,
     /// Executions that are created, in order.
@@ -98,7 +100,9 @@ impl<'group> Wanted<'group> {
             Change::RequeueExecution { execution, .. } => {
                 self.execution(execution);
                 if !execution.is_continuation() {
-                    self.executions.insert(execution.continuation().to_string().into());
+                    let continued = execution.continuation().to_string();
+                    self.executions.insert(continued.clone().into());
+                    self.continued.insert(continued);
                 }
             }
             Change::PutCheckpoint { checkpoint, lease } => {
