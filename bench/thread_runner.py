@@ -39,6 +39,7 @@ def measure(options: argparse.Namespace) -> Measured:
         "runner": "thread",
         "workers": WORKERS,
         "synchronous": "normal",
+        "checkpoints": "off",
     }
     contenders = [
         Contender(BARE, "bare.py", request, expected=CASES),

@@ -23,7 +23,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
             test_cases=cases,
             runner=request["runner"],
             max_workers=request["workers"],
-            checkpoints="off",
+            checkpoints=request["checkpoints"],
         )
         seconds = perf_counter() - begun
         nodes = 1 if sleeping else 3
