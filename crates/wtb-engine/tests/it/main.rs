@@ -14,6 +14,7 @@ mod crash;
 mod deadlines;
 mod execution_events;
 mod extending;
+mod lineages;
 mod owners;
 mod retries;
 mod scoring;

@@ -1,0 +1,234 @@
+//! Going back and going on: who writes which lineage, and what stays as it was.
+
+use serde_json::json;
+use wtb_engine::{
+    ActiveBatch, AttemptEnd, Delivery, Engine, ForkPlan, Place, ResumePlan, SinglePlan, Task,
+};
+use wtb_model::{
+    AttemptOutcome, EventBody, ExecutionId, ExecutionStatus as Status, StoredValue, Value,
+};
+use wtb_store::{
+    Change, CheckpointName, ExecutionFilter, JournalFilter, NEW_INLINE_BYTES_MAX, NewCheckpoint,
+    NewValue, Page, StoreError, UnitOfWork,
+};
+
+use crate::support::{Bench, ended, failure, plan, run, success, take};
+
+fn single(bench: &Bench) -> std::sync::Arc<ActiveBatch> {
+    let plan = SinglePlan {
+        workflow: "flow".to_owned(),
+        variant: "baseline".to_owned(),
+        input: Value::new("text", b"hello".to_vec()),
+        seed: 3,
+        timeout_ms: None,
+        checkpointed: true,
+        front: json!({"reference": "module:flow"}),
+    };
+    bench.engine.submit_single(plan).unwrap()
+}
+
+/// Puts a checkpoint into an attempt's lineage, under its lease.
+fn put(engine: &Engine, task: &Task, parent: Option<&str>, id: &str) -> Result<(), StoreError> {
+    let thread = task.thread.clone().unwrap();
+    let checkpoint = NewCheckpoint {
+        name: CheckpointName { thread, namespace: String::new(), id: id.to_owned() },
+        parent: parent.map(str::to_owned),
+        run: None,
+        metadata: "{}".to_owned(),
+        body: NewValue::new(Value::new("text", id.as_bytes()), NEW_INLINE_BYTES_MAX),
+        channels: Vec::new(),
+    };
+    let checkpoint = Box::new(checkpoint);
+    let change = Change::PutCheckpoint { checkpoint, lease: Some(task.lease()) };
+    engine.store().commit(UnitOfWork::silent(change)).map(drop)
+}
+
+fn ids(engine: &Engine, thread: &str) -> Vec<String> {
+    let outlines = engine.store().outline(thread).unwrap();
+    outlines.into_iter().map(|one| one.name.id).collect()
+}
+
+/// The bodies of an execution's events, in order.
+fn told(engine: &Engine, execution: &ExecutionId) -> Vec<EventBody> {
+    let filter = JournalFilter { execution: Some(execution.clone()), ..JournalFilter::default() };
+    engine.store().flush().unwrap();
+    let entries = engine.store().journal(&filter, 0, 1_000).unwrap();
+    entries.into_iter().map(|entry| entry.event.body).collect()
+}
+
+fn place(lineage: u32, checkpoint: &str) -> Place {
+    Place { lineage, checkpoint: checkpoint.to_owned() }
+}
+
+fn resume(execution: &ExecutionId) -> ResumePlan {
+    ResumePlan { execution: execution.clone(), timeout_ms: None, answered: false, updated: false }
+}
+
+fn asking() -> Delivery {
+    let question = StoredValue::Inline { kind: "text".to_owned(), bytes: b"sure?".to_vec() };
+    let outcome = AttemptOutcome { interrupts: Some(question), ..AttemptOutcome::default() };
+    Delivery { end: AttemptEnd::Interrupted, outcome }
+}
+
+/// A single execution that put `a` and `b`, and ended as `delivery` says.
+fn with_two_steps(bench: &Bench, delivery: impl Fn() -> Delivery + Sync) -> ExecutionId {
+    let active = single(bench);
+    run(&active, 1, |task| {
+        put(&bench.engine, task, None, "a").unwrap();
+        put(&bench.engine, task, Some("a"), "b").unwrap();
+        delivery()
+    });
+    active.executions().remove(0)
+}
+
+fn fork(source: &ExecutionId, place: Place, as_it_stands: bool) -> ForkPlan {
+    ForkPlan {
+        source: source.clone(),
+        place,
+        as_it_stands,
+        workflow: "flow".to_owned(),
+        variant: "other".to_owned(),
+        front: json!({"reference": "module:flow"}),
+    }
+}
+
+#[test]
+fn an_attempt_that_begins_anew_opens_a_lineage_and_one_that_goes_on_does_not() {
+    let bench = Bench::new();
+    let id = with_two_steps(&bench, || failure("no"));
+    let again = bench.engine.resume_execution(&resume(&id)).unwrap();
+    run(&again, 1, |task| {
+        assert_eq!((task.thread.as_deref(), task.from_head), (Some(&*id.thread(1)), true));
+        put(&bench.engine, task, Some("b"), "c").unwrap();
+        success()
+    });
+    assert_eq!(ids(&bench.engine, &id.thread(1)), ["a", "b", "c"]);
+    let batch = bench.engine.submit(plan(1, 1, |spec| spec.retries = 1)).unwrap();
+    let cell = batch.executions().remove(0);
+    run(&batch, 1, |task| {
+        assert_eq!(task.thread, Some(cell.thread(task.attempt)));
+        put(&bench.engine, task, None, "a").unwrap();
+        if task.attempt == 1 { failure("no") } else { success() }
+    });
+    assert_eq!(bench.engine.store().execution(&cell).unwrap().lineages, 2);
+    let error = bench.engine.resume_execution(&resume(&cell)).err().unwrap().to_string();
+    assert!(error.contains("roll it back, or fork it"), "{error}");
+}
+
+#[test]
+fn a_rollback_opens_a_lineage_and_changes_no_other() {
+    let bench = Bench::new();
+    let id = with_two_steps(&bench, success);
+    let error = bench.engine.rollback(&id, place(1, "z")).err().unwrap();
+    assert!(error.to_string().contains("no checkpoint `z`"), "{error}");
+    assert_eq!(bench.engine.store().execution(&id).unwrap().status, Status::Succeeded);
+    bench.engine.rollback(&id, place(1, "a")).unwrap();
+    let record = bench.engine.store().execution(&id).unwrap();
+    assert_eq!((record.status, record.lineages, record.output), (Status::Paused, 2, None));
+    let again = bench.engine.resume_execution(&resume(&id)).unwrap();
+    run(&again, 1, |task| {
+        put(&bench.engine, task, Some("a"), "c").unwrap();
+        success()
+    });
+    assert_eq!(ids(&bench.engine, &id.thread(1)), ["a", "b"]);
+    assert_eq!(ids(&bench.engine, &id.thread(2)), ["a", "c"]);
+    bench.engine.rollback(&id, place(1, "b")).unwrap();
+    assert_eq!(ids(&bench.engine, &id.thread(3)), ["a", "b"], "from a lineage of before");
+    let bodies = told(&bench.engine, &id);
+    let rolled_back =
+        EventBody::ExecutionRolledBack { checkpoint: "a".to_owned(), thread: id.thread(2) };
+    assert!(bodies.contains(&rolled_back));
+    assert!(bodies.iter().any(|body| body.kind() == "execution.resumed"));
+}
+
+#[test]
+fn a_fork_leaves_its_source_and_asks_what_that_asks() {
+    let bench = Bench::new();
+    let id = with_two_steps(&bench, asking);
+    let before = bench.engine.store().execution(&id).unwrap();
+    let there = bench.engine.fork(fork(&id, place(1, "a"), false)).unwrap();
+    let asks = bench.engine.fork(fork(&id, place(1, "b"), true)).unwrap();
+    assert_eq!(bench.engine.store().execution(&id).unwrap(), before);
+    let (there, asks) = (
+        bench.engine.store().execution(&there).unwrap(),
+        bench.engine.store().execution(&asks).unwrap(),
+    );
+    assert_eq!((there.status, there.interrupts.is_some()), (Status::Paused, false));
+    assert_eq!((asks.status, &asks.interrupts), (Status::Interrupted, &before.interrupts));
+    for fork in [&there, &asks] {
+        assert_eq!((&fork.parent, &*fork.variant), (&Some(id.clone()), "other"));
+        assert_eq!((fork.attempts, fork.lineages, fork.from_head), (0, 1, true));
+        assert_eq!((&fork.input, &fork.front), (&before.input, &before.front));
+    }
+    assert_eq!(ids(&bench.engine, &there.id.thread(1)), ["a"]);
+    assert_eq!(ids(&bench.engine, &asks.id.thread(1)), ["a", "b"]);
+}
+
+#[test]
+fn a_cell_goes_on_beside_the_result_of_its_batch() {
+    let bench = Bench::new();
+    let batch = bench.engine.submit(plan(2, 1, |_| {})).unwrap();
+    let end = run(&batch, 1, |task| {
+        put(&bench.engine, task, None, "a").unwrap();
+        asking()
+    });
+    assert_eq!(end.counts.interrupted, 2);
+    let cell = batch.executions().remove(1);
+    let before = bench.engine.store().execution(&cell).unwrap();
+    let again = bench.engine.resume_execution(&resume(&cell)).unwrap();
+    let continued = again.executions().remove(0);
+    assert_eq!((continued.known(), continued.is_continuation()), (cell.clone(), true));
+    run(&again, 1, |task| {
+        assert_eq!((task.attempt, task.thread.clone()), (2, Some(cell.thread(1))));
+        assert_eq!((task.variant, task.case), (0, 0), "its job has one of each");
+        put(&bench.engine, task, Some("a"), "b").unwrap();
+        success()
+    });
+    let store = bench.engine.store();
+    assert_eq!(store.execution(&cell).unwrap(), before);
+    assert_eq!(store.find_execution(cell.as_str()).unwrap(), continued);
+    let id = batch.id().unwrap();
+    assert_eq!(store.batch(id).unwrap().counts.interrupted, 2);
+    let filter = ExecutionFilter { batch: Some(id.clone()), ..ExecutionFilter::default() };
+    assert_eq!(store.executions(&filter, Page::ALL).unwrap().len(), 2);
+    let bodies = told(&bench.engine, &cell);
+    assert!(bodies.iter().any(|body| body.kind() == "execution.succeeded"));
+}
+
+#[test]
+fn what_is_under_way_is_neither_rolled_back_nor_resumed() {
+    let bench = Bench::new();
+    let active = single(&bench);
+    let id = active.executions().remove(0);
+    let key = active.join("w", 0, None).unwrap();
+    let task = take(&active, key);
+    put(&bench.engine, &task, None, "a").unwrap();
+    let error = bench.engine.rollback(&id, place(1, "a")).err().unwrap().to_string();
+    assert!(error.contains("`running`"), "{error}");
+    let error = bench.engine.resume_execution(&resume(&id)).err().unwrap().to_string();
+    assert!(error.contains("is under way in this program"), "{error}");
+    let fork = bench.engine.fork(fork(&id, place(1, "a"), false)).unwrap();
+    assert_eq!(ids(&bench.engine, &fork.thread(1)), ["a"], "history can be forked at any time");
+    active.complete(&task, success()).unwrap();
+    ended(&active);
+    let late = put(&bench.engine, &task, Some("a"), "b");
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
+}
+
+#[test]
+fn what_a_session_left_goes_on_from_its_last_step() {
+    let mut bench = Bench::new();
+    let active = single(&bench);
+    let id = active.executions().remove(0);
+    let key = active.join("w", 0, None).unwrap();
+    let task = take(&active, key);
+    put(&bench.engine, &task, None, "a").unwrap();
+    bench.reopen();
+    let again = bench.engine.resume_execution(&resume(&id)).unwrap();
+    run(&again, 1, |task| {
+        assert_eq!((task.attempt, task.from_head), (2, true));
+        put(&bench.engine, task, Some("a"), "b").unwrap();
+        success()
+    });
+    assert_eq!(ids(&bench.engine, &id.thread(1)), ["a", "b"]);
+}
