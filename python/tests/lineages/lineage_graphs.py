@@ -2,6 +2,7 @@
 
 import itertools
 import operator
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
@@ -76,6 +77,8 @@ class Breaks:
     def __call__(self, state):
         self.ran.append(self.label)
         if self.broken:
+            # What runs beside it has time to end: LangGraph loses what it writes after a failure.
+            time.sleep(0.05)
             raise ValueError("broken")
         return {"log": [self.label]}
 

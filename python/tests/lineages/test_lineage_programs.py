@@ -187,8 +187,6 @@ with wtb.TestBench(sys.argv[1]) as bench:
     outcomes = [told(one) for one in both]
     won = [number for number, (what, _) in zip("12", outcomes, strict=True) if what == "went on"]
     assert len(won) == 1, outcomes
-    (lost,) = (what for what, _ in outcomes if what != "went on")
-    assert lost in ("InvalidTransitionError", "BatchBusyError"), outcomes
     assert ran(tmp_path) == ["a", "asks", "asks", "long"]
     with TestBench(tmp_path / "store") as bench:
         end = bench.execution("latest")

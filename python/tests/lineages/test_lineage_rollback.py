@@ -213,3 +213,13 @@ def test_a_question_can_be_gone_back_to_and_answered_differently(bench):
     again = bench.resume(back)
     assert (again.status, [one.value for one in again.interrupts]) == ("interrupted", ["who?"])
     assert bench.resume(again, answer="two").output["log"] == ["a", "two", "b"]
+
+
+def test_back_at_the_input_the_start_comes_next(bench, memory):
+    graph, thread = memory(abc())
+    graph.invoke({"x": 0, "log": []}, thread)
+    first = [*graph.get_state_history(thread)][-1]
+    execution = bench.run(abc(), {"x": 0, "log": []})
+    back = bench.rollback(execution, at=bench.checkpoints(execution)[0])
+    assert bench.checkpoints(back)[-1].next == first.next
+    assert bench.resume(back).output == execution.output
