@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from lineage_graphs import Breaks, State, abc, add, ask, chain, loop
+from lineage_graphs import Breaks, abc, add, ask, chain, loop
 from pydantic import BaseModel
 
 from wtb import Case, Variant, Workflow
@@ -266,4 +266,3 @@ def test_odd_texts_in_what_a_person_names(bench, odd):
     other = bench.fork(execution, after=node, variant=Variant(f"other {odd}"))
     assert other.variant == f"other {odd}"
     assert len(bench.checkpoints(execution)) == 5
-    assert State.__annotations__

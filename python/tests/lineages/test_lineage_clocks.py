@@ -58,7 +58,7 @@ def test_a_clock_that_jumps_while_a_graph_runs(bench, clock):
     assert execution.status == "failed"
     assert is_backwards(bench, execution)
     assert [one.node for one in bench.checkpoints(execution)][2:] == ["a", "jumps", "b"]
-    assert execution.state is None or execution.state["log"] == ["a", "jumps", "b"]
+    assert bench.fork(execution).state["log"] == ["a", "jumps", "b"]
     breaks.broken = False
     end = bench.resume(execution)
     assert end.output["log"] == ["a", "jumps", "b", "breaks", "c"]

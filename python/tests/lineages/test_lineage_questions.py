@@ -130,7 +130,6 @@ def test_what_nobody_answers_is_a_result_and_no_failure(bench):
     asked = batch.results[0]
     assert (asked.error, asked.attempts_made, asked.dead_letter) == (None, 1, False)
     assert [one.value for one in asked.interrupts] == ["who?"]
-    assert bench.dead_letters(batch) == [] if hasattr(bench, "dead_letters") else True
     assert bench.retry(batch).results[0].status == "interrupted", "it did not fail"
 
 
