@@ -158,7 +158,7 @@ impl ActiveBatchRef {
     }
 
     fn executions(&self) -> Vec<String> {
-        self.active.executions().into_iter().map(String::from).collect()
+        self.active.executions().iter().map(|id| id.known().into()).collect()
     }
 
     fn pool_created(&self, py: Python<'_>, runner: &str, workers: u32) -> Result<()> {

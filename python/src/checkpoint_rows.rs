@@ -24,8 +24,9 @@ pub(crate) type Row = (
     Vec<(String, String, Py<PyBytes>)>,
     Vec<TakenWrite>,
 );
-/// `(namespace, id, parent, sequence, metadata, body, channels, writes)`; of a channel its name and
-/// what is equal where its values are, of a write its task, path and channel.
+/// `(namespace, id, parent, sequence, metadata, body, channels, writes)`; of a channel its name, the
+/// kind of a small value, and that value or the hash of a large one; of a write its task, path and
+/// channel.
 pub(crate) type StepRow = (
     String,
     String,
@@ -33,7 +34,7 @@ pub(crate) type StepRow = (
     u64,
     Py<PyAny>,
     Taken,
-    Vec<(String, Py<PyBytes>)>,
+    Vec<(String, Option<String>, Py<PyBytes>)>,
     Vec<(String, String, String)>,
 );
 
@@ -69,12 +70,11 @@ pub(crate) fn row(py: Python<'_>, record: CheckpointRecord) -> Result<Row> {
 pub(crate) fn step_row(py: Python<'_>, step: CheckpointStep) -> Result<StepRow> {
     let CheckpointStep { outline, body, writes } = step;
     let metadata = metadata_object(py, &outline.name.id, &outline.metadata)?;
-    let channel = |(name, value): (String, StoredValue)| {
-        let place = match value {
-            StoredValue::Inline { bytes, .. } => PyBytes::new(py, &bytes).unbind(),
-            StoredValue::Object { hash, .. } => PyBytes::new(py, &hash).unbind(),
-        };
-        (name, place)
+    let channel = |(name, value): (String, StoredValue)| match value {
+        StoredValue::Inline { kind, bytes } => {
+            (name, Some(kind), PyBytes::new(py, &bytes).unbind())
+        }
+        StoredValue::Object { hash, .. } => (name, None, PyBytes::new(py, &hash).unbind()),
     };
     Ok((
         outline.name.namespace,

@@ -276,7 +276,13 @@ impl EngineRef {
         Ok(self.store()?.find_batch(text)?.into())
     }
 
+    /// Returns the id that people know.
     fn find_execution(&self, text: &str) -> Result<String> {
+        Ok(self.store()?.find_execution(text)?.known().into())
+    }
+
+    /// Returns the id under which the store keeps the execution as it stands now.
+    fn find_standing(&self, text: &str) -> Result<String> {
         Ok(self.store()?.find_execution(text)?.into())
     }
 

@@ -63,7 +63,7 @@ fn class_of(error: &EngineError) -> &'static str {
             StoreError::NotOwner { .. } => "BatchBusyError",
             _ => "StoreError",
         },
-        EngineError::Illegal(_) => "InvalidTransitionError",
+        EngineError::Illegal(_) | EngineError::UnderWay { .. } => "InvalidTransitionError",
         EngineError::Busy { .. } => "BatchBusyError",
         EngineError::Invalid(_) => "ConfigurationError",
         EngineError::Forked { .. } => "ForkedProcessError",

@@ -84,8 +84,8 @@ class Answers:
         variant: The variant's name.
         repeat: Which repeat.
         on_interrupt: What is asked where the case has no answer.
-        anew: Whether the attempt begins anew. A list of answers is not for one that goes on: some
-            of it was given already.
+        given: How many questions of the lineage have been answered before: so much of a list of
+            answers is passed over.
     """
 
     def __init__(
@@ -94,20 +94,18 @@ class Answers:
         variant: str | None,
         repeat: int,
         on_interrupt: OnInterrupt | None,
-        *,
-        anew: bool,
+        given: int,
     ) -> None:
         self._case = case
         self._variant = variant
         self._repeat = repeat
         self._on_interrupt = on_interrupt
-        given = case.answers
         self._left: list[Any] = []
         self._known: Mapping[str, Any] = {}
-        if isinstance(given, Mapping):
-            self._known = given
-        elif given is not None and anew:
-            self._left = [*given]
+        if isinstance(case.answers, Mapping):
+            self._known = case.answers
+        elif case.answers is not None:
+            self._left = [*case.answers][given:]
         self._rounds = 0
 
     def to(

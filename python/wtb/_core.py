@@ -250,7 +250,7 @@ class Core:
         """Return the id of an execution that is given as itself, an id, a prefix, or "latest"."""
         if isinstance(execution, Execution):
             return execution.id
-        return self.engine.find_execution(execution).removesuffix("+")
+        return self.engine.find_execution(execution)
 
     def batch(self, id: str) -> Batch:  # noqa: A002
         """Return a batch by its whole id."""
@@ -258,7 +258,7 @@ class Core:
 
     def execution(self, id: str) -> Execution:  # noqa: A002
         """Return an execution by its whole id: a cell that goes on by itself as it stands now."""
-        return Execution(self.engine, self.engine.execution(self.engine.find_execution(id)))
+        return Execution(self.engine, self.engine.execution(self.engine.find_standing(id)))
 
     def close_batches(self) -> None:
         """Leave batches under way to a later session.

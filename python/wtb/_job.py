@@ -119,8 +119,11 @@ class Job:
         return self._checked[0].prepare(self.variants[0])
 
     def check(self) -> None:
-        """Find everything that is wrong with the variants and cases before anything runs."""
+        """Find everything that is wrong with what is to be run, before anything is."""
         self.check_variants()
+        (adapter,) = self._checked
+        for variant in self.variants:
+            adapter.prepare(variant).check_breakpoints(self.breakpoints)
         self.check_cases()
 
     def check_variants(self) -> None:
@@ -130,9 +133,7 @@ class Job:
         adapter = GraphAdapter(self.workflow)
         for variant in self.variants:
             adapter.check(variant)
-            prepared = adapter.prepare(variant)
-            prepared.settings(self.config, self.context)
-            prepared.check_breakpoints(self.breakpoints)
+            adapter.prepare(variant).settings(self.config, self.context)
         self.graph_nodes = [adapter.nodes_of(variant) for variant in self.variants]
         self._checked = [adapter]
 
@@ -162,6 +163,7 @@ class Job:
             attempt=task.attempt,
             seed=task.seed,
             is_cancelled=task.is_stopped,
+            metrics=None if self.start is None else self.start.metrics,
         )
 
     def lineage_of(self, task: "TaskRef") -> "Lineage | None":
@@ -169,16 +171,18 @@ class Job:
         if task.thread is None:
             return None
         from wtb._answers import Answers
+        from wtb._steps import answers_given
         from wtb.langgraph.lineage import BenchSaver, Lineage, Start
 
+        source = task.checkpoints()
         case = self.cases[task.case]
         answers = None
         if case.answers is not None or self.on_interrupt is not None:
             variant = self.variants[task.variant].name
-            anew = not task.from_head
-            answers = Answers(case, variant, task.repeat, self.on_interrupt, anew=anew)
+            given = answers_given(source, task.thread) if task.from_head else 0
+            answers = Answers(case, variant, task.repeat, self.on_interrupt, given)
         return Lineage(
-            saver=BenchSaver(task.checkpoints()),
+            saver=BenchSaver(source),
             thread=task.thread,
             durability="exit" if self.checkpoints == "exit" else "sync",
             from_head=task.from_head,
@@ -252,7 +256,7 @@ def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
             else _values.dump(trace.state, "the state", warnings)
         ),
         interrupts=(
-            _values.dump(trace.interrupts, "the questions", warnings) if trace.interrupts else None
+            _values.dump_all(trace.interrupts, "a question", warnings) if trace.interrupts else None
         ),
         error=_error_tuple(trace.error),
         nodes=nodes,

@@ -80,7 +80,13 @@ def retry_in_batch(
     chosen = [one.id for one in executions if _plan.is_retried(one, errors_only)]
     if not chosen:
         return core.batch(batch)
-    plan = core.plan(core.stored(batch), again, progress=progress)
+    data = core.stored(batch)
+    if from_checkpoint and data["spec"]["checkpoints"] == "off":
+        raise ConfigurationError(
+            f"batch {batch} ran with checkpoints='off': its executions can only be retried from "
+            "their inputs"
+        )
+    plan = core.plan(data, again, progress=progress)
     found, drive = core.take_up(plan, lambda: core.engine.retry(batch, chosen, from_checkpoint))
     drive.run()
     return found
@@ -102,8 +108,16 @@ def retry_single(
             f"execution {execution.id} is a fork, which has no beginning of its own: retry it with "
             "from_checkpoint=True, or roll it back"
         )
-    job = known_of(core, execution, Again(workflow)).job
-    active = core.lineages.retry(execution.key, None, job.checkpoints != "off", from_checkpoint)
+    if from_checkpoint and execution.lineages == 0:
+        raise InvalidTransitionError(
+            f"execution {execution.id} has no checkpoints that it could be retried from"
+        )
+    known = known_of(core, execution, Again(workflow))
+    job = known.job
+    timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
+    active = core.lineages.retry(
+        execution.key, timeout_ms, job.checkpoints != "off", from_checkpoint
+    )
     _, drive = core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
     drive.run()
     return core.execution(execution.id)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from wtb import _plan
 from wtb._arguments import Again
 from wtb._drive import Drive
+from wtb._loop_attempt import DEADLINE_GRACE_S
 from wtb._place import Named, Place, find_place, lineages_of
 from wtb._reader import BenchReader
 from wtb._restore_single import Known, case_of, describe_single, known_of, merged_variant
 from wtb._scoring import score_executions
-from wtb._update import check_answer, check_update, staged_update, store_update
+from wtb._update import answers_of, logged_metrics, staged_update, state_at, store_update
 from wtb._warn import warn_caller
-from wtb.checkpoint import Checkpoint, read_checkpoints
-from wtb.errors import ConfigurationError, InvalidTransitionError
+from wtb.checkpoint import Checkpoint, Rebuild, read_checkpoints
+from wtb.errors import ConfigurationError, InvalidTransitionError, WtbError
 from wtb.execution import Execution
 from wtb.runners import resolve_runner
 from wtb.variants import VariantLike, normalise_variants
@@ -40,7 +41,7 @@ class BenchLineages(BenchReader):
         """
         found = self._current(execution)
         for _, thread in lineages_of(found):
-            return read_checkpoints(self._core.checkpoints, thread)
+            return read_checkpoints(self._core.checkpoints, thread, self._rebuilding(found))
         return []
 
     def rollback(
@@ -112,7 +113,7 @@ class BenchLineages(BenchReader):
         found = self._current(execution)
         named = Named(at, before, after, occurrence)
         place = self._standing(found) if named.is_nothing else self._place(found, named)
-        known = known_of(self._core, found, Again(workflow))
+        known = known_of(self._core, found, Again(workflow), same_nodes=False)
         job = self._forked_job(known.job, workflow, variant, place)
         staged = None
         if update is not None:
@@ -145,6 +146,7 @@ class BenchLineages(BenchReader):
         execution: Execution | str,
         *,
         update: Any = None,
+        as_node: str | None = None,
         answer: Any = None,
         workflow: object = None,
     ) -> Execution:
@@ -157,6 +159,7 @@ class BenchLineages(BenchReader):
         Args:
             execution: The execution, its id, a unique prefix of it, or "latest".
             update: What a node could return: it is applied to the state first, with the reducers.
+            as_node: The node that is to have returned it; by default the one that ran last.
             answer: The answer to the question that the execution asks; to several, a mapping from
                 their ids.
             workflow: The workflow again, where the store has no reference to it.
@@ -167,7 +170,7 @@ class BenchLineages(BenchReader):
             ConfigurationError: The update cannot be applied; nothing has been run.
             WorkflowNotBoundError: The workflow cannot be found again.
         """
-        going = self._going_on(execution, update, answer, workflow)
+        going = self._going_on(execution, update, as_node, answer, workflow)
         going.drive.run()
         return self._concluded(going)
 
@@ -176,6 +179,7 @@ class BenchLineages(BenchReader):
         execution: Execution | str,
         *,
         update: Any = None,
+        as_node: str | None = None,
         answer: Any = None,
         workflow: object = None,
     ) -> Execution:
@@ -184,9 +188,19 @@ class BenchLineages(BenchReader):
         Raises:
             asyncio.CancelledError: The caller's task was cancelled, and the execution with it.
         """
-        going = await asyncio.to_thread(self._going_on, execution, update, answer, workflow)
+        going = await asyncio.to_thread(
+            self._going_on, execution, update, as_node, answer, workflow, on_loop=True
+        )
         await going.drive.arun(going.known.timeout_s)
         return await asyncio.to_thread(self._concluded, going)
+
+    def _rebuilding(self, found: Execution) -> Rebuild | None:
+        """Return how to get states that the store alone does not have, if the workflow is known."""
+        try:
+            job = known_of(self._core, found, Again()).job
+        except WtbError:
+            return None
+        return lambda checkpoint: state_at(self._core.checkpoints, job, checkpoint.config)
 
     def _current(self, execution: Execution | str) -> Execution:
         """Return an execution as it stands now."""
@@ -198,7 +212,7 @@ class BenchLineages(BenchReader):
 
     def _standing(self, found: Execution) -> Place:
         """Return the head of an execution."""
-        roots = [one for one in self.checkpoints(found) if not one.path]
+        roots = [one for one in self.checkpoints(found) if not one.namespace]
         if not roots:
             # Says that there are no checkpoints.
             return self._place(found, Named(at="the head"))
@@ -226,39 +240,60 @@ class BenchLineages(BenchReader):
         return forked
 
     def _going_on(
-        self, execution: Execution | str, update: Any, answer: Any, workflow: object
+        self,
+        execution: Execution | str,
+        update: Any,
+        as_node: str | None,
+        answer: Any,
+        workflow: object,
+        *,
+        on_loop: bool = False,
     ) -> "_Going":
         found = self._current(execution)
-        check_answer(found, answer)
+        answers = answers_of(found, answer)
         if found.status == "succeeded":
             raise InvalidTransitionError(
                 f"execution {found.id} has succeeded, so that there is nothing to go on with: roll "
                 "it back or fork it first"
             )
         known = known_of(self._core, found, Again(workflow))
-        job = self._start(found, known.job, update, answer)
+        job = self._start(found, known.job, update, as_node, answers)
         timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
+        if timeout_ms is not None and on_loop:
+            timeout_ms += round(DEADLINE_GRACE_S * 1000)
         active = self._core.lineages.resume(
-            found.key, timeout_ms, answer is not None, update is not None
+            found.key, timeout_ms, answers is not None, update is not None
         )
         _, drive = self._core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
         self._core.remember(found.id, known.job, ())
         return _Going(found.id, drive, known)
 
-    def _start(self, found: Execution, job: "Job", update: Any, answer: Any) -> "Job":
+    def _start(
+        self,
+        found: Execution,
+        job: "Job",
+        update: Any,
+        as_node: str | None,
+        answers: Mapping[str, Any] | None,
+    ) -> "Job":
+        """Return what runs, with how it goes on; the engine refuses it without checkpoints."""
         from wtb.langgraph.lineage import Start
 
-        if answer is not None:
-            if update is not None:
-                check_update(job, update)
-            return replace(job, start=Start(answer=answer, update=update), _checked=[])
-        if update is None:
-            return replace(job, start=None, _checked=[])
-        thread = found.thread_id or ""
-        if not thread:
-            return job  # The engine says that there are no checkpoints.
-        staged = staged_update(self._core.checkpoints, job, thread, update, None, None)
-        return replace(job, start=Start(staged=staged), _checked=[])
+        staged = None
+        if update is not None and found.thread_id is not None:
+            staged = staged_update(
+                self._core.checkpoints, job, found.thread_id, update, as_node, None
+            )
+        elif as_node is not None:
+            raise ConfigurationError("as_node says whose an update is: pass update= as well")
+        logged = logged_metrics(found)
+        if answers is not None:
+            # The question is open as long as no other checkpoint follows: the update goes with the
+            # answer, and was worked out only to see that it can be applied.
+            start = Start(answers=answers, update=update, metrics=logged)
+        else:
+            start = Start(staged=staged, metrics=logged)
+        return replace(job, start=start, _checked=[])
 
     def _concluded(self, going: "_Going") -> Execution:
         """Return an execution that was gone on with, scored."""

@@ -125,6 +125,7 @@ class EngineRef:
     def wait_journal(self, after: int, timeout_s: float) -> int: ...
     def find_batch(self, text: str) -> str: ...
     def find_execution(self, text: str) -> str: ...
+    def find_standing(self, text: str) -> str: ...
     def batch(self, id: str) -> str: ...
     def batches(
         self,
@@ -207,7 +208,7 @@ StepRow = tuple[
     int,
     dict[str, Any],
     tuple[str, bytes],
-    list[tuple[str, bytes]],
+    list[tuple[str, str | None, bytes]],
     list[tuple[str, str, str]],
 ]
 

@@ -106,18 +106,11 @@ def _beside(execution: "Execution", found: Sequence[Checkpoint], named: Named) -
     node, where = (named.before, "before") if named.before is not None else (named.after, "after")
     if not isinstance(node, str):
         raise ConfigurationError(f"{where} is the name of a node, not {node!r}")
-    folder, _, name = node.rpartition("/")
-    fitting = [
-        one
-        for one in found
-        if one.path == folder and name in (one.next if where == "before" else one.nodes)
-    ]
+    if isinstance(named.occurrence, bool) or not isinstance(named.occurrence, int):
+        raise ConfigurationError(f"occurrence is a whole number, not {named.occurrence!r}")
+    fitting = [one for one in found if node in _names(one, where)]
     if not fitting:
-        names = dict.fromkeys(
-            "/".join(filter(None, (one.path, name)))
-            for one in found
-            for name in (one.next if where == "before" else one.nodes)
-        )
+        names = dict.fromkeys(name for one in found for name in _names(one, where))
         raise CheckpointNotFoundError(
             f"execution {execution.id} has no checkpoint {where} node {node!r}. "
             f"{did_you_mean(node, [*names], listed_as=f'there are checkpoints {where}')}"
@@ -131,11 +124,17 @@ def _beside(execution: "Execution", found: Sequence[Checkpoint], named: Named) -
         ) from None
 
 
+def _names(one: Checkpoint, where: str) -> Sequence[str]:
+    """Return the nodes that a checkpoint is before or after, as paths through subgraphs."""
+    names = one.next if where == "before" else one.nodes
+    return [f"{one.path}/{name}" if one.path else name for name in names]
+
+
 def _root(found: Sequence[Checkpoint], one: Checkpoint) -> Checkpoint:
     """Return the checkpoint of the graph itself from which one in a subgraph is reached again."""
-    if not one.path:
+    if not one.namespace:
         return one
-    return next(other for other in found if not other.path and other.id == one.root_id)
+    return next(other for other in found if not other.namespace and other.id == one.root_id)
 
 
 def _listed(known: Sequence[Checkpoint]) -> str:

@@ -3,7 +3,7 @@
 import math
 import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,8 @@ def check_checkpoints(
 
 def node_names(given: Sequence[str]) -> tuple[str, ...]:
     """Return names of nodes to stop before."""
-    if isinstance(given, str) or not all(isinstance(one, str) and one for one in given):
+    is_list = isinstance(given, Sequence | Set) and not isinstance(given, str)
+    if not is_list or not all(isinstance(one, str) and one for one in given):
         raise ConfigurationError(f"breakpoints are a list of names of nodes, not {given!r}")
     return tuple(dict.fromkeys(given))
 

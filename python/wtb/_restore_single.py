@@ -47,8 +47,16 @@ def describe_single(job: Job, reference: str | None, timeout_s: float | None) ->
     }
 
 
-def known_of(core: "Core", execution: "Execution", again: Again) -> Known:
+def known_of(
+    core: "Core", execution: "Execution", again: Again, *, same_nodes: bool = True
+) -> Known:
     """Return what an execution is run with: what this program knows, or what the store has.
+
+    Args:
+        core: The bench's.
+        execution: The execution.
+        again: What the caller passes again.
+        same_nodes: Whether a graph with other nodes is refused.
 
     Raises:
         WorkflowNotBoundError: The workflow, its variant, config or context cannot be found again.
@@ -61,19 +69,24 @@ def known_of(core: "Core", execution: "Execution", again: Again) -> Known:
         return Known(job, evaluators, lost, timeout_s)
     known = core.remembered(execution.id)
     anew = known is None or any(one is not None for one in again)
-    job = _of_front(core, execution, front, again) if known is None or anew else known[0]
+    if known is None or anew:
+        job = _of_front(core, execution, front, again, same_nodes=same_nodes)
+    else:
+        job = known[0]
     return Known(job, evaluators, lost, front["timeout_s"])
 
 
 def merged_variant(below: Variant, over: Variant) -> Variant:
     """Return a variant with another one laid over it; what both choose, the other one decides."""
+    from wtb.langgraph.settings import joined_config
+
     context = over.context
     if isinstance(below.context, Mapping) and isinstance(over.context, Mapping):
         context = {**below.context, **over.context}
     return Variant(
         over.name,
         nodes={**below.nodes, **over.nodes},
-        config={**below.config, **over.config},
+        config=dict(joined_config(below.config, over.config, over.title)),
         context=below.context if context is None else context,
         params={**below.params, **over.params},
         graph=below.graph if over.graph is None else over.graph,
@@ -89,7 +102,14 @@ def _of_cell(core: "Core", execution: "Execution", again: Again) -> tuple[Job, f
     return job, None if timeout_ms is None else timeout_ms / 1000
 
 
-def _of_front(core: "Core", execution: "Execution", front: Mapping[str, Any], again: Again) -> Job:
+def _of_front(
+    core: "Core",
+    execution: "Execution",
+    front: Mapping[str, Any],
+    again: Again,
+    *,
+    same_nodes: bool,
+) -> Job:
     what = f"execution {execution.id}"
     owner = _restore.restore_workflow(
         what, execution.workflow, front["reference"], front, again.workflow, core.registry
@@ -108,9 +128,9 @@ def _of_front(core: "Core", execution: "Execution", front: Mapping[str, Any], ag
         settings.on_interrupt,
     )
     job.check_variants()
-    _restore.check_nodes(
-        what, owner, job.variants[0], front["variant"]["graph_nodes"], job.graph_nodes[0]
-    )
+    if same_nodes:
+        before = front["variant"]["graph_nodes"]
+        _restore.check_nodes(what, owner, job.variants[0], before, job.graph_nodes[0])
     return job
 
 

@@ -3,40 +3,59 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from wtb import _values
 from wtb.errors import ConfigurationError, InvalidTransitionError, WtbError
 
 if TYPE_CHECKING:
     from wtb._job import Job
     from wtb._native import CheckpointsRef
+    from wtb.context import Metric
     from wtb.execution import Execution
     from wtb.langgraph.lineage import Staged
 
-__all__ = ["check_answer", "check_update", "staged_update", "store_update"]
+__all__ = ["answers_of", "staged_update", "store_update"]
 
 
-def check_answer(execution: "Execution", answer: Any) -> None:
-    """Refuse an answer that nobody waits for, or that could be meant for several questions.
+def answers_of(execution: "Execution", answer: Any) -> Mapping[str, Any] | None:
+    """Return an answer by the ids of the questions that it is for; None for no answer.
+
+    An answer without an id would be given to later questions of the same step as well.
 
     Raises:
         InvalidTransitionError: The execution asks nothing.
-        ConfigurationError: It asks several questions, and the answer does not say which it is for.
+        ConfigurationError: It asks several questions, and the answer does not say which it is for;
+            or it cannot be stored.
     """
     if answer is None:
-        return
+        return None
     if execution.status != "interrupted":
         raise InvalidTransitionError(
             f"execution {execution.id} asks nothing (status {execution.status!r}): there is "
             "nothing to answer"
         )
+    check_storable(answer, "the answer")
     ids = [one.id for one in execution.interrupts]
-    if len(ids) < 2:
-        return
-    if not isinstance(answer, Mapping) or not answer or not set(answer) <= set(ids):
+    if isinstance(answer, Mapping) and answer and set(answer) <= set(ids):
+        return answer
+    if len(ids) > 1:
         asked = ", ".join(f"{one.id} ({one.value!r})" for one in execution.interrupts)
         raise ConfigurationError(
             f"execution {execution.id} asks {len(ids)} questions: answer with a mapping from their "
             f"ids. They are: {asked}"
         )
+    return {ids[0]: answer} if ids else None
+
+
+def check_storable(value: Any, what: str) -> None:
+    """Refuse a value that the store would not give back.
+
+    Raises:
+        ConfigurationError: It, or a part of it, cannot be serialised.
+    """
+    lost: list[str] = []
+    _values.dump(value, what, lost)
+    if lost:
+        raise ConfigurationError(f"{lost[0]}. Nothing has changed")
 
 
 def check_update(job: "Job", update: Any, as_node: str | None = None) -> None:
@@ -46,6 +65,7 @@ def check_update(job: "Job", update: Any, as_node: str | None = None) -> None:
         ConfigurationError: See above.
     """
     job.prepared().check_update(update, as_node)
+    check_storable(update, "the update")
 
 
 def staged_update(
@@ -90,3 +110,21 @@ def store_update(checkpoints: "CheckpointsRef", staged: "Staged", thread: str) -
     from wtb.langgraph.lineage import BenchSaver
 
     staged.store(BenchSaver(checkpoints), thread)
+
+
+def logged_metrics(execution: "Execution") -> Mapping[str, "Metric"]:
+    """Return what the workflow has logged so far: an attempt that goes on keeps it."""
+    from wtb.context import Metric as Logged
+
+    return {
+        one["name"]: Logged(one["value"], one["direction"])
+        for one in execution.score_records
+        if one["source"] == "workflow" and one["value"] is not None
+    }
+
+
+def state_at(checkpoints: "CheckpointsRef", job: "Job", config: Mapping[str, Any]) -> Any:
+    """Return the state of a checkpoint as its graph reads it."""
+    from wtb.langgraph.lineage import BenchSaver
+
+    return job.prepared().state_at(BenchSaver(checkpoints), config)

@@ -5,7 +5,7 @@ its `repr`, marked as such, and reported as a warning. So is text that it change
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
@@ -20,10 +20,12 @@ __all__ = [
     "Payload",
     "Unserialisable",
     "dump",
+    "dump_all",
     "dump_record",
     "dump_state",
     "is_incomplete",
     "load",
+    "load_all",
     "load_state",
     "printable",
     "serializer",
@@ -73,6 +75,23 @@ def dump(value: object, what: str, warnings: list[str]) -> Payload:
         warnings: Collects one text for each part that was replaced.
     """
     return _dump(value, what, warnings, VALUE_BYTES_MAX)
+
+
+def dump_all(values: Sequence[tuple[object, str]], what: str, warnings: list[str]) -> Payload:
+    """Serialise values with their names; each that cannot be is replaced by a mark of its own."""
+    kept = []
+    for value, name in values:
+        try:
+            serializer().dumps_typed(value)
+        except Exception as error:
+            value = _without_refused(value, what, error, warnings)
+        kept.append((value, name))
+    return _dump(kept, what, warnings, VALUE_BYTES_MAX)
+
+
+def load_all(engine: "EngineRef", value: "ValueRef | None") -> list[tuple[Any, str]]:
+    """Return what `dump_all` stored."""
+    return [(_unmark(one), name) for one, name in load(engine, value) or []]
 
 
 def dump_record(value: object, what: str, warnings: list[str]) -> Payload:

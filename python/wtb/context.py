@@ -6,7 +6,7 @@ starts itself; a thread that a node starts has to be given `contextvars.copy_con
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
@@ -63,6 +63,7 @@ class RunContext:
         attempt: int = 0,
         seed: int = 0,
         is_cancelled: Callable[[], bool] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.active = execution_id is not None
         self.execution_id = execution_id
@@ -72,7 +73,7 @@ class RunContext:
         self.attempt = attempt
         self.seed = seed
         self._is_cancelled = is_cancelled
-        self._metrics: dict[str, Metric] = {}
+        self._metrics: dict[str, Metric] = dict(metrics or {})
         self._lock = threading.Lock()
 
     @property

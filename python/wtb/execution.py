@@ -141,7 +141,7 @@ class Execution:
     @cached_property
     def interrupts(self) -> Sequence[Interrupt]:
         """The questions that await an answer."""
-        asked = _values.load(self._engine, self._interrupts) or []
+        asked = _values.load_all(self._engine, self._interrupts)
         return [Interrupt(value, key) for value, key in asked]
 
     @cached_property

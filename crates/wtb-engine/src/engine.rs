@@ -130,6 +130,9 @@ impl Engine {
                     let text = format!("execution {execution} does not belong to batch {batch}");
                     return Err(EngineError::Invalid(text));
                 }
+                if beginning == Beginning::Head {
+                    self.check_own_head(execution)?;
+                }
                 let (change, event) = self.requeue(Some(batch), execution, beginning);
                 unit.changes.push(change);
                 unit.events.push(event);

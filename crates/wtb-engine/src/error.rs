@@ -1,6 +1,6 @@
 //! What the engine refuses, and why.
 
-use wtb_model::{BatchId, IllegalTransition};
+use wtb_model::{BatchId, ExecutionId, IllegalTransition};
 use wtb_store::StoreError;
 
 /// An error of the engine.
@@ -21,6 +21,14 @@ pub enum EngineError {
         /// The batch.
         batch: BatchId,
         /// The session, its host and process.
+        owner: String,
+    },
+    /// Somebody drives the execution.
+    #[error("execution {execution} is under way in {owner}: wait for its end, or cancel it")]
+    UnderWay {
+        /// The execution.
+        execution: ExecutionId,
+        /// The program that drives it.
         owner: String,
     },
     /// What was asked for makes no sense.

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use wtb_model::{
     EventBody, ExecutionId, ExecutionRecord, ExecutionStatus, IllegalTransition, StoredValue,
 };
-use wtb_store::{Change, UnitOfWork};
+use wtb_store::{Change, StoreError, UnitOfWork};
 
 use crate::active::ActiveBatch;
 use crate::clock::Clock;
@@ -154,6 +154,20 @@ impl Engine {
         let record = self.store.execution(&id)?;
         let prior = prior(self.store.as_ref(), &record)?;
         self.activate_single(&record, prior, plan.timeout_ms, true)
+    }
+}
+
+impl Engine {
+    /// Refuses to take what a person did with a cell for its batch's own.
+    pub(crate) fn check_own_head(&self, cell: &ExecutionId) -> Result<(), EngineError> {
+        match self.store.execution(&cell.continuation()) {
+            Ok(_) => Err(EngineError::Invalid(format!(
+                "execution {cell} has been gone on with by itself, so that its last checkpoint is \
+                 not its batch's: resume it, or retry it from its input"
+            ))),
+            Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

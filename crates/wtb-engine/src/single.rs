@@ -76,10 +76,7 @@ impl Engine {
     /// Refuses to touch what somebody drives.
     pub(crate) fn check_left(&self, record: &ExecutionRecord) -> Result<(), EngineError> {
         match self.driver_of_single(record)? {
-            Some(owner) => {
-                let text = format!("execution {} is under way in {owner}", record.id.known());
-                Err(EngineError::Invalid(text))
-            }
+            Some(owner) => Err(EngineError::UnderWay { execution: record.id.known(), owner }),
             None => Ok(()),
         }
     }

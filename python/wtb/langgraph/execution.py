@@ -18,7 +18,7 @@ from wtb.context import RunContext, activate
 from wtb.errors import ConfigurationError, UnknownNodeError, did_you_mean
 from wtb.langgraph.asynchrony import NodeExitError, guarded, needs_async
 from wtb.langgraph.isolation import StoreFactory, with_store
-from wtb.langgraph.lineage import Lineage, Staged, StagingSaver, with_saver
+from wtb.langgraph.lineage import BenchSaver, Lineage, Staged, StagingSaver, with_saver
 from wtb.langgraph.loading import AnyGraph
 from wtb.langgraph.recording import ExecutionCancelledError, Recorder
 from wtb.langgraph.schema import InputKeys, input_keys
@@ -224,6 +224,8 @@ class PreparedGraph:
             UnknownNodeError: An unknown node.
         """
         nodes = [name for name in self.graph.nodes if name != START]
+        if as_node is not None and not isinstance(as_node, str):
+            raise ConfigurationError(f"as_node is the name of a node, not {as_node!r}")
         if as_node is not None and as_node not in nodes:
             raise UnknownNodeError(
                 f"{self.variant.title} has no node {as_node!r} that could have returned an update. "
@@ -286,6 +288,14 @@ class PreparedGraph:
         else:
             graph.update_state(there, update, as_node=as_node)
         return Staged(saver.staged)
+
+    def state_at(self, saver: BenchSaver, config: Mapping[str, Any]) -> Any:
+        """Return the state of the checkpoint that a config names, as the graph reads it."""
+        graph = with_saver(self.graph, saver)
+        named: Any = dict(config)
+        if self.is_async:
+            return self._loops.run(lambda: graph.aget_state(named)).values
+        return graph.get_state(named).values
 
     def _begin(
         self,
@@ -403,6 +413,7 @@ class _Begun:
         if self.lineage is None or head is None:
             # Nothing was stored yet: an attempt that was to go on begins anew.
             return _private(self.given) if self.private is None else self.private
+        self.lineage.update()
         self.recorder.know(head.checkpoint["channel_values"])
         return self.lineage.first_turn()
 

@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import (
 from langgraph.types import Command
 
 from wtb import _values
+from wtb.context import Metric
 from wtb.errors import WtbError
 from wtb.langgraph.loading import AnyGraph
 from wtb.langgraph.saver import WtbSaver
@@ -144,13 +145,15 @@ class Start:
 
     Attributes:
         staged: An update to store first.
-        answer: The answer to the question that is open.
-        update: An update that comes with the answer.
+        answers: Answers to questions that are open, by their ids.
+        update: An update that comes with the answers.
+        metrics: What was logged before.
     """
 
     staged: Staged | None = None
-    answer: Any = None
-    update: Mapping[str, Any] | None = None
+    answers: Mapping[str, Any] | None = None
+    update: Any = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,13 +189,15 @@ class Lineage:
             return None
         return self.saver.get_tuple(self.config({}))
 
+    def update(self) -> None:
+        """Store the update that the attempt goes on from, if there is one."""
+        if self.start.staged is not None:
+            self.start.staged.store(self.saver, self.thread)
+
     def first_turn(self) -> Any:
         """Return what the graph is given at the head, where it stands."""
-        start = self.start
-        if start.staged is not None:
-            start.staged.store(self.saver, self.thread)
-        if start.answer is not None:
-            return Command(resume=start.answer, update=start.update)
+        if self.start.answers is not None:
+            return Command(resume=dict(self.start.answers), update=self.start.update)
         return None
 
 

@@ -19,6 +19,7 @@ from langchain_core.outputs import LLMResult
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.graph import START
 
+from wtb._paths import path_of
 from wtb.langgraph import usage
 from wtb.langgraph.asynchrony import NodeExitError
 from wtb.langgraph.trace import NodeStatus, NodeTrace, Usage, error_info
@@ -285,14 +286,6 @@ def _is_route(record: _Record) -> bool:
     """
     last = path_of(record.namespace).rpartition("/")[2]
     return last == START and record.status == "succeeded"
-
-
-def path_of(namespace: str) -> str:
-    """Return `"agent/tools"` for LangGraph's `"agent:<task>|tools:<task>"`.
-
-    Segments that are numbers tell apart the calls of one subgraph and name no node.
-    """
-    return "/".join(part.partition(":")[0] for part in namespace.split("|") if not part.isdigit())
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 
+from wtb._paths import path_of
 from wtb.langgraph.loading import AnyGraph, walk
-from wtb.langgraph.recording import path_of
 from wtb.langgraph.trace import NodeTrace
 
 _INTERRUPT = "__interrupt__"
