@@ -244,13 +244,17 @@ class Core:
 
     def batch_id(self, batch: Batch | str) -> str:
         """Return the id of a batch that is given as itself, an id, a prefix, or "latest"."""
-        return batch.id if isinstance(batch, Batch) else self.engine.find_batch(batch)
+        return (
+            batch.id
+            if isinstance(batch, Batch)
+            else self.engine.find_batch(_plan.findable(batch, "batch"))
+        )
 
     def execution_id(self, execution: Execution | str) -> str:
         """Return the id of an execution that is given as itself, an id, a prefix, or "latest"."""
         if isinstance(execution, Execution):
             return execution.id
-        return self.engine.find_execution(execution)
+        return self.engine.find_execution(_plan.findable(execution, "execution"))
 
     def batch(self, id: str) -> Batch:  # noqa: A002
         """Return a batch by its whole id."""
@@ -258,7 +262,10 @@ class Core:
 
     def execution(self, id: str) -> Execution:  # noqa: A002
         """Return an execution by its whole id: a cell that goes on by itself as it stands now."""
-        return Execution(self.engine, self.engine.execution(self.engine.find_standing(id)))
+        return Execution(
+            self.engine,
+            self.engine.execution(self.engine.find_standing(_plan.findable(id, "execution"))),
+        )
 
     def close_batches(self) -> None:
         """Leave batches under way to a later session.

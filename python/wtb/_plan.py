@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtb import _native, _values
 from wtb._warn import warn_caller
-from wtb.errors import ConfigurationError, did_you_mean
+from wtb.errors import ConfigurationError, NotFoundError, did_you_mean
 from wtb.variants import Variant
 from wtb.workflow import Workflow
 
@@ -154,6 +154,19 @@ def storable(text: str, what: str) -> str:
     """
     if _values.printable(text) != text:
         raise ConfigurationError(f"{what}, {text!r}, holds characters that cannot be stored")
+    return text
+
+
+def findable(text: str, what: str) -> str:
+    """Return a text that an id can be looked up by.
+
+    Raises:
+        NotFoundError: Nothing can have it, since it cannot be stored.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"the id of a {what} is a text, not {text!r}")
+    if _values.printable(text) != text:
+        raise NotFoundError(f"there is no {what} {text!r} in this store")
     return text
 
 

@@ -58,7 +58,7 @@ class Step:
     def built_up(self) -> Sequence[str]:
         """The keys that are stored as what was written since an ancestor, and not as values."""
         counters = self.metadata.get("counters_since_delta_snapshot") or {}
-        return [name for name in counters if name not in self._places]
+        return [name for name in counters if name in self._versions and name not in self._places]
 
     @property
     def tasks_that_answered(self) -> bool:
@@ -74,7 +74,7 @@ class Step:
         """
         before = {} if parent is None else parent._places
         versions = {} if parent is None else parent._versions
-        names = [*self._places, *self.built_up]
+        names = [*self._places, *(() if parent is None else self.built_up)]
         self.changes = tuple(
             name
             for name in names

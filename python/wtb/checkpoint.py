@@ -81,9 +81,11 @@ class Checkpoint:
         Keys that LangGraph stores as what was written since an ancestor (delta channels) are in it
         where the workflow is known to the program.
         """
-        if self._step.built_up and self._rebuild is not None:
-            return self._rebuild(self)
-        return _state(self._channels)
+        stored = _state(self._channels)
+        if not self._step.built_up or self._rebuild is None:
+            return stored
+        rebuilt = self._rebuild(self)
+        return {**stored, **{name: rebuilt[name] for name in self._step.built_up}}
 
     @cached_property
     def interrupts(self) -> Sequence[Interrupt]:

@@ -95,7 +95,8 @@ def test_without_checkpoints_there_is_nowhere_to_go(bench, refused):
                 bench.resume(execution, **given)
     with refused(WtbError, "checkpoints"):
         bench.resume(asked, answer="me")
-    assert bench.retry(failed, from_checkpoint=True).status == "failed", "it begins anew"
+    with refused(WtbError, "checkpoints"):
+        bench.retry(failed, from_checkpoint=True)
 
 
 def test_each_step_is_stored_before_the_next_one_begins(bench):

@@ -19,7 +19,7 @@ from wtb.errors import ConfigurationError, UnknownNodeError, did_you_mean
 from wtb.langgraph.asynchrony import NodeExitError, guarded, needs_async
 from wtb.langgraph.isolation import StoreFactory, with_store
 from wtb.langgraph.lineage import BenchSaver, Lineage, Staged, StagingSaver, with_saver
-from wtb.langgraph.loading import AnyGraph
+from wtb.langgraph.loading import AnyGraph, subgraph_of, walk
 from wtb.langgraph.recording import ExecutionCancelledError, Recorder
 from wtb.langgraph.schema import InputKeys, input_keys
 from wtb.langgraph.settings import joined_config, joined_context, with_handler
@@ -83,6 +83,8 @@ class PreparedGraph:
         self._loops = loops
         self._plan = plan_stream(graph)
         self._guarded: AnyGraph | None = None
+        inner = (subgraph_of(holder, name) for _, holder, name in walk(graph))
+        self._remembers = any(one is not None and one.checkpointer is True for one in inner)
 
     @cached_property
     def input_keys(self) -> InputKeys | None:
@@ -311,7 +313,17 @@ class PreparedGraph:
             plan = plan_stream(self.graph, breaks=True)
         recorder = Recorder(private, cancelled)
         options = self._options(plan, recorder, config, context, lineage)
-        return _Begun(given, private, lineage, recorder, StreamReader(plan), plan, options)
+        stops = bool(lineage and lineage.breakpoints) or bool(self.graph.interrupt_before_nodes)
+        return _Begun(
+            given=given,
+            private=private,
+            lineage=lineage,
+            recorder=recorder,
+            reader=StreamReader(plan),
+            plan=plan,
+            options=options,
+            names_place=self._remembers and not stops,
+        )
 
     def _own(self, graph: AnyGraph, lineage: Lineage | None) -> AnyGraph:
         """Return the graph with what belongs to one execution."""
@@ -406,6 +418,7 @@ class _Begun:
     reader: StreamReader
     plan: StreamPlan
     options: Mapping[str, Any]
+    names_place: bool
 
     def turn(self) -> Any:
         """Return what the graph is given first."""
@@ -413,9 +426,15 @@ class _Begun:
         if self.lineage is None or head is None:
             # Nothing was stored yet: an attempt that was to go on begins anew.
             return _private(self.given) if self.private is None else self.private
-        self.lineage.update()
+        if self.lineage.update():
+            head = self.lineage.head() or head
         self.recorder.know(head.checkpoint["channel_values"])
-        return self.lineage.first_turn()
+        turn = self.lineage.first_turn()
+        if turn is None and self.names_place and not head.pending_writes:
+            # Otherwise LangGraph takes a subgraph that keeps its state for one that had asked, and
+            # that has gone on to its end.
+            self.options["config"]["configurable"]["checkpoint_id"] = head.checkpoint["id"]
+        return turn
 
     def open_questions(self) -> "tuple[Answers, Mapping[str, Any]] | None":
         """Return what is asked and who may answer; None where either is missing."""

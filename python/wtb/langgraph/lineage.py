@@ -189,10 +189,12 @@ class Lineage:
             return None
         return self.saver.get_tuple(self.config({}))
 
-    def update(self) -> None:
-        """Store the update that the attempt goes on from, if there is one."""
-        if self.start.staged is not None:
-            self.start.staged.store(self.saver, self.thread)
+    def update(self) -> bool:
+        """Store the update that the attempt goes on from; return whether there is one."""
+        if self.start.staged is None:
+            return False
+        self.start.staged.store(self.saver, self.thread)
+        return True
 
     def first_turn(self) -> Any:
         """Return what the graph is given at the head, where it stands."""
