@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtb import _plan
 from wtb._arguments import Again
+from wtb._difference import difference
 from wtb._drive import Drive
 from wtb._place import Named, Place, find_place, lineages_of
 from wtb._reader import BenchReader
@@ -16,6 +17,7 @@ from wtb._scoring import score_executions
 from wtb._update import check_answer, check_update, staged_update, store_update
 from wtb._warn import warn_caller
 from wtb.checkpoint import Checkpoint, read_checkpoints
+from wtb.diff import ExecutionDiff
 from wtb.errors import ConfigurationError, InvalidTransitionError
 from wtb.execution import Execution
 from wtb.runners import resolve_runner
@@ -185,6 +187,23 @@ class BenchLineages(BenchReader):
         going = await asyncio.to_thread(self._going_on, execution, update, answer, workflow)
         await going.drive.arun(going.known.timeout_s)
         return await asyncio.to_thread(self._concluded, going)
+
+    def diff(self, a: Execution | str, b: Execution | str) -> ExecutionDiff:
+        """Compare two executions: the first node that differs, the state, the scores.
+
+        Nodes are compared in the order in which they ran, by what they were given and returned. What
+        two executions share because one was forked from the other is passed over. The state of one that
+        has not succeeded is that of the checkpoint at which it stands.
+
+        Args:
+            a: An execution, its id, a unique prefix of it, or "latest".
+            b: The other one.
+
+        Raises:
+            NotFoundError: There is no such execution.
+        """
+        one, other = self._current(a), self._current(b)
+        return difference(one, self.checkpoints(one), other, self.checkpoints(other))
 
     def _current(self, execution: Execution | str) -> Execution:
         """Return an execution as it stands now."""
