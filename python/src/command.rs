@@ -67,12 +67,11 @@ impl RequestRef {
 
     /// Prints the document, as JSON text, that the request led to, and returns the exit code.
     fn render(&self, py: Python<'_>, engine: &EngineRef, document: &str) -> Result<i32> {
-        let document = serde_json::from_str(document).map_err(|error| invalid(error.to_string()))?;
+        let document =
+            serde_json::from_str(document).map_err(|error| invalid(error.to_string()))?;
         let store = engine.engine().store();
         Ok(py.detach(|| {
-            on_terminal(|terminal, _| {
-                wtb_cli::render(terminal, store.as_ref(), &self.0, &document)
-            })
+            on_terminal(|terminal, _| wtb_cli::render(terminal, store.as_ref(), &self.0, &document))
         }))
     }
 

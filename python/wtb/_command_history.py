@@ -1,4 +1,4 @@
-"""The verbs of the command for single executions: show, checkpoints, rollback, fork, resume, diff."""
+"""The verbs of the command for executions: show, checkpoints, rollback, fork, resume, diff."""
 
 import contextlib
 import json
@@ -42,8 +42,8 @@ def checkpoints(request: "_native.RequestRef", asked: Asked) -> int:
             execution = bench.execution(asked["execution"])
             if execution.lineages == 0:
                 raise ConfigurationError(
-                    f"execution {execution.id} has no checkpoints: it ran with checkpoints='off', or "
-                    "has not been started"
+                    f"execution {execution.id} has no checkpoints: it ran with checkpoints='off', "
+                    "or has not been started"
                 )
             source = bench._core.checkpoints
             found = history_of(source, execution, every=asked["all"], values=asked["values"])

@@ -60,8 +60,8 @@ class _Work(NamedTuple):
 def _work(execution: Execution, shared: int | None) -> list[_Work]:
     """Return what led to where an execution stands, in order, without what is shared.
 
-    An attempt that went back, or goes on from a checkpoint, takes the place of what earlier ones did
-    from its first step on.
+    An attempt that went back, or goes on from a checkpoint, takes the place of what earlier ones
+    did from its first step on.
     """
     kept: list[NodeRecord] = []
     for _, records in groupby(execution.nodes, lambda one: one.attempt):

@@ -191,9 +191,9 @@ class BenchLineages(BenchReader):
     def diff(self, a: Execution | str, b: Execution | str) -> ExecutionDiff:
         """Compare two executions: the first node that differs, the state, the scores.
 
-        Nodes are compared in the order in which they ran, by what they were given and returned. What
-        two executions share because one was forked from the other is passed over. The state of one that
-        has not succeeded is that of the checkpoint at which it stands.
+        Nodes are compared in the order in which they ran, by what they were given and returned.
+        What two executions share because one was forked from the other is passed over. The state of
+        one that has not succeeded is that of the checkpoint at which it stands.
 
         Args:
             a: An execution, its id, a unique prefix of it, or "latest".

@@ -24,9 +24,9 @@ class Named(NamedTuple):
     """How a place is named.
 
     Attributes:
-        at: A checkpoint, its id, or a unique prefix of it; or its step as a text, `"2"`, in the lineage
-            where the execution stands, or `"1/2"` in lineage 1. (The ends of ids would be no
-            shorter names: LangGraph draws them from a generator that each attempt seeds alike.)
+        at: A checkpoint, its id, or a unique prefix of it; or its step as a text, `"2"`, in the
+            lineage where the execution stands, or `"1/2"` in lineage 1. (The ends of ids would be
+            no shorter names: LangGraph draws them from a generator that each attempt seeds alike.)
         before: A node: the checkpoint from which it ran.
         after: A node: the checkpoint that it led to.
         occurrence: Which of several such checkpoints: 0 for the first, -1 for the latest.
@@ -110,9 +110,7 @@ def _at(source: "CheckpointsRef", execution: "Execution", at: Checkpoint | str) 
     )
 
 
-def _at_step(
-    source: "CheckpointsRef", execution: "Execution", number: int, step: int
-) -> Place:
+def _at_step(source: "CheckpointsRef", execution: "Execution", number: int, step: int) -> Place:
     if not 1 <= number <= execution.lineages:
         raise CheckpointNotFoundError(
             f"execution {execution.id} has no lineage {number}: it has 1 to {execution.lineages}"
@@ -121,12 +119,12 @@ def _at_step(
     fitting = [one for one in found if one.step == step]
     if len(fitting) != 1:
         steps = ", ".join(
-            f"{one.step} ({'after ' + one.node if one.node else one.source})"
+            f"{one.step} (after {one.node})" if one.node else str(one.step)
             for one in found[-LISTED_MAX:]
         )
         raise CheckpointNotFoundError(
-            f"execution {execution.id} has {len(fitting) or 'no'} checkpoints of step {step} in its "
-            f"lineage {number}. Its steps: {steps}"
+            f"execution {execution.id} has {len(fitting) or 'no'} checkpoints of step {step} in "
+            f"its lineage {number}. Its steps: {steps}"
         )
     return Place(number, fitting[0])
 

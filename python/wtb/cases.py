@@ -101,9 +101,9 @@ def load_cases(
     """Load cases from a JSON Lines, JSON or CSV file, or from a list of rows.
 
     A row's input is its `input` column, where it has one; else all of its columns but those of the
-    expected value, the id, the group, the tags and the answers. Tags are in the column `tags`: a list,
-    or a text with commas. Answers to questions are in the column `answers`: a list, or a mapping from
-    questions; in a CSV file as JSON.
+    expected value, the id, the group, the tags and the answers. Tags are in the column `tags`: a
+    list, or a text with commas. Answers to questions are in the column `answers`: a list, or a
+    mapping from questions; in a CSV file as JSON.
 
     A CSV column is read as JSON (numbers, true, false, null, lists, objects) if every cell in it is
     JSON or empty, and as text otherwise; numbers that would lose digits (007, 1.10) make it text.

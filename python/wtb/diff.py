@@ -55,8 +55,8 @@ class ExecutionDiff:
     Attributes:
         a: The one.
         b: The other.
-        shared_until: The last step that both have in common because one was forked from the other, or
-            both from a third; None if there is none.
+        shared_until: The last step that both have in common because one was forked from the other,
+            or both from a third; None if there is none.
         first_divergent: The first node whose work differs; None if none does.
         state: Keys of the state that differ -> their values.
         scores: Scores and metrics of either -> their values; None where there is none.
@@ -72,9 +72,9 @@ class ExecutionDiff:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data.
 
-        Values that are no JSON are replaced by their fields or their `repr`, and ids of messages are
-        left out. A pair is `{"a": ..., "b": ...}` without what is absent; two texts of several lines
-        have their differences as `"lines"`, too.
+        Values that are no JSON are replaced by their fields or their `repr`, and ids of messages
+        are left out. A pair is `{"a": ..., "b": ...}` without what is absent; two texts of several
+        lines have their differences as `"lines"`, too.
         """
         first = self.first_divergent
         return {
@@ -118,11 +118,10 @@ def _side(execution: Execution) -> dict[str, Any]:
 def _pair(pair: Pair) -> dict[str, Any]:
     named = zip(("a", "b"), pair, strict=True)
     found = {name: _without_ids(plain(value)) for name, value in named if value is not ABSENT}
-    a, b = pair
-    if isinstance(a, str) and isinstance(b, str) and ("\n" in a or "\n" in b):
-        if len(a) + len(b) <= LINES_CHARACTERS_MAX:
-            lines = difflib.unified_diff(a.splitlines(), b.splitlines(), lineterm="", n=1)
-            found["lines"] = [*lines][2:]
+    if all(isinstance(one, str) for one in pair) and any("\n" in one for one in pair):
+        a, b = (one.splitlines() for one in pair)
+        if sum(map(len, pair)) <= LINES_CHARACTERS_MAX:
+            found["lines"] = [*difflib.unified_diff(a, b, lineterm="", n=1)][2:]
     return found
 
 
@@ -134,7 +133,5 @@ def _without_ids(value: Any) -> Any:
         return value
     is_message = {"content", "type", "id"} <= value.keys()
     return {
-        key: _without_ids(part)
-        for key, part in value.items()
-        if not (is_message and key == "id")
+        key: _without_ids(part) for key, part in value.items() if not (is_message and key == "id")
     }

@@ -119,8 +119,10 @@ fn advise_history(
     if history.whose.lineages > 1 && !is_all {
         hint(&format!("checkpoints {id} --all"), "shows what it was rolled back from");
     }
-    if history.whose.status != "succeeded" {
-        hint(&format!("resume {id}"), "goes on from where it stands");
+    match history.whose.status.as_str() {
+        "succeeded" => {}
+        "interrupted" => hint(&format!("resume {id} --answer ANSWER"), "answers its question"),
+        _ => hint(&format!("resume {id}"), "goes on from where it stands"),
     }
     hint(&format!("rollback {id} --at STEP"), "puts it back; `wtb fork` leaves it as it is");
     terminal.talk(&hints);

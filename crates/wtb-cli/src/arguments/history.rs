@@ -48,8 +48,13 @@ pub(crate) struct PlaceArgs {
 #[command(next_help_heading = "Place")]
 pub(crate) struct OccurrenceArgs {
     /// Which of several such checkpoints of a node: 0 is the first, -1 the latest. Default: -1
-    #[arg(long, value_name = "N", allow_negative_numbers = true, requires = "place",
-          conflicts_with = "at")]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        requires = "place",
+        conflicts_with = "at"
+    )]
     pub(crate) occurrence: Option<i32>,
 }
 
@@ -126,8 +131,12 @@ pub(crate) struct ResumeArgs {
     pub(crate) update: Option<Value>,
     /// The answer to what the execution asks: JSON, or else a plain text. One of several questions is
     /// named before it, `ID=ANSWER`; may be given several times
-    #[arg(long = "answer", value_name = "ANSWER", allow_hyphen_values = true,
-          help_heading = "Executions")]
+    #[arg(
+        long = "answer",
+        value_name = "ANSWER",
+        allow_hyphen_values = true,
+        help_heading = "Executions"
+    )]
     pub(crate) answers: Vec<String>,
     #[command(flatten)]
     pub(crate) outcome: OutcomeArgs,

@@ -64,7 +64,7 @@ pub(crate) enum Verb {
     Init(InitArgs),
     /// Run a batch: every variant on every case
     Run(RunArgs),
-    /// Go on with an unfinished batch, or with an execution from where it stands
+    /// Go on with an unfinished batch, or with an execution
     Resume(ResumeArgs),
     /// List batches or executions, newest first
     List(ListArgs),
@@ -72,9 +72,9 @@ pub(crate) enum Verb {
     Show(ShowArgs),
     /// Compare the variants of one batch or of several
     Compare(CompareArgs),
-    /// Show how two executions differ: the first node, the state, the scores
+    /// Show how two executions differ
     Diff(DiffArgs),
-    /// Show the history of an execution: what each step changed, and where it stands
+    /// Show the history of an execution, step by step
     Checkpoints(CheckpointsArgs),
     /// Put an execution back to a checkpoint of its history
     Rollback(RollbackArgs),

@@ -62,8 +62,8 @@ pub(crate) struct RunArgs {
     /// Give up after this many errors, or this share of them (`0.2`) [env: WTB_FAIL_FAST]
     #[arg(long, value_name = "N", help_heading = "Settings", value_parser = parse_fail_fast)]
     pub(crate) fail_fast: Option<FailFastArg>,
-    /// When the state is stored, to go back to and to go on from: after each step, when an attempt
-    /// ends, or never. Default: step [env: WTB_CHECKPOINTS]
+    /// When the state is stored, to go back to: after each step, when an attempt ends, or never.
+    /// Default: step [env: WTB_CHECKPOINTS]
     #[arg(long, value_name = "WHEN", help_heading = "Settings",
           value_parser = clap::builder::PossibleValuesParser::new(crate::bench_file::CHECKPOINTS))]
     pub(crate) checkpoints: Option<String>,

@@ -152,9 +152,8 @@ pub(crate) fn execution(
         verbose: output.verbose,
     };
     terminal.data(&page.render(store, &how))?;
-    terminal.talk("\n");
     if let Some(standing) = judged {
-        terminal.talk(&format!("{}\n\n", standing.sentence()));
+        terminal.talk(&format!("\n{}\n", standing.sentence()));
     }
     advise(store, &record, &decoded.interrupts.unwrap_or_default(), terminal);
     Ok(())
@@ -171,6 +170,7 @@ fn advise(
         return;
     }
     let id = short_execution(store, &record.id);
+    terminal.talk("\n");
     let mut hint = |words: &str, what: &str| {
         let command = terminal.advise(words);
         terminal.talk(&format!("hint: {command} {what}\n"));

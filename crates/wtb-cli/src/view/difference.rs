@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::value::present;
-use crate::text::{Column, Style, Table, Tone, figures, one_line, seconds, width};
+use crate::text::{Column, Style, Table, Tone, cut, figures, seconds, width};
 
 /// So much of what two long texts have in common is shown before their first difference.
 const COMMON_SHOWN: usize = 16;
@@ -131,7 +131,7 @@ fn pair(key: &str, pair: &Pair, limit: usize, style: Style) -> String {
             Some('+') => Tone::Good,
             _ => Tone::Faint,
         };
-        let shown = one_line(line, limit.saturating_sub(4));
+        let shown = cut(line, limit.saturating_sub(4));
         text.push_str(&format!("    {}\n", style.paint(tone, &shown)));
     };
     if lines.is_empty() {
@@ -209,7 +209,30 @@ mod tests {
             },
             "scores": {"exact_match": {"a": 0.25, "b": 1.0}, "length": {"a": null, "b": 3.0}},
         }));
-        insta::assert_snapshot!(text, @r#""#);
+        insta::assert_snapshot!(text, @r#"
+           execution           cell            status     took
+        a  e_234chj68s34chj68  baseline / ada  succeeded  12ms
+        b  e_274chj68s34chj68  polite / ada    succeeded  12ms
+        they have the steps up to 2 in common
+
+        first difference: the output of node "greet", step 3
+          greeting: "Hi" -> "Hello"
+          extra: (absent) -> null
+
+        state
+          greeting
+            - … long, and then one end"
+            + … long, and then another end"
+          poem
+             first
+            -second
+            +third
+
+        scores
+        metric            a       b   b - a
+        exact_match  0.2500  1.0000  0.7500
+        length            -  3.0000       -
+        "#);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::text::{Column, Table, Tone, age, duration};
 pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
         Column::left("id"),
-        Column::left("batch"),
+        Column::left("batch").shrinking(),
         Column::left("variant").shrinking(),
         Column::left("case").shrinking(),
         Column::left("status"),

@@ -4,7 +4,7 @@ use wtb_model::Timestamp;
 
 use super::tree::{self, What};
 use super::{History, Step};
-use crate::text::{Column, Style, Table, Tone, duration, one_line};
+use crate::text::{Column, Style, Table, Tone, cut, duration};
 use crate::view::value::short_question;
 
 /// Returns a history as text; `verbose` adds the full ids.
@@ -27,8 +27,9 @@ pub(crate) fn render(history: &History, verbose: bool, width: usize, style: Styl
             What::Step(step) => {
                 table.row(cells(step, &line.prefix, start, verbose), tone(step));
                 for (key, value) in &step.values {
-                    let shown = format!("{}      {key} = {value}", line.below);
-                    table.note(one_line_kept(&shown, width));
+                    let indent = if step.path.is_empty() { "" } else { "  " };
+                    let shown = format!("{}      {indent}{key} = {value}", line.below);
+                    table.note(cut(&shown, width));
                 }
             }
         }
@@ -86,16 +87,9 @@ fn foot(head: &Step, status: &str, width: usize) -> String {
     let mut text = format!("* where it stands: {status}{next}\n");
     for question in &head.interrupts {
         let line = format!("  asks {}: {}", short_question(&question.id), question.value);
-        text.push_str(&format!("{}\n", one_line_kept(&line, width)));
+        text.push_str(&format!("{}\n", cut(&line, width)));
     }
     text
-}
-
-/// Cuts a line, and keeps the blanks that it begins with.
-fn one_line_kept(text: &str, width: usize) -> String {
-    let body = text.trim_start();
-    let blanks = &text[..text.len() - body.len()];
-    format!("{blanks}{}", one_line(body, width.saturating_sub(blanks.len())))
 }
 
 fn time(step: &Step) -> Option<Timestamp> {
