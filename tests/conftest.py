@@ -44,3 +44,20 @@ def gate(wtb: Console) -> Gate:
     """A project whose executions wait to be let through; see `gated/gated.py`."""
     shutil.copytree(HERE / "gated", wtb.directory, dirs_exist_ok=True)
     return Gate(wtb.directory)
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in `asking`, with one batch in its store: one execution asks, one succeeded."""
+    directory = tmp_path_factory.mktemp("asked")
+    shutil.copytree(HERE / "asking", directory, dirs_exist_ok=True)
+    with consoles.console(directory) as opened:
+        opened("run", code=130)
+    return directory
+
+
+@pytest.fixture
+def asking(asked: Path, wtb: Console) -> Console:
+    """The command in a copy of that project."""
+    shutil.copytree(asked, wtb.directory, dirs_exist_ok=True)
+    return wtb
