@@ -26,7 +26,7 @@ def difference(
         history_b: Those of the other one.
     """
     shared = _shared_until(history_a, history_b)
-    first = _first_divergent(_work(a, shared), _work(b, shared))
+    first = _first_divergent(_work(a, history_a, shared), _work(b, history_b, shared))
     state = _pairs(_state(a, history_a), _state(b, history_b))
     scores_a, scores_b = ({**one.scores, **one.metrics} for one in (a, b))
     names = dict.fromkeys([*scores_a, *scores_b])
@@ -57,7 +57,7 @@ class _Work(NamedTuple):
     record: NodeRecord
 
 
-def _work(execution: Execution, shared: int | None) -> list[_Work]:
+def _work(execution: Execution, history: Sequence[Checkpoint], shared: int | None) -> list[_Work]:
     """Return what led to where an execution stands, in order, without what is shared.
 
     An attempt that went back, or goes on from a checkpoint, takes the place of what earlier ones
@@ -72,8 +72,23 @@ def _work(execution: Execution, shared: int | None) -> list[_Work]:
         kept += group
     if shared is not None:
         kept = kept[_position(kept, shared + 1) :]
+    steps = {one.step: one for one in history if not one.path}
+    if steps and execution.status == "paused":
+        # It may have been put back, and not have gone on yet.
+        kept = kept[: _position(kept, max(steps) + 1)]
+    stands = (one for one in _placed(kept) if _stands(one, steps.get(one.step)))
     # Which of the nodes of a step begins first is chance.
-    return sorted(_placed(kept), key=lambda one: (one.step, _root_name(one.record)))
+    return sorted(stands, key=lambda one: (one.step, _root_name(one.record)))
+
+
+def _stands(work: _Work, checkpoint: Checkpoint | None) -> bool:
+    """Whether what was done is what led to the checkpoint of its step.
+
+    It is not where the execution was put back, and its state was updated in the place of the step.
+    """
+    if checkpoint is None or not (checkpoint.nodes or checkpoint.source == "update"):
+        return True
+    return _root_name(work.record) in checkpoint.nodes
 
 
 def _position(records: Sequence[NodeRecord], step: int) -> int:
@@ -109,8 +124,18 @@ def _first_divergent(a: Sequence[_Work], b: Sequence[_Work]) -> Divergence | Non
         found = _differs(one.record, other.record)
         if found is not None:
             what, values = found
-            return Divergence(one.record.node, one.step, what, values)
+            # A subgraph begins before the node in it that is to blame.
+            inner = (
+                None if what == "input" else _first_divergent(_inside(one, a), _inside(other, b))
+            )
+            return inner or Divergence(one.record.node, one.step, what, values)
     return None
+
+
+def _inside(work: _Work, among: Sequence[_Work]) -> list[_Work]:
+    """Return what was done by the nodes of a subgraph."""
+    folder = f"{work.record.node}/"
+    return [one for one in among if one.step == work.step and one.record.node.startswith(folder)]
 
 
 def _differs(a: NodeRecord, b: NodeRecord) -> tuple[str, Mapping[str, Pair]] | None:

@@ -140,7 +140,9 @@ fn pair(key: &str, pair: &Pair, limit: usize, style: Style) -> String {
         push(&format!("- {}", beginning_at(&old, from)));
         push(&format!("+ {}", beginning_at(&new, from)));
     } else {
-        lines.iter().for_each(|line| push(line));
+        for line in lines {
+            push(line);
+        }
     }
     text
 }

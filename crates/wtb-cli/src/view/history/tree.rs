@@ -1,6 +1,6 @@
 //! Checkpoints in the order of their history: chains, which part where an execution was rolled back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Step;
 use crate::text::plural;
@@ -59,12 +59,12 @@ struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     fn of(steps: &'a [Step]) -> Self {
-        let ids: HashMap<_, _> = steps.iter().map(|step| (step.id.as_str(), ())).collect();
+        let ids: HashSet<_> = steps.iter().map(|step| step.id.as_str()).collect();
         let mut children: HashMap<_, Vec<_>> = HashMap::new();
         let mut inner: HashMap<_, Vec<_>> = HashMap::new();
         for step in steps {
             if step.path.is_empty() {
-                let parent = step.parent.as_deref().filter(|id| ids.contains_key(id));
+                let parent = step.parent.as_deref().filter(|id| ids.contains(id));
                 children.entry(parent).or_default().push(step);
             } else {
                 inner.entry(step.root.as_str()).or_default().push(step);
