@@ -72,11 +72,11 @@ def _work(execution: Execution, history: Sequence[Checkpoint], shared: int | Non
         kept += group
     if shared is not None:
         kept = kept[_position(kept, shared + 1) :]
-    steps = {one.step: one for one in history if not one.path}
-    if steps and execution.status == "paused":
+    reached = {one.step: one for one in history if not one.path}
+    if reached and execution.status == "paused":
         # It may have been put back, and not have gone on yet.
-        kept = kept[: _position(kept, max(steps) + 1)]
-    stands = (one for one in _placed(kept) if _stands(one, steps.get(one.step)))
+        kept = kept[: _position(kept, max(reached) + 1)]
+    stands = (one for one in _placed(kept) if _stands(one, reached.get(one.step)))
     # Which of the nodes of a step begins first is chance.
     return sorted(stands, key=lambda one: (one.step, _root_name(one.record)))
 
