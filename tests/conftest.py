@@ -9,6 +9,7 @@ import console as consoles
 import pytest
 from console import Console
 from gate import Gate
+from histories import found
 
 HERE = Path(__file__).parent
 
@@ -61,3 +62,15 @@ def asking(asked: Path, wtb: Console) -> Console:
     """The command in a copy of that project."""
     shutil.copytree(asked, wtb.directory, dirs_exist_ok=True)
     return wtb
+
+
+@pytest.fixture
+def cats(asking: Console) -> str:
+    """The execution that asks a question."""
+    return found(asking, case="cats")
+
+
+@pytest.fixture
+def dogs(asking: Console) -> str:
+    """The execution that has succeeded."""
+    return found(asking, case="dogs")

@@ -122,7 +122,7 @@ def _go_on(
         try:
             ended = bench.resume(execution, update=update, answer=answer)
         except KeyboardInterrupt:
-            display.note(f"Stopped: `wtb resume {execution.id}` goes on from its last checkpoint")
+            display.note(f"Stopped: {execution.id} can be resumed from its last checkpoint")
             raise
     with _reading(request):
         decoded = _decoded(bench, ended)

@@ -6,9 +6,7 @@ use wtb_model::{ErrorInfo, ExecutionRecord, NodeRecord, StoredValue, Timestamp};
 use wtb_store::{ExecutionDetail, Store};
 
 use super::failure::{cell_name, reason};
-use super::value::{
-    Decoded, DecodedNode, Question, indent, short_question, value_json, value_text,
-};
+use super::value::{Decoded, DecodedNode, indent, questions_text, value_json, value_text};
 use super::{execution, json_seconds, json_time, short_batch};
 use crate::text::{Column, Style, Table, Tone, age, clock_time, duration, one_line, plural};
 
@@ -109,7 +107,7 @@ impl Page<'_> {
         for (name, decoded, stored) in self.values() {
             section(name, value_text(decoded, stored));
         }
-        let asked = self.decoded.interrupts.as_deref().map(questions);
+        let asked = self.decoded.interrupts.as_deref().map(questions_text);
         section(
             "questions",
             asked.unwrap_or_else(|| value_text(None, execution.interrupts.as_ref())),
@@ -260,11 +258,6 @@ impl Page<'_> {
         }
         table
     }
-}
-
-fn questions(questions: &[Question]) -> String {
-    let line = |one: &Question| format!("{}  {}", short_question(&one.id), one.value);
-    indent(&questions.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 fn attempt_json(attempt: &wtb_model::AttemptRecord) -> Value {

@@ -85,6 +85,12 @@ pub(super) fn value_text(decoded: Option<&Value>, stored: Option<&StoredValue>) 
     }
 }
 
+/// Returns questions as text, each with the beginning of its id.
+pub(super) fn questions_text(questions: &[Question]) -> String {
+    let line = |one: &Question| format!("{}  {}", short_question(&one.id), one.value);
+    indent(&questions.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
 /// Small values in one line, large ones over several.
 fn pretty(value: &Value) -> String {
     let line = value.to_string();

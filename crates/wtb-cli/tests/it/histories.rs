@@ -161,7 +161,7 @@ fn a_cell_that_goes_on_has_the_id_that_people_know() {
       seed      42
       next      train
     ");
-    insta::assert_snapshot!(stderr, @r"
+    insta::assert_snapshot!(stderr.trim_start(), @r"
     hint: `wtb resume e_2f4chj` goes on from where it stands
     hint: `wtb checkpoints e_2f4chj` shows its history
     ");
