@@ -8,9 +8,9 @@ use super::run::OutcomeArgs;
 /// `wtb checkpoints`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    wtb checkpoints e_2f4c            what each step changed, and where it stands\n  \
-    wtb checkpoints e_2f4c --all      also what it was rolled back from, as a tree\n  \
-    wtb checkpoints e_2f4c --values   with the values that changed\n\n\
+    wtb checkpoints e_2f4c            # what each step changed, and where it stands\n  \
+    wtb checkpoints e_2f4c --all      # also what it was rolled back from, as a tree\n  \
+    wtb checkpoints e_2f4c --values   # with the values that changed\n\n\
     The first column is what `--at` of `wtb rollback` and `wtb fork` takes: `2` is step 2 of the \
     lineage that the execution stands in, `1/2` is step 2 of its lineage 1. The full ids of \
     checkpoints are in the output of `--json` and `--verbose`.")]
@@ -115,10 +115,10 @@ pub(crate) struct ForkArgs {
 /// `wtb resume`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    wtb resume                             the newest unfinished batch\n  \
-    wtb resume e_2f4c                      an execution that is paused, or failed\n  \
-    wtb resume e_2f4c --answer yes         one that asks a question\n  \
-    wtb resume e_2f4c --update '{\"n\": 3}'  with another state\n\n\
+    wtb resume                             # the newest unfinished batch\n  \
+    wtb resume e_2f4c                      # an execution that is paused, or failed\n  \
+    wtb resume e_2f4c --answer yes         # one that asks a question\n  \
+    wtb resume e_2f4c --update '{\"n\": 3}'  # with another state\n\n\
     The exit code of a resumed execution is 0 if it succeeded, 130 if it awaits an answer or stands \
     still again, and 100 if it failed.")]
 pub(crate) struct ResumeArgs {
