@@ -32,6 +32,8 @@ GROUPS: dict[str, Sequence[str]] = {
         "wtb.execution.ExecutionError",
         "wtb.execution.Interrupt",
         "Comparison",
+        "ExecutionDiff",
+        "Divergence",
     ],
     "Inside a node": ["current", "RunContext", "log_metric"],
     "Evaluators": [

@@ -9,6 +9,7 @@ import console as consoles
 import pytest
 from console import Console
 from gate import Gate
+from histories import found
 
 HERE = Path(__file__).parent
 
@@ -44,3 +45,32 @@ def gate(wtb: Console) -> Gate:
     """A project whose executions wait to be let through; see `gated/gated.py`."""
     shutil.copytree(HERE / "gated", wtb.directory, dirs_exist_ok=True)
     return Gate(wtb.directory)
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in `asking`, with one batch in its store: one execution asks, one succeeded."""
+    directory = tmp_path_factory.mktemp("asked")
+    shutil.copytree(HERE / "asking", directory, dirs_exist_ok=True)
+    with consoles.console(directory) as opened:
+        opened("run", code=130)
+    return directory
+
+
+@pytest.fixture
+def asking(asked: Path, wtb: Console) -> Console:
+    """The command in a copy of that project."""
+    shutil.copytree(asked, wtb.directory, dirs_exist_ok=True)
+    return wtb
+
+
+@pytest.fixture
+def cats(asking: Console) -> str:
+    """The execution that asks a question."""
+    return found(asking, case="cats")
+
+
+@pytest.fixture
+def dogs(asking: Console) -> str:
+    """The execution that has succeeded."""
+    return found(asking, case="dogs")

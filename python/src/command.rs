@@ -14,11 +14,7 @@ pub(crate) struct RequestRef(Request);
 
 impl RequestRef {
     fn output(&self) -> &OutputOptions {
-        match &self.0 {
-            Request::Run(run) => &run.output,
-            Request::Resume(resume) => &resume.output,
-            Request::Show(show) => &show.output,
-        }
+        self.0.output()
     }
 
     pub(crate) fn display_options(&self) -> DisplayOptions {
@@ -44,7 +40,8 @@ impl RequestRef {
         }))
     }
 
-    /// Prints an execution, its values decoded by Python, and returns the exit code.
+    /// Prints an execution, its values decoded by Python, and returns the exit code; that of one that
+    /// was gone on with says how it stands. It is named as the store keeps it.
     fn show(
         &self,
         py: Python<'_>,
@@ -59,15 +56,22 @@ impl RequestRef {
             on_terminal(|terminal, surroundings| {
                 let output = self.output();
                 let store = store.as_ref();
-                wtb_cli::render_execution(
-                    terminal,
-                    surroundings,
-                    store,
-                    &execution,
-                    &decoded,
-                    output,
-                )
+                let show = match self.0 {
+                    Request::Show(_) => wtb_cli::render_execution,
+                    _ => wtb_cli::conclude_execution,
+                };
+                show(terminal, surroundings, store, &execution, &decoded, output)
             })
+        }))
+    }
+
+    /// Prints the document, as JSON text, that the request led to, and returns the exit code.
+    fn render(&self, py: Python<'_>, engine: &EngineRef, document: &str) -> Result<i32> {
+        let document =
+            serde_json::from_str(document).map_err(|error| invalid(error.to_string()))?;
+        let store = engine.engine().store();
+        Ok(py.detach(|| {
+            on_terminal(|terminal, _| wtb_cli::render(terminal, store.as_ref(), &self.0, &document))
         }))
     }
 
@@ -99,6 +103,13 @@ pub(crate) fn start(
         Step::Exit(code) => Ok(code.into_pyobject(py)?.into_any()),
         Step::Perform(request) => Ok(Bound::new(py, RequestRef(request))?.into_any()),
     }
+}
+
+/// Returns a difference of two executions, given as JSON text, as plain text of 80 columns.
+#[pyfunction]
+pub(crate) fn render_difference(document: &str) -> Result<String> {
+    let document = serde_json::from_str(document).map_err(|error| invalid(error.to_string()))?;
+    wtb_cli::render_difference(&document).map_err(|error| invalid(error.message))
 }
 
 fn on_terminal<T>(act: impl FnOnce(&mut Terminal<'_>, &Surroundings<'_>) -> T) -> T {

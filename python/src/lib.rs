@@ -29,6 +29,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<lineages::LineagesRef>()?;
     module.add_class::<watch::DisplayRef>()?;
     module.add_function(wrap_pyfunction!(command::start, module)?)?;
+    module.add_function(wrap_pyfunction!(command::render_difference, module)?)?;
     module.add("EVENT_KINDS", wtb_model::EVENT_KINDS.to_vec())?;
     module.add("CUSTOM_PREFIX", wtb_model::CUSTOM_PREFIX)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

@@ -295,3 +295,17 @@ def test_the_cases_of_a_batch_may_be_initial_states():
 def test_what_is_no_list_of_cases_is_refused(cases, text):
     with pytest.raises(ConfigurationError, match=text):
         normalise_cases(cases)
+
+
+def test_answers_are_a_column(tmp_path):
+    rows = [{"q": 1, "answers": ["yes", 2]}, {"q": 2, "answers": {"Sure?": "yes"}}, {"q": 3}]
+    loaded = load_cases(rows)
+    assert [case.answers for case in loaded] == [["yes", 2], {"Sure?": "yes"}, None]
+    assert [case.input for case in loaded] == [{"q": 1}, {"q": 2}, {"q": 3}]
+    table = tmp_path / "cases.csv"
+    table.write_text('q,answers\n1,"[""yes""]"\n2,\n', encoding="utf-8")
+    assert [case.answers for case in load_cases(table)] == [["yes"], None]
+    table.write_text("q,answers\n1,yes\n", encoding="utf-8")
+    with pytest.raises(InvalidCaseError, match=r"cases\.csv:2: a case: answers are a list"):
+        load_cases(table)
+    assert load_cases([{"input": 1, "answer": 2}])[0].answers is None

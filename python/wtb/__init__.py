@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from wtb.context import RunContext as RunContext
     from wtb.context import current as current
     from wtb.context import log_metric as log_metric
+    from wtb.diff import Divergence as Divergence
+    from wtb.diff import ExecutionDiff as ExecutionDiff
     from wtb.errors import AmbiguousIdError as AmbiguousIdError
     from wtb.errors import BatchBusyError as BatchBusyError
     from wtb.errors import CheckpointNotFoundError as CheckpointNotFoundError
@@ -76,10 +78,12 @@ _HOMES = {
     "Case": "wtb.cases",
     "Comparison": "wtb.comparison",
     "ConfigurationError": "wtb.errors",
+    "Divergence": "wtb.diff",
     "EvaluatorError": "wtb.errors",
     "Event": "wtb.events",
     "EventBus": "wtb.events",
     "Execution": "wtb.execution",
+    "ExecutionDiff": "wtb.diff",
     "ExecutionFailedError": "wtb.errors",
     "ForkedProcessError": "wtb.errors",
     "InvalidCaseError": "wtb.errors",

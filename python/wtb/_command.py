@@ -5,33 +5,26 @@ Only Rust writes to stdout, so that it holds nothing but data: what user code pr
 
 import contextlib
 import json
-import logging
 import os
 import sys
 import threading
 import traceback
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from wtb import _interrupt, _native
-from wtb.errors import ConfigurationError, StoreError, WtbError
+from wtb._command_ground import Asked, opened, user_code
+from wtb.errors import StoreError, WtbError
 
 if TYPE_CHECKING:
     from wtb.bench import TestBench
 
 __all__ = ["main"]
 
-_Asked = Mapping[str, Any]
-"""What the Rust part asks for, with every option settled; `wtb_cli::Request` describes it."""
-
 _INTERRUPTED = 130
-_REPR_CHARACTERS_MAX = 20_000
 _SETTINGS = (
-    "error", "fail_fast", "max_workers", "metric", "name", "repeats", "retries", "runner", "seed",
-    "window",
+    "breakpoints", "checkpoints", "error", "fail_fast", "max_workers", "metric", "name",
+    "on_interrupt", "repeats", "retries", "runner", "seed", "window",
 )  # fmt: skip
 
 
@@ -53,8 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _perform(request: "_native.RequestRef") -> int:
-    asked: _Asked = json.loads(request.json())
-    verbs = {"run": _run, "resume": _resume, "show": _show}
+    asked: Asked = json.loads(request.json())
+    # Not for those who only list what there is: it is a dozen modules.
+    from wtb import _command_history
+
+    verbs = {
+        "run": _run,
+        "resume": _resume,
+        "show": _command_history.show,
+        "checkpoints": _command_history.checkpoints,
+        "rollback": _command_history.rollback,
+        "fork": _command_history.fork,
+        "resume_execution": _command_history.resume,
+        "diff": _command_history.diff,
+    }
     try:
         return verbs[asked["verb"]](request, asked)
     except StoreError as error:
@@ -67,17 +72,17 @@ def _perform(request: "_native.RequestRef") -> int:
         return request.report("internal", f"a bug of wtb itself\n\n{traceback.format_exc()}")
 
 
-def _run(request: "_native.RequestRef", asked: _Asked) -> int:
+def _run(request: "_native.RequestRef", asked: Asked) -> int:
     from wtb._selection import select_cases, select_variants
     from wtb.workflow import as_workflow
 
     display = _native.DisplayRef(request)
-    with _user_code(display):
+    with user_code(display):
         sys.path.insert(0, asked["directory"])
         variants = select_variants(as_workflow(asked["workflow"]), asked)
         cases = select_cases(asked)
-    with _opened(asked) as bench:
-        with _user_code(display):
+    with opened(asked) as bench:
+        with user_code(display):
             batch, drive = bench._core.create(
                 asked["workflow"],
                 variants=variants,
@@ -94,11 +99,11 @@ def _run(request: "_native.RequestRef", asked: _Asked) -> int:
         return request.conclude(bench._core.engine, batch.id)
 
 
-def _resume(request: "_native.RequestRef", asked: _Asked) -> int:
+def _resume(request: "_native.RequestRef", asked: Asked) -> int:
     display = _native.DisplayRef(request)
     batch = asked["batch"]
-    with _opened(asked) as bench:
-        with _user_code(display):
+    with opened(asked) as bench:
+        with user_code(display):
             progress = bench.batch(batch).progress
             left = progress.total - progress.ended
             display.note(f"Resuming: {left} of {_plural(progress.total, 'execution')} to run")
@@ -106,80 +111,6 @@ def _resume(request: "_native.RequestRef", asked: _Asked) -> int:
                 bench, batch, display, lambda: bench.resume_batch(batch, progress=display)
             )
         return request.conclude(bench._core.engine, batch)
-
-
-def _show(request: "_native.RequestRef", asked: _Asked) -> int:
-    # Of a type that cannot be imported here the fields are shown: nothing to warn of.
-    logging.getLogger("langgraph").setLevel(logging.ERROR)
-    with _opened(asked) as bench:
-        # Types in the values are imported, and so are the user's modules.
-        with _user_code(_native.DisplayRef(request)):
-            execution = bench.execution(asked["execution"])
-            decoded: dict[str, Any] = {
-                "input": _plain(execution.input),
-                "output": _plain(execution.output),
-                "nodes": [
-                    {
-                        "attempt": node.attempt,
-                        "order": node.order,
-                        "input": _plain(node.input),
-                        "output": _plain(node.output),
-                    }
-                    for node in execution.nodes
-                ],
-            }
-            if execution.state is not execution.output:
-                decoded["state"] = _plain(execution.state)
-            if execution.expected is not None:
-                decoded["expected"] = _plain(execution.expected)
-            if execution.interrupts:
-                decoded["interrupts"] = [_plain(one.value) for one in execution.interrupts]
-        return request.show(bench._core.engine, execution.id, json.dumps(decoded))
-
-
-@contextlib.contextmanager
-def _opened(asked: _Asked) -> Iterator["TestBench"]:
-    from wtb.bench import TestBench
-
-    address = asked["store"]
-    try:
-        # The address is a file, whatever it is called: a bench would take some for directories.
-        bench = TestBench(address if "://" in address else f"sqlite:///{address}")
-    except StoreError as error:
-        raise ConfigurationError(
-            f"{error}\n\nhint: name another store with `--store` or the variable `WTB_STORE`"
-        ) from error
-    with bench:
-        yield bench
-
-
-@contextlib.contextmanager
-def _user_code(display: "_native.DisplayRef") -> Iterator[None]:
-    """Keep stdout free of what user code prints, and the progress bar whole when it warns."""
-
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        del file, line
-        is_ours = Path(filename).parent == Path(__file__).parent
-        where = "" if is_ours else f" ({category.__name__}, {filename}:{lineno})"
-        display.note(f"warning: {message}{where}")
-
-    with warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
-        warnings.showwarning = show
-        # Below Python as well, for what nodes start as processes.
-        kept = os.dup(1)
-        os.dup2(2, 1)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 1)
-            os.close(kept)
 
 
 def _until_ctrl_c(
@@ -208,25 +139,3 @@ def _has_left_threads_behind() -> bool:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _plain(value: Any) -> Any:
-    """Return a value as JSON data: objects by their fields, or by their `repr` if they have none.
-
-    An object of fields looks alike, whether or not its type can be imported here.
-    """
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float) and value == value and abs(value) != float("inf"):
-        return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
-    if hasattr(value, "model_dump"):
-        # A message of LangChain has a dozen fields, most of them empty.
-        dumped = value.model_dump()
-        return {key: _plain(part) for key, part in dumped.items() if part not in (None, {}, [])}
-    return repr(value)[:_REPR_CHARACTERS_MAX]

@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wtb import _plan
 from wtb._arguments import Again
+from wtb._difference import difference
 from wtb._drive import Drive
 from wtb._loop_attempt import DEADLINE_GRACE_S
 from wtb._place import Named, Place, find_place, lineages_of
@@ -16,7 +18,8 @@ from wtb._restore_single import Known, case_of, describe_single, known_of, merge
 from wtb._scoring import score_executions
 from wtb._update import answers_of, logged_metrics, staged_update, state_at, store_update
 from wtb._warn import warn_caller
-from wtb.checkpoint import Checkpoint, Rebuild, read_checkpoints
+from wtb.checkpoint import Checkpoint, read_checkpoints
+from wtb.diff import ExecutionDiff
 from wtb.errors import ConfigurationError, InvalidTransitionError, WtbError
 from wtb.execution import Execution
 from wtb.runners import resolve_runner
@@ -27,8 +30,6 @@ if TYPE_CHECKING:
     from wtb._job import Job
 
 __all__ = ["BenchLineages"]
-
-UNDER_WAY = ("queued", "running")
 
 
 class BenchLineages(BenchReader):
@@ -41,7 +42,7 @@ class BenchLineages(BenchReader):
         """
         found = self._current(execution)
         for _, thread in lineages_of(found):
-            return read_checkpoints(self._core.checkpoints, thread, self._rebuilding(found))
+            return read_checkpoints(self._core.checkpoints, thread, partial(self._rebuilt, found))
         return []
 
     def rollback(
@@ -194,13 +195,31 @@ class BenchLineages(BenchReader):
         await going.drive.arun(going.known.timeout_s)
         return await asyncio.to_thread(self._concluded, going)
 
-    def _rebuilding(self, found: Execution) -> Rebuild | None:
-        """Return how to get states that the store alone does not have, if the workflow is known."""
+    def diff(self, a: Execution | str, b: Execution | str) -> ExecutionDiff:
+        """Compare two executions: the first node that differs, the state, the scores.
+
+        Nodes are compared in the order in which they ran, by what they were given and returned.
+        What two executions share because one was forked from the other is passed over. The state of
+        one that has not succeeded is that of the checkpoint at which it stands.
+
+        Args:
+            a: An execution, its id, a unique prefix of it, or "latest".
+            b: The other one.
+
+        Raises:
+            NotFoundError: There is no such execution.
+        """
+        one, other = self._current(a), self._current(b)
+        return difference(one, self.checkpoints(one), other, self.checkpoints(other))
+
+    def _rebuilt(self, found: Execution, checkpoint: Checkpoint) -> Mapping[str, Any]:
+        """Return a state as its graph reads it; nothing, if the workflow is not known."""
         try:
             job = known_of(self._core, found, Again()).job
         except WtbError:
-            return None
-        return lambda checkpoint: state_at(self._core.checkpoints, job, checkpoint.config)
+            return {}
+        state: Mapping[str, Any] = state_at(self._core.checkpoints, job, checkpoint.config)
+        return state
 
     def _current(self, execution: Execution | str) -> Execution:
         """Return an execution as it stands now."""

@@ -1,5 +1,6 @@
 """From what a person names (a checkpoint, a node) to the one place in an execution's history."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,12 +16,17 @@ __all__ = ["Named", "Place", "find_place", "lineages_of"]
 LISTED_MAX = 8
 """So many checkpoints are named when one is not found."""
 
+_STEP = re.compile(r"(?:(\d{1,7})/)?(-1|\d{1,7})")
+"""`2` and `1/2`; ids are longer."""
+
 
 class Named(NamedTuple):
     """How a place is named.
 
     Attributes:
-        at: A checkpoint, its id, or a unique prefix of it.
+        at: A checkpoint, its id, or a unique prefix of it; or its step as a text, `"2"`, in the
+            lineage where the execution stands, or `"1/2"` in lineage 1. (The ends of ids would be
+            no shorter names: LangGraph draws them from a generator that each attempt seeds alike.)
         before: A node: the checkpoint from which it ran.
         after: A node: the checkpoint that it led to.
         occurrence: Which of several such checkpoints: 0 for the first, -1 for the latest.
@@ -84,6 +90,8 @@ def _at(source: "CheckpointsRef", execution: "Execution", at: Checkpoint | str) 
     wanted = at.id if isinstance(at, Checkpoint) else at
     if not isinstance(wanted, str) or not wanted:
         raise ConfigurationError(f"at is a checkpoint or the id of one, not {at!r}")
+    if step := _STEP.fullmatch(wanted):
+        return _at_step(source, execution, int(step[1] or execution.lineages), int(step[2]))
     known: list[Checkpoint] = []
     for number, thread in lineages_of(execution):
         found = read_checkpoints(source, thread)
@@ -100,6 +108,27 @@ def _at(source: "CheckpointsRef", execution: "Execution", at: Checkpoint | str) 
     raise CheckpointNotFoundError(
         f"execution {execution.id} has no checkpoint {wanted!r}. It has: {_listed(known)}"
     )
+
+
+def _at_step(source: "CheckpointsRef", execution: "Execution", number: int, step: int) -> Place:
+    if not 1 <= number <= execution.lineages:
+        raise CheckpointNotFoundError(
+            f"execution {execution.id} has no lineage {number}: it has 1 to {execution.lineages}"
+        )
+    found = [
+        one for one in read_checkpoints(source, f"{execution.id}/{number}") if not one.namespace
+    ]
+    fitting = [one for one in found if one.step == step]
+    if len(fitting) != 1:
+        steps = ", ".join(
+            f"{one.step} (after {one.node})" if one.node else str(one.step)
+            for one in found[-LISTED_MAX:]
+        )
+        raise CheckpointNotFoundError(
+            f"execution {execution.id} has {len(fitting) or 'no'} checkpoints of step {step} in "
+            f"its lineage {number}. Its steps: {steps}"
+        )
+    return Place(number, fitting[0])
 
 
 def _beside(execution: "Execution", found: Sequence[Checkpoint], named: Named) -> Checkpoint:

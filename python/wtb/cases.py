@@ -17,6 +17,7 @@ from wtb.errors import ConfigurationError, InvalidCaseError, did_you_mean, near_
 __all__ = ["Case", "CaseLike", "load_cases", "normalise_cases"]
 
 _TAGS: Final = "tags"
+_ANSWERS: Final = "answers"
 _DEFAULTS: Final = {"expected": "expected", "id": "id", "group": "group"}
 
 
@@ -100,8 +101,9 @@ def load_cases(
     """Load cases from a JSON Lines, JSON or CSV file, or from a list of rows.
 
     A row's input is its `input` column, where it has one; else all of its columns but those of the
-    expected value, the id, the group and the tags. Tags are in the column `tags`: a list, or a text
-    with commas.
+    expected value, the id, the group, the tags and the answers. Tags are in the column `tags`: a
+    list, or a text with commas. Answers to questions are in the column `answers`: a list, or a
+    mapping from questions; in a CSV file as JSON.
 
     A CSV column is read as JSON (numbers, true, false, null, lists, objects) if every cell in it is
     JSON or empty, and as text otherwise; numbers that would lose digits (007, 1.10) make it text.
@@ -200,7 +202,7 @@ class _Columns:
     @property
     def optional(self) -> frozenset[str]:
         """The columns that may be empty."""
-        return frozenset(name for name in self._asked.values() if name)
+        return frozenset(name for name in (*self._asked.values(), _ANSWERS) if name)
 
     def check(self, rows: Sequence[Row], name: str) -> None:
         """Refuse a column that was asked for and that no row has.
@@ -231,6 +233,7 @@ class _Columns:
             id=_as_text(self._value(columns, self._id)),
             tags=tags or (),
             group=_as_text(self._value(columns, self._group)),
+            answers=columns.get(_ANSWERS),
         )
 
     def _value(self, columns: Mapping[str, Any], column: str | None) -> Any:
@@ -238,7 +241,7 @@ class _Columns:
 
     def _input_of(self, row: Row) -> Any:
         if self._input is None:
-            meant = {*self._asked.values(), _TAGS}
+            meant = {*self._asked.values(), _TAGS, _ANSWERS}
             return {name: value for name, value in row.columns.items() if name not in meant}
         if isinstance(self._input, str):
             self._refuse_misspelt(row, self._input)
@@ -259,7 +262,7 @@ class _Columns:
         meant = [name for name in (*self._asked.values(), _TAGS) if name]
         absent = [name for name in meant if name not in row.columns]
         for name in row.columns:
-            close = [] if name in (column, *meant) else near_misses(str(name), absent)
+            close = [] if name in (column, _ANSWERS, *meant) else near_misses(str(name), absent)
             if close:
                 raise InvalidCaseError(
                     f"{row.place}: column {name!r} is not read. Did you mean {close[0]!r}? "

@@ -17,7 +17,7 @@ __all__ = ["Checkpoint", "read_checkpoints", "state_of"]
 
 _INTERRUPT = "__interrupt__"
 
-Rebuild = Callable[["Checkpoint"], Any]
+Rebuild = Callable[["Checkpoint"], Mapping[str, Any]]
 """Returns the state of a checkpoint with the help of its graph."""
 
 
@@ -85,7 +85,8 @@ class Checkpoint:
         if not self._step.built_up or self._rebuild is None:
             return stored
         rebuilt = self._rebuild(self)
-        return {**stored, **{name: rebuilt[name] for name in self._step.built_up}}
+        built_up = (name for name in self._step.built_up if name in rebuilt)
+        return {**stored, **{name: rebuilt[name] for name in built_up}}
 
     @cached_property
     def interrupts(self) -> Sequence[Interrupt]:

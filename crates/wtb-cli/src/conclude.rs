@@ -1,8 +1,8 @@
 //! The end of `wtb run` and `wtb resume`: comparison, summary, failures, and the exit code.
 
 use wtb_engine::{CompareRequest, compare_batches};
-use wtb_model::{BatchId, EventBody};
-use wtb_store::{JournalFilter, Store};
+use wtb_model::{BatchId, EventBody, ExecutionId, ExecutionStatus};
+use wtb_store::{ExecutionFilter, JournalFilter, Page, Store};
 
 use crate::error::CliError;
 use crate::request::OutputOptions;
@@ -74,6 +74,11 @@ fn try_conclude(
         let resume = terminal.advise(&format!("resume {batch}"));
         terminal.talk(&format!("hint: {resume} runs what is left\n"));
     }
+    if let Some(first) = first_waiting(store, id, &verdict)? {
+        let first = short_execution(store, &first);
+        let show = terminal.advise(&format!("show {first}"));
+        terminal.talk(&format!("hint: {show} shows the first that waits, and how to go on\n"));
+    }
     if let Some(first) = failures.first() {
         let first = short_execution(store, &first.id);
         let show = terminal.advise(&format!("show {first}"));
@@ -82,6 +87,23 @@ fn try_conclude(
     let show = terminal.advise(&format!("show {batch}"));
     terminal.talk(&format!("hint: {show} shows this batch again\n"));
     Ok(verdict.exit_code())
+}
+
+/// The first execution that awaits an answer or stands still, where that is what came out.
+fn first_waiting(
+    store: &dyn Store,
+    id: &BatchId,
+    verdict: &Verdict,
+) -> Result<Option<ExecutionId>, CliError> {
+    if !matches!(verdict, Verdict::Waiting { .. }) {
+        return Ok(None);
+    }
+    let filter = ExecutionFilter {
+        batch: Some(id.clone()),
+        statuses: vec![ExecutionStatus::Interrupted, ExecutionStatus::Paused],
+        ..ExecutionFilter::default()
+    };
+    Ok(store.executions(&filter, Page::first(1))?.pop().map(|first| first.id))
 }
 
 /// Why the batch was given up, as the journal has it.

@@ -8,7 +8,8 @@ pub const INTERNAL: i32 = 1;
 pub const USAGE: i32 = 2;
 /// There is nothing to do: nothing was selected, or no batch is there to be resumed.
 pub const NOTHING_SELECTED: i32 = 4;
-/// More executions failed than `--max-failures` allows, or the batch was given up.
+/// More executions failed than `--max-failures` allows, the batch was given up, or the execution
+/// that was resumed failed.
 pub const FAILURES: i32 = 100;
 /// Interrupted, and the batch can be resumed; or executions await an answer or stand still.
 pub const INTERRUPTED: i32 = 130;
@@ -19,7 +20,10 @@ pub const MEANINGS: &[(i32, &str)] = &[
     (INTERNAL, "an error inside the program, its store or its machine"),
     (USAGE, "the command line, the bench file or what they name is wrong; nothing was run"),
     (NOTHING_SELECTED, "nothing was selected, or there is no batch to resume"),
-    (FAILURES, "more executions failed than `--max-failures` allows, or the batch was given up"),
+    (
+        FAILURES,
+        "more executions failed than `--max-failures` allows, the batch was given up, or the execution that was resumed failed",
+    ),
     (
         INTERRUPTED,
         "interrupted, and the batch can be resumed; or executions await an answer or stand still",

@@ -6,8 +6,8 @@
 //! 1. [`start`] parses it, reads the bench file, settles every option, and performs all verbs that
 //!    need the store alone. For the others it returns [`Step::Perform`] with a [`Request`].
 //! 2. The console script performs the request through the public Python API, shows progress with a
-//!    [`Display`], and ends with [`conclude()`], [`render_execution`] or [`report`], each of which
-//!    returns the exit code ([`exit`]).
+//!    [`Display`], and ends with [`conclude()`], [`render_execution`], [`conclude_execution`],
+//!    [`render()`] or [`report`], each of which returns the exit code ([`exit`]).
 //!
 //! This is the only crate that prints or reads the environment; it never ends the process.
 #![expect(
@@ -23,8 +23,10 @@ mod display;
 mod error;
 pub mod exit;
 mod near;
+mod render;
 mod request;
 mod settings;
+mod standing;
 mod start;
 mod store_url;
 mod surroundings;
@@ -41,9 +43,14 @@ pub use bench_file::{EvaluatorEntry, GridEntry, VariantEntry};
 pub use conclude::conclude;
 pub use display::{Display, DisplayOptions, ProgressMode};
 pub use error::{CliError, ErrorKind};
-pub use request::{
-    Cases, OutputOptions, Request, ResumeRequest, RunRequest, Selection, ShowRequest, Step,
+pub use render::{
+    conclude_execution, render, render_comparison, render_difference, render_execution, report,
 };
-pub use start::{render_comparison, render_execution, report, start};
+pub use request::{
+    Cases, CheckpointsRequest, DiffRequest, ForkRequest, OutputOptions, Place, Request,
+    ResumeExecutionRequest, ResumeRequest, RollbackRequest, RunRequest, Selection, ShowRequest,
+    Step,
+};
+pub use start::start;
 pub use surroundings::Surroundings;
 pub use terminal::{ColorChoice, Terminal};

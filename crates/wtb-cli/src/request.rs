@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wtb_model::{BatchId, ExecutionId};
 
 use crate::bench_file::{EvaluatorEntry, GridEntry, VariantEntry};
@@ -18,7 +18,8 @@ use crate::terminal::ColorChoice;
 pub enum Step {
     /// The command is done and the process ends with this code.
     Exit(i32),
-    /// Python performs this, and then calls [`crate::conclude`] or [`crate::render_execution`].
+    /// Python performs this, and then calls [`crate::conclude`], [`crate::render_execution`] or
+    /// [`crate::render`].
     Perform(Request),
 }
 
@@ -32,6 +33,33 @@ pub enum Request {
     Resume(ResumeRequest),
     /// Decode the values of an execution and show it.
     Show(ShowRequest),
+    /// Read the history of an execution.
+    Checkpoints(CheckpointsRequest),
+    /// Put an execution back.
+    Rollback(RollbackRequest),
+    /// Make an execution that begins where another one stands or stood.
+    Fork(Box<ForkRequest>),
+    /// Go on with an execution.
+    #[serde(rename = "resume_execution")]
+    ResumeExecution(ResumeExecutionRequest),
+    /// Compare two executions.
+    Diff(DiffRequest),
+}
+
+impl Request {
+    /// How to talk about it.
+    pub fn output(&self) -> &OutputOptions {
+        match self {
+            Self::Run(request) => &request.output,
+            Self::Resume(request) => &request.output,
+            Self::Show(request) => &request.output,
+            Self::Checkpoints(request) => &request.output,
+            Self::Rollback(request) => &request.output,
+            Self::Fork(request) => &request.output,
+            Self::ResumeExecution(request) => &request.output,
+            Self::Diff(request) => &request.output,
+        }
+    }
 }
 
 /// How to talk about what happens, and how to conclude.
@@ -67,7 +95,7 @@ pub enum Cases {
     /// `module:attribute` of a list, or of a function that returns one.
     Reference(String),
     /// The cases themselves, each a table with `input` and perhaps `expected`, `id`, `tags`,
-    /// `group`.
+    /// `group`, `answers`.
     Inline(Vec<Value>),
 }
 
@@ -124,13 +152,19 @@ pub struct RunRequest {
     pub error: String,
     /// How many attempts may run or await their scores at once; `None` for the engine's default.
     pub window: Option<u32>,
+    /// When the state is stored: `step`, `exit` or `off`.
+    pub checkpoints: String,
+    /// The nodes before which executions are paused.
+    pub breakpoints: Vec<String>,
+    /// `module:function` of what answers questions.
+    pub on_interrupt: Option<String>,
     /// Which part of the bench to run.
     pub select: Selection,
     /// How to talk about it.
     pub output: OutputOptions,
 }
 
-/// `wtb resume`.
+/// `wtb resume` of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ResumeRequest {
     /// The store's address.
@@ -148,6 +182,99 @@ pub struct ShowRequest {
     pub store: String,
     /// The execution.
     pub execution: ExecutionId,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// A place in a history, as the Python API names it; of `at`, `before` and `after` one is given, or
+/// none where the place is where the execution stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Place {
+    /// A step, a lineage and a step, an id, or a prefix of one.
+    pub at: Option<String>,
+    /// A node, to stand before it.
+    pub before: Option<String>,
+    /// A node, to stand after it.
+    pub after: Option<String>,
+    /// Which of several: 0 is the first, -1 the latest.
+    pub occurrence: i32,
+}
+
+/// `wtb checkpoints`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckpointsRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution, by the id that people know.
+    pub execution: ExecutionId,
+    /// Whether all of its lineages are shown.
+    pub all: bool,
+    /// Whether values are shown.
+    pub values: bool,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb rollback`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RollbackRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution, by the id that people know.
+    pub execution: ExecutionId,
+    /// Where to.
+    pub place: Place,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb fork`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ForkRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution, by the id that people know.
+    pub execution: ExecutionId,
+    /// Where the fork begins.
+    pub place: Place,
+    /// What is applied to the state there.
+    pub update: Option<Value>,
+    /// The node that is to have returned it.
+    pub as_node: Option<String>,
+    /// Node to implementation.
+    pub nodes: Map<String, Value>,
+    /// Entries of the graph's config.
+    pub config: Map<String, Value>,
+    /// Whether it is run at once.
+    pub resume: bool,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb resume` of an execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResumeExecutionRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution, by the id that people know.
+    pub execution: ExecutionId,
+    /// What is applied to the state first.
+    pub update: Option<Value>,
+    /// Answers as they were typed: which question each one is for is known when it is read.
+    pub answers: Vec<String>,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb diff`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DiffRequest {
+    /// The store's address.
+    pub store: String,
+    /// An execution, by the id that people know.
+    pub a: ExecutionId,
+    /// The other one.
+    pub b: ExecutionId,
     /// How to print it.
     pub output: OutputOptions,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Number, Value, json};
 
 use crate::arguments::{GlobalArgs, OutcomeArgs, RunArgs};
-use crate::bench_file::{self, BenchFile, Location, RUNNERS, VariantEntry};
+use crate::bench_file::{self, BenchFile, CHECKPOINTS, Location, RUNNERS, VariantEntry};
 use crate::display::ProgressMode;
 use crate::error::{CliError, ErrorKind};
 use crate::near::suggestion;
@@ -78,11 +78,14 @@ fn one_of<T: clap::ValueEnum>(text: &str) -> Result<T, String> {
     })
 }
 
-fn runner(text: &str) -> Result<String, String> {
-    if RUNNERS.contains(&text) {
-        return Ok(text.to_owned());
+/// Returns a reader of one of a few words.
+fn among(words: &'static [&'static str]) -> impl FnOnce(&str) -> Result<String, String> {
+    move |text| {
+        if words.contains(&text) {
+            return Ok(text.to_owned());
+        }
+        Err(format!("`{text}` is unknown; {}", suggestion(text, words)))
     }
-    Err(format!("`{text}` is unknown; {}", suggestion(text, RUNNERS)))
 }
 
 /// Settles when to use colour.
@@ -160,7 +163,7 @@ pub(crate) fn run_request(
         metric: output.metric.clone().or(file.metric),
         repeats: repeats.or(file.repeats).unwrap_or(1),
         runner: variables
-            .or(args.runner, "WTB_RUNNER", runner)?
+            .or(args.runner, "WTB_RUNNER", among(RUNNERS))?
             .or(file.runner)
             .unwrap_or_else(|| "thread".to_owned()),
         max_workers: max_workers.or(file.max_workers),
@@ -170,6 +173,12 @@ pub(crate) fn run_request(
         fail_fast: fail_fast.map(|given| given.0).or(file.fail_fast),
         error: file.error.unwrap_or_else(|| "zero".to_owned()),
         window: file.window,
+        checkpoints: variables
+            .or(args.checkpoints, "WTB_CHECKPOINTS", among(CHECKPOINTS))?
+            .or(file.checkpoints)
+            .unwrap_or_else(|| "step".to_owned()),
+        breakpoints: file.breakpoints,
+        on_interrupt: file.on_interrupt,
         select: Selection { variants: args.variants, cases: args.cases, limit },
         file: location.path,
         directory,

@@ -3,22 +3,20 @@
 use std::ffi::OsString;
 
 use clap::FromArgMatches;
-use serde_json::Value;
-use wtb_model::ExecutionId;
-use wtb_store::Store;
 
-use crate::arguments::{self, CommandLine, ShowArgs, Verb};
+use crate::arguments::{self, CommandLine, ResumeArgs, ShowArgs, Verb};
 use crate::bench_file::bench_schema;
 use crate::conclude::conclude;
 use crate::error::CliError;
 use crate::exit;
-use crate::request::{OutputOptions, Request, ResumeRequest, ShowRequest, Step};
+use crate::request::{
+    OutputOptions, Request, ResumeExecutionRequest, ResumeRequest, ShowRequest, Step,
+};
 use crate::settings;
 use crate::store_url;
 use crate::surroundings::Surroundings;
-use crate::terminal::{ColorChoice, DEFAULT_WIDTH, Terminal};
-use crate::text::Style;
-use crate::verbs::{compare, events, gc, init, list, resume, show};
+use crate::terminal::{ColorChoice, Terminal};
+use crate::verbs::{compare, events, gc, history, init, list, resume, show};
 use crate::view::batch::Viewer;
 
 /// Help texts wider than this are hard to read.
@@ -27,8 +25,7 @@ const HELP_WIDTH_MAX: usize = 100;
 /// Performs a command line as far as it can be without Python.
 ///
 /// `arguments` begins with the program's name. Nothing is printed for a [`Step::Perform`]; its
-/// performer reports errors with [`report`] and otherwise ends with [`conclude()`] or
-/// [`render_execution`].
+/// performer ends with [`conclude()`], or with a function of `crate::render`.
 pub fn start(
     arguments: &[OsString],
     surroundings: &Surroundings<'_>,
@@ -79,11 +76,27 @@ fn perform(
         }
         Verb::Resume(args) => {
             let output = settings::output(&global, &args.outcome, surroundings)?;
-            return resume_step(&args.id, address(), output, surroundings, terminal);
+            return resume_step(args, address(), output, surroundings, terminal);
         }
         Verb::Show(args) => {
             let output = settings::reading(&global, surroundings)?;
             return show_step(&args, address(), output, surroundings, terminal);
+        }
+        Verb::Checkpoints(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return history::checkpoints(&args, address(), output).map(Step::Perform);
+        }
+        Verb::Rollback(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return history::rollback(args, address(), output, terminal).map(Step::Perform);
+        }
+        Verb::Fork(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return history::fork(args, address(), output).map(Step::Perform);
+        }
+        Verb::Diff(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return history::diff(&args, address(), output).map(Step::Perform);
         }
         Verb::List(args) => {
             let store = store_url::open(&address())?;
@@ -113,14 +126,23 @@ fn perform(
 }
 
 fn resume_step(
-    id: &str,
+    args: ResumeArgs,
     address: String,
     output: OutputOptions,
     surroundings: &Surroundings<'_>,
     terminal: &mut Terminal<'_>,
 ) -> Result<Step, CliError> {
     let store = store_url::open(&address)?;
-    let batch = resume::find(&Viewer::new(store.as_ref(), surroundings.now), id)?;
+    let batch = match resume::find(&Viewer::new(store.as_ref(), surroundings.now), &args)? {
+        show::Target::Batch(batch) => batch,
+        show::Target::Execution(execution) => {
+            store.close()?;
+            let ResumeArgs { update, answers, .. } = args;
+            let store = address;
+            let request = ResumeExecutionRequest { store, execution, update, answers, output };
+            return Ok(Step::Perform(Request::ResumeExecution(request)));
+        }
+    };
     if !resume::is_unfinished(store.as_ref(), &batch)? {
         terminal.talk("Nothing is left to run: the batch has ended.\n");
         let code = conclude(terminal, surroundings, store.as_ref(), &batch, &output);
@@ -146,40 +168,9 @@ fn show_step(
         }
         show::Target::Execution(execution) => {
             store.close()?;
+            let execution = execution.known();
             let request = ShowRequest { store: address, execution, output };
             Ok(Step::Perform(Request::Show(request)))
         }
     }
-}
-
-/// Prints an execution and returns the exit code.
-///
-/// `decoded` is a JSON object with any of `input`, `expected`, `output`, `state`, `interrupts`, and
-/// `nodes`: a list of objects with `attempt`, `order` and any of `input`, `output`. Values that it
-/// lacks are shown by kind and size.
-pub fn render_execution(
-    terminal: &mut Terminal<'_>,
-    surroundings: &Surroundings<'_>,
-    store: &dyn Store,
-    execution: &ExecutionId,
-    decoded: &Value,
-    output: &OutputOptions,
-) -> i32 {
-    terminal.configure(output.color, output.no_color, output.quiet);
-    terminal.remember_store(output.store_flag.as_deref());
-    match show::execution(store, execution, decoded, output, surroundings, terminal) {
-        Ok(()) => exit::DONE,
-        Err(error) => terminal.fail(&error),
-    }
-}
-
-/// Returns a comparison as a plain table of 80 columns, for whoever prints it elsewhere.
-pub fn render_comparison(comparison: &wtb_engine::comparison::Comparison) -> String {
-    crate::view::comparison::render(comparison, DEFAULT_WIDTH, Style::plain())
-}
-
-/// Prints an error of the console script as the command prints its own, and returns the exit code.
-pub fn report(terminal: &mut Terminal<'_>, error: &CliError, output: &OutputOptions) -> i32 {
-    terminal.configure(output.color, output.no_color, output.quiet);
-    terminal.fail(error)
 }

@@ -97,7 +97,8 @@ class AuditTrail:
         if limit is not None:
             _check_count("limit", limit)
         batch_id = None if batch is None else self._engine.find_batch(batch)
-        execution_id = None if execution is None else self._engine.find_execution(execution)
+        # Events name executions as people do.
+        execution_id = execution and self._engine.find_execution(execution).removesuffix("+")
         # What was handed to the writer just before belongs to the answer.
         self._engine.flush()
         last = self._engine.last_sequence()

@@ -4,13 +4,17 @@
 //! file: what was not given is `None`.
 #![expect(clippy::doc_markdown, reason = "help texts are for terminals, not for Markdown")]
 
+mod history;
 mod read;
 mod reference;
 mod run;
 
+pub(crate) use history::{
+    CheckpointsArgs, DiffArgs, ForkArgs, OccurrenceArgs, PlaceArgs, ResumeArgs, RollbackArgs,
+};
 pub(crate) use read::{CompareArgs, EventsArgs, ListArgs, Listing, ShowArgs};
 pub(crate) use reference::reference;
-pub(crate) use run::{InitArgs, OutcomeArgs, ResumeArgs, RunArgs};
+pub(crate) use run::{InitArgs, OutcomeArgs, RunArgs};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -60,7 +64,7 @@ pub(crate) enum Verb {
     Init(InitArgs),
     /// Run a batch: every variant on every case
     Run(RunArgs),
-    /// Take an unfinished batch up again; what has ended is not run again
+    /// Go on with an unfinished batch, or with an execution
     Resume(ResumeArgs),
     /// List batches or executions, newest first
     List(ListArgs),
@@ -68,6 +72,14 @@ pub(crate) enum Verb {
     Show(ShowArgs),
     /// Compare the variants of one batch or of several
     Compare(CompareArgs),
+    /// Show how two executions differ
+    Diff(DiffArgs),
+    /// Show the history of an execution, step by step
+    Checkpoints(CheckpointsArgs),
+    /// Put an execution back to a checkpoint of its history
+    Rollback(RollbackArgs),
+    /// Make a new execution that begins at a checkpoint of another one
+    Fork(ForkArgs),
     /// Print the audit trail: what happened, when and to what
     Events(EventsArgs),
     /// Remove stored values that nothing names any more

@@ -38,7 +38,13 @@ fn describe_verb(text: &mut String, verb: &Command) {
         .collect();
     let (positional, flags): (Vec<&Arg>, Vec<&Arg>) =
         own.into_iter().partition(|arg| arg.is_positional());
-    let names: Vec<_> = positional.iter().map(|arg| format!(" [{}]", value_name(arg))).collect();
+    let names: Vec<_> = positional
+        .iter()
+        .map(|arg| match value_name(arg) {
+            name if arg.is_required_set() => format!(" {name}"),
+            name => format!(" [{name}]"),
+        })
+        .collect();
     push(text, format_args!("## `wtb {}{}`\n", verb.get_name(), names.concat()));
     if let Some(about) = verb.get_long_about().or(verb.get_about()) {
         push(text, format_args!("{about}.\n"));
@@ -47,8 +53,25 @@ fn describe_verb(text: &mut String, verb: &Command) {
     options(text, &flags);
     text.push('\n');
     if let Some(after) = verb.get_after_help() {
-        push(text, format_args!("{}\n", after.to_string().replace('\n', "  \n")));
+        push(text, format_args!("{}\n", paragraphs(&after.to_string())));
     }
+}
+
+/// Returns a text for terminals as Markdown: what is indented there is code, and lines end where they
+/// end there.
+fn paragraphs(text: &str) -> String {
+    let mut lines = Vec::new();
+    let mut is_code = false;
+    for line in text.lines() {
+        if line.starts_with("  ") != is_code {
+            is_code = !is_code;
+            let fence = if is_code { "\n```sh" } else { "```" };
+            lines.push(fence.to_owned());
+        }
+        let is_prose = !is_code && !line.is_empty();
+        lines.push(if is_prose { format!("{line}  ") } else { line.trim_start().to_owned() });
+    }
+    lines.join("\n").trim_end().to_owned()
 }
 
 fn options(text: &mut String, args: &[&Arg]) {

@@ -1,4 +1,4 @@
-//! Arguments of the verbs that run graphs or prepare to: `init`, `run`, `resume`.
+//! Arguments of the verbs that run batches or prepare to: `init`, `run`.
 
 use std::path::PathBuf;
 
@@ -62,6 +62,11 @@ pub(crate) struct RunArgs {
     /// Give up after this many errors, or this share of them (`0.2`) [env: WTB_FAIL_FAST]
     #[arg(long, value_name = "N", help_heading = "Settings", value_parser = parse_fail_fast)]
     pub(crate) fail_fast: Option<FailFastArg>,
+    /// When the state is stored, to go back to: after each step, when an attempt ends, or never.
+    /// Default: step [env: WTB_CHECKPOINTS]
+    #[arg(long, value_name = "WHEN", help_heading = "Settings",
+          value_parser = clap::builder::PossibleValuesParser::new(crate::bench_file::CHECKPOINTS))]
+    pub(crate) checkpoints: Option<String>,
     #[command(flatten)]
     pub(crate) outcome: OutcomeArgs,
 }
@@ -81,14 +86,4 @@ pub(crate) struct OutcomeArgs {
     /// Default: auto [env: WTB_PROGRESS]
     #[arg(long, value_name = "HOW")]
     pub(crate) progress: Option<ProgressMode>,
-}
-
-/// `wtb resume`.
-#[derive(Debug, Args)]
-pub(crate) struct ResumeArgs {
-    /// The batch: its id, a unique prefix of it, or `latest` for the newest unfinished one
-    #[arg(value_name = "ID", default_value = "latest")]
-    pub(crate) id: String,
-    #[command(flatten)]
-    pub(crate) outcome: OutcomeArgs,
 }

@@ -5,6 +5,9 @@ use super::shape::{Key, Shape};
 /// The runners that a bench file and the command line can name.
 pub(crate) const RUNNERS: &[&str] = &["inline", "thread"];
 
+/// When a bench file and the command line can have the state stored.
+pub(crate) const CHECKPOINTS: &[&str] = &["step", "exit", "off"];
+
 const fn key(name: &'static str, shape: Shape, meaning: &'static str) -> Key {
     Key { name, shape, required: false, meaning }
 }
@@ -81,6 +84,21 @@ pub(crate) const BENCH: &[Key] = &[
         "How many attempts may run or await their scores at once, before no more are handed out. Default: the engine's own.",
     ),
     key(
+        "checkpoints",
+        Shape::Word(CHECKPOINTS),
+        "When the state is stored, to go back to and to go on from: after each `step`, at the `exit` of an attempt, or never (`off`). Default: `step`.",
+    ),
+    key(
+        "breakpoints",
+        Shape::Labels,
+        "Nodes before which executions are paused; `wtb resume` goes on with one. Default: none.",
+    ),
+    key(
+        "on_interrupt",
+        Shape::Reference,
+        "What answers questions (LangGraph: interrupts) that a case does not answer: `module:function`. Default: they await an answer by `wtb resume`.",
+    ),
+    key(
         "store",
         Shape::Text,
         "The store: a directory (relative to the bench file) or an address. Default: `.wtb` in the working directory.",
@@ -93,6 +111,11 @@ const CASE: &[Key] = &[
     key("id", Shape::Text, "Its id, unique among the cases. Default: derived from its content."),
     key("tags", Shape::Labels, "Free labels."),
     key("group", Shape::Text, "The group it belongs to, for cases that are not independent."),
+    key(
+        "answers",
+        Shape::Either(&[Shape::List(&Shape::Anything), Shape::Map(&Shape::Anything)]),
+        "Answers to the questions that its executions ask: a list, in the order in which is asked, or a table from question to answer.",
+    ),
 ];
 
 const VARIANT: &[Key] = &[

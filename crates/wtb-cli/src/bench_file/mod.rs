@@ -11,7 +11,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::RUNNERS;
+pub(crate) use keys::{CHECKPOINTS, RUNNERS};
 pub(crate) use schema::bench_schema;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +46,10 @@ pub(crate) struct BenchFile {
     pub(crate) error: Option<String>,
     pub(crate) limit: Option<u32>,
     pub(crate) window: Option<u32>,
+    pub(crate) checkpoints: Option<String>,
+    #[serde(default)]
+    pub(crate) breakpoints: Vec<String>,
+    pub(crate) on_interrupt: Option<String>,
     pub(crate) store: Option<String>,
 }
 

@@ -19,7 +19,7 @@ fn error_of(text: &str) -> String {
 const EVERY_KEY: &str = r#"
 name = "every key"
 workflow = "app.graph:build"
-cases = [{ input = { q = 1 }, expected = "x", id = "one", tags = ["a"], group = "g" }]
+cases = [{ input = { q = 1 }, expected = "x", id = "one", tags = ["a"], group = "g", answers = ["yes"] }]
 variants = [{ name = "v", nodes = { a = "b" }, config = { k = 1 }, context = { l = 0.5 }, params = { m = true }, graph = "x:y" }]
 evaluators = ["exact_match", { use = "app:score", field = "answer", weights = [1, 2] }]
 metric = "exact_match"
@@ -33,6 +33,9 @@ fail_fast = 0.5
 error = "exclude"
 limit = 10
 window = 100
+checkpoints = "exit"
+breakpoints = ["train"]
+on_interrupt = "app:answer"
 store = "results"
 
 [grid]
@@ -79,7 +82,7 @@ fn an_unknown_key_is_shown_with_what_was_probably_meant() {
     3 | evaluator = ["exact_match"]
       | ^^^^^^^^^
 
-    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `store`
+    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `store`
     "#
     );
 }
@@ -140,6 +143,9 @@ fn what_cannot_work_is_refused_with_its_reason() {
         ("variants = [{ context = { t = nan } }]", "must be a finite number"),
         ("variants = [{ nodes = { a = 1 } }]", "`variants[0].nodes.a` must be a text"),
         ("name = ''", "`name` must not be empty"),
+        ("checkpoints = 'steps'", "did you mean `step`?"),
+        ("breakpoints = 'train'", "`breakpoints` must be a list of texts"),
+        ("on_interrupt = 'answer'", "a reference `module:attribute`, not `answer`"),
     ] {
         let error = error_of(&format!("{head}{line}\n"));
         assert!(error.contains(reason), "{line}: {error}");
@@ -155,6 +161,18 @@ fn what_cannot_work_is_refused_with_its_reason() {
         error_of("workflow = 'a:b'\ncases = [{ id = 'x' }]")
             .contains("`cases[0].input` is missing")
     );
+}
+
+#[test]
+fn answers_are_a_list_or_a_table() {
+    let read_answers = |answers: &str| {
+        let cases = format!("cases = [{{ input = {{}}, answers = {answers} }}]");
+        read(&format!("workflow = 'a:b'\n{cases}\n")).cases[0]["answers"].clone()
+    };
+    assert_eq!(read_answers("['yes', { ok = true }]"), json!(["yes", {"ok": true}]));
+    assert_eq!(read_answers("{ 'Sure?' = 'yes' }"), json!({"Sure?": "yes"}));
+    let error = error_of("workflow = 'a:b'\ncases = [{ input = {}, answers = 'yes' }]\n");
+    assert!(error.contains("`cases[0].answers` must be a list, or a table"), "{error}");
 }
 
 #[test]

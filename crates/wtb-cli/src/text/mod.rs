@@ -19,7 +19,11 @@ pub(crate) fn width(text: &str) -> usize {
 
 /// Returns the first line of a text, cut to `limit` columns.
 pub(crate) fn one_line(text: &str, limit: usize) -> String {
-    let line = text.trim().lines().next().unwrap_or_default();
+    cut(text.trim().lines().next().unwrap_or_default(), limit)
+}
+
+/// Returns a line, cut to `limit` columns.
+pub(crate) fn cut(line: &str, limit: usize) -> String {
     if width(line) <= limit {
         return line.to_owned();
     }

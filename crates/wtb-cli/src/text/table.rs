@@ -41,9 +41,11 @@ impl Column {
     }
 }
 
+/// A row, and the lines below it that keep to no column. A heading is a row without cells.
 struct Row {
     cells: Vec<String>,
     tone: Option<Tone>,
+    notes: Vec<String>,
 }
 
 /// Rows under headings.
@@ -60,7 +62,19 @@ impl Table {
 
     /// Appends a row of as many cells as there are columns, painted as a whole.
     pub(crate) fn row(&mut self, cells: Vec<String>, tone: Option<Tone>) {
-        self.rows.push(Row { cells, tone });
+        self.rows.push(Row { cells, tone, notes: Vec::new() });
+    }
+
+    /// Puts a line below the row that was appended last.
+    pub(crate) fn note(&mut self, line: String) {
+        if let Some(row) = self.rows.last_mut() {
+            row.notes.push(line);
+        }
+    }
+
+    /// Appends a line that keeps to no column.
+    pub(crate) fn heading(&mut self, line: String) {
+        self.rows.push(Row { cells: Vec::new(), tone: None, notes: vec![line] });
     }
 
     /// How many columns of the terminal the table takes at the least to be easy to read.
@@ -81,6 +95,10 @@ impl Table {
         self.render_row(&titles, &widths, Some(Tone::Strong), style, &mut text);
         for row in &self.rows {
             self.render_row(&row.cells, &widths, row.tone, style, &mut text);
+            for line in &row.notes {
+                text.push_str(line.trim_end());
+                text.push('\n');
+            }
         }
         text
     }
@@ -195,6 +213,22 @@ mod tests {
         retrieve=dense,        0.5
         answer=short
         naïve                12.25
+        ");
+    }
+
+    #[test]
+    fn lines_between_rows_keep_to_no_column() {
+        let mut table = table();
+        table.note("  = shorter than the other one".to_owned());
+        table.heading("the rest".to_owned());
+        table.row(vec!["c".to_owned(), "1".to_owned()], None);
+        insta::assert_snapshot!(table.render(80, Style::plain()), @r"
+        variant                       mean
+        retrieve=dense,answer=short    0.5
+        naïve                        12.25
+          = shorter than the other one
+        the rest
+        c                                1
         ");
     }
 

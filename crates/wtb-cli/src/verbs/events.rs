@@ -59,6 +59,8 @@ fn filter(
     let batch = args.batch.as_deref().map(|text| find_batch(store, text)).transpose()?;
     let execution =
         args.execution.as_deref().map(|text| find_execution(store, text)).transpose()?;
+    // Events name executions as people do.
+    let execution = execution.map(|id| id.known());
     let since = args.since.as_deref().map(|text| point_in_time(text, surroundings)).transpose()?;
     Ok(JournalFilter { batch, execution, kinds: args.kinds.clone(), since, until: None })
 }

@@ -3,18 +3,19 @@
 use serde_json::{Value, json};
 use wtb_engine::comparison::Comparison;
 use wtb_engine::{CompareRequest, compare_batches};
-use wtb_model::{BatchId, ExecutionId};
+use wtb_model::{BatchId, ExecutionId, ExecutionRecord, ExecutionStatus};
 use wtb_store::Store;
 
 use super::{LATEST, check_metric, find_batch, find_execution};
 use crate::error::CliError;
 use crate::request::OutputOptions;
+use crate::standing::Standing;
 use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
 use crate::view::batch::Viewer;
 use crate::view::failure::{self, FailureText};
 use crate::view::page::{Page, PageText};
-use crate::view::value::Decoded;
+use crate::view::value::{Decoded, Question, short_question};
 use crate::view::{comparison, short_batch, short_execution};
 
 /// What an id names.
@@ -107,12 +108,14 @@ pub(crate) fn batch(
     Ok(())
 }
 
-/// Prints an execution with the values that Python decoded.
+/// Prints an execution with the values that Python decoded; how it stands is said, too, where it was
+/// gone on with.
 pub(crate) fn execution(
     store: &dyn Store,
     id: &ExecutionId,
     decoded: &Value,
     output: &OutputOptions,
+    judged: Option<Standing>,
     surroundings: &Surroundings<'_>,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
@@ -121,7 +124,7 @@ pub(crate) fn execution(
     })?;
     let record = store.execution(id)?;
     let detail = store.detail(id)?;
-    let case = match &record.batch {
+    let case = match record.batch.as_ref().or(record.origin.as_ref()) {
         Some(batch) => store.cases(batch)?.into_iter().find(|case| case.id == record.case_id),
         None => None,
     };
@@ -133,7 +136,13 @@ pub(crate) fn execution(
         decoded: &decoded,
     };
     if output.json {
-        return terminal.json(&page.json());
+        let mut document = page.json();
+        if let Some(standing) = judged {
+            document["verdict"] = standing.word().into();
+            document["message"] = standing.sentence().into();
+            document["exit_code"] = standing.exit_code().into();
+        }
+        return terminal.json(&document);
     }
     let how = PageText {
         now: surroundings.now,
@@ -142,5 +151,41 @@ pub(crate) fn execution(
         style: terminal.style(),
         verbose: output.verbose,
     };
-    terminal.data(&page.render(store, &how))
+    terminal.data(&page.render(store, &how))?;
+    if let Some(standing) = judged {
+        terminal.talk(&format!("\n{}\n", standing.sentence()));
+    }
+    advise(store, &record, &decoded.interrupts.unwrap_or_default(), terminal);
+    Ok(())
+}
+
+/// Says what can be done next with an execution that has checkpoints.
+fn advise(
+    store: &dyn Store,
+    record: &ExecutionRecord,
+    questions: &[Question],
+    terminal: &mut Terminal<'_>,
+) {
+    if record.lineages == 0 {
+        return;
+    }
+    let id = short_execution(store, &record.id);
+    terminal.talk("\n");
+    let mut hint = |words: &str, what: &str| {
+        let command = terminal.advise(words);
+        terminal.talk(&format!("hint: {command} {what}\n"));
+    };
+    match (record.status, questions) {
+        (ExecutionStatus::Interrupted, [_, _, ..]) => {
+            let each = questions.iter().map(|one| short_question(&one.id));
+            let answers: String = each.map(|id| format!(" --answer {id}=ANSWER")).collect();
+            hint(&format!("resume {id}{answers}"), "answers its questions");
+        }
+        (ExecutionStatus::Interrupted, _) => {
+            hint(&format!("resume {id} --answer ANSWER"), "answers its question");
+        }
+        (ExecutionStatus::Succeeded | ExecutionStatus::Queued | ExecutionStatus::Running, _) => {}
+        _ => hint(&format!("resume {id}"), "goes on from where it stands"),
+    }
+    hint(&format!("checkpoints {id}"), "shows its history");
 }

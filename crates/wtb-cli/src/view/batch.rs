@@ -171,6 +171,7 @@ impl<'a> Viewer<'a> {
                 "retries": batch.spec.retries,
                 "error": batch.spec.error,
                 "metric": batch.spec.metric,
+                "checkpoints": batch.spec.checkpoints,
             },
         })
     }

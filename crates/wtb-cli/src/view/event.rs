@@ -27,7 +27,7 @@ pub(crate) fn json(entry: &JournalEntry) -> Value {
         "at": exact_time(*at),
         "kind": body.kind(),
         "batch_id": batch,
-        "execution_id": execution,
+        "execution_id": execution.as_ref().map(wtb_model::ExecutionId::known),
         "session": session,
         "data": data,
     })

@@ -11,7 +11,7 @@ use crate::text::{Column, Table, Tone, age, duration};
 pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Timestamp) -> Table {
     let mut table = Table::new(vec![
         Column::left("id"),
-        Column::left("batch"),
+        Column::left("batch").shrinking(),
         Column::left("variant").shrinking(),
         Column::left("case").shrinking(),
         Column::left("status"),
@@ -24,7 +24,12 @@ pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Time
             0 => String::new(),
             repeat => format!(" #{}", repeat + 1),
         };
-        let batch = execution.batch.as_ref().map(|batch| short_batch(store, batch));
+        // What has its case of a batch without being a cell of it stands beside it.
+        let batch = match (&execution.batch, &execution.origin) {
+            (Some(batch), _) => Some(short_batch(store, batch)),
+            (None, Some(origin)) => Some(format!("beside {}", short_batch(store, origin))),
+            (None, None) => None,
+        };
         let cells = vec![
             short_execution(store, &execution.id),
             batch.unwrap_or_else(|| "-".to_owned()),
@@ -43,8 +48,12 @@ pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Time
 /// Returns an execution as JSON, without what belongs to it.
 pub(crate) fn json(execution: &ExecutionRecord) -> Value {
     json!({
-        "id": execution.id,
+        "id": execution.id.known(),
         "batch": execution.batch,
+        "origin": execution.origin,
+        "parent": execution.parent,
+        "thread": execution.thread(),
+        "lineages": execution.lineages,
         "workflow": execution.workflow,
         "variant": execution.variant,
         "case": execution.case_id,

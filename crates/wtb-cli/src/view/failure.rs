@@ -90,7 +90,7 @@ pub(crate) fn reason(execution: &ExecutionRecord) -> String {
 /// Returns a failure as JSON.
 pub(crate) fn json(execution: &ExecutionRecord) -> Value {
     json!({
-        "execution": execution.id,
+        "execution": execution.id.known(),
         "variant": execution.variant,
         "case": execution.case_id,
         "repeat": execution.repeat,

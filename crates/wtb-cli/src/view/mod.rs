@@ -2,9 +2,11 @@
 
 pub(crate) mod batch;
 pub(crate) mod comparison;
+pub(crate) mod difference;
 pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod failure;
+pub(crate) mod history;
 pub(crate) mod page;
 pub(crate) mod value;
 
@@ -22,7 +24,7 @@ pub(crate) fn short_batch(store: &dyn Store, id: &BatchId) -> String {
 
 /// Returns the shortest prefix, of six characters or more, that names the execution alone.
 pub(crate) fn short_execution(store: &dyn Store, id: &ExecutionId) -> String {
-    shorten(id.as_str(), |prefix| store.find_execution(prefix).is_ok())
+    shorten(id.known().as_str(), |prefix| store.find_execution(prefix).is_ok())
 }
 
 fn shorten(id: &str, is_unique: impl Fn(&str) -> bool) -> String {

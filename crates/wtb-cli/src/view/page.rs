@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use wtb_model::{ErrorInfo, ExecutionRecord, ExecutionStatus, NodeRecord, StoredValue, Timestamp};
+use wtb_model::{ErrorInfo, ExecutionRecord, NodeRecord, StoredValue, Timestamp};
 use wtb_store::{ExecutionDetail, Store};
 
 use super::failure::{cell_name, reason};
-use super::value::{Decoded, DecodedNode, indent, value_json, value_text};
+use super::value::{Decoded, DecodedNode, indent, questions_text, value_json, value_text};
 use super::{execution, json_seconds, json_time, short_batch};
 use crate::text::{Column, Style, Table, Tone, age, clock_time, duration, one_line, plural};
 
@@ -36,14 +36,13 @@ impl Page<'_> {
     }
 
     /// Every value with its name, as decoded or else as stored.
-    fn values(&self) -> [(&'static str, Option<&Value>, Option<&StoredValue>); 5] {
+    fn values(&self) -> [(&'static str, Option<&Value>, Option<&StoredValue>); 4] {
         let (execution, decoded) = (self.execution, self.decoded);
         [
             ("input", decoded.input.as_ref(), self.input()),
             ("expected", decoded.expected.as_ref(), self.expected),
             ("output", decoded.output.as_ref(), execution.output.as_ref()),
             ("state", decoded.state.as_ref(), execution.state.as_ref()),
-            ("interrupts", decoded.interrupts.as_ref(), execution.interrupts.as_ref()),
         ]
     }
 
@@ -59,6 +58,11 @@ impl Page<'_> {
         for (name, decoded, stored) in self.values() {
             document[name] = value_json(decoded, stored);
         }
+        document["interrupts"] = match &self.decoded.interrupts {
+            Some(questions) => json!(questions),
+            None => value_json(None, self.execution.interrupts.as_ref()),
+        };
+        document["next"] = json!(self.decoded.next);
         document["attempts_made"] = self.detail.attempts.iter().map(attempt_json).collect();
         let node = |node: &NodeRecord| {
             let values = self.node_values(node);
@@ -85,7 +89,7 @@ impl Page<'_> {
     /// Returns the page as text.
     pub(crate) fn render(&self, store: &dyn Store, how: &PageText<'_>) -> String {
         let mut text = self.head(store, how);
-        let (style, limit) = (how.style, how.width);
+        let (style, limit, execution) = (how.style, how.width, self.execution);
         let mut section = |title: &str, body: String| {
             if !body.is_empty() {
                 text.push_str(&format!("\n{}\n{body}", style.paint(Tone::Strong, title)));
@@ -103,6 +107,11 @@ impl Page<'_> {
         for (name, decoded, stored) in self.values() {
             section(name, value_text(decoded, stored));
         }
+        let asked = self.decoded.interrupts.as_deref().map(questions_text);
+        section(
+            "questions",
+            asked.unwrap_or_else(|| value_text(None, execution.interrupts.as_ref())),
+        );
         if how.verbose {
             for node in &self.detail.nodes {
                 let values = self.node_values(node);
@@ -113,10 +122,10 @@ impl Page<'_> {
                 section(&title("output"), value_text(output, node.output.as_ref()));
             }
         }
-        if let Some(error) = &self.execution.error {
+        if let Some(error) = &execution.error {
             section("error", error_text(error));
         }
-        for warning in &self.execution.warnings {
+        for warning in &execution.warnings {
             text.push_str(&format!("\n{} {warning}\n", style.paint(Tone::Warn, "warning:")));
         }
         text
@@ -131,9 +140,7 @@ impl Page<'_> {
             lines.push(("reason", one_line(&reason(execution), how.width.saturating_sub(12))));
         }
         lines.push(("cell", cell_name(execution)));
-        if let Some(batch) = &execution.batch {
-            lines.push(("batch", short_batch(store, batch)));
-        }
+        lines.extend(self.descent(store));
         if let Some(started) = execution.started_at {
             let ago = age(started, how.now);
             let took = execution.duration_us.map(|micros| format!(", took {}", duration(micros)));
@@ -144,15 +151,43 @@ impl Page<'_> {
         if let Some(usage) = &execution.usage {
             lines.push(("usage", usage_text(usage)));
         }
-        if execution.status == ExecutionStatus::Interrupted {
-            lines.push(("awaits", "an answer to its interrupts".to_owned()));
+        if !self.decoded.next.is_empty() {
+            lines.push(("next", self.decoded.next.join(", ")));
         }
-        let mut text = how.style.paint(Tone::Strong, &format!("execution {}", execution.id));
+        let id = execution.id.known();
+        let mut text = how.style.paint(Tone::Strong, &format!("execution {id}"));
         for (label, value) in lines {
             text.push_str(&format!("\n  {label:<9} {value}"));
         }
         text.push('\n');
         text
+    }
+
+    /// Where it comes from: its batch, what it was forked from, its lineages.
+    fn descent(&self, store: &dyn Store) -> Vec<(&'static str, String)> {
+        let execution = self.execution;
+        let mut lines = Vec::new();
+        if let Some(batch) = &execution.batch {
+            lines.push(("batch", short_batch(store, batch)));
+        } else if let Some(batch) = &execution.origin {
+            let batch = short_batch(store, batch);
+            lines.push(if execution.id.is_continuation() {
+                ("batch", format!("{batch}, which keeps its own result of this cell"))
+            } else {
+                ("case of", batch)
+            });
+        }
+        if let Some(parent) = &execution.parent {
+            lines.push(("from", format!("{parent}, of which it is a fork")));
+        }
+        if let Some(thread) = execution.thread() {
+            let older = match execution.lineages {
+                1 => String::new(),
+                lineages => format!(" ({} before it)", lineages - 1),
+            };
+            lines.push(("lineage", format!("{thread}{older}")));
+        }
+        lines
     }
 
     fn attempts_table(&self) -> Table {

@@ -1,7 +1,7 @@
 //! Values of users, as Python decoded them; what it did not decode is shown by kind and size, for
 //! Rust never reads user values.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use wtb_model::StoredValue;
 
@@ -19,9 +19,25 @@ pub(crate) struct Decoded {
     pub(crate) output: Option<Value>,
     #[serde(deserialize_with = "present")]
     pub(crate) state: Option<Value>,
-    #[serde(deserialize_with = "present")]
-    pub(crate) interrupts: Option<Value>,
+    pub(crate) interrupts: Option<Vec<Question>>,
+    /// The nodes that run next, where it stands still.
+    pub(crate) next: Vec<String>,
     pub(crate) nodes: Vec<DecodedNode>,
+}
+
+/// A question that awaits an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Question {
+    pub(crate) id: String,
+    pub(crate) value: Value,
+}
+
+/// As many characters of a question's id tell it from the others of its execution.
+const QUESTION_ID_SHOWN: usize = 8;
+
+/// Returns the beginning of a question's id, which is enough to answer it.
+pub(crate) fn short_question(id: &str) -> &str {
+    id.get(..QUESTION_ID_SHOWN).unwrap_or(id)
 }
 
 /// What one node was given and returned.
@@ -37,7 +53,9 @@ pub(crate) struct DecodedNode {
 }
 
 /// Tells a decoded null from a value that was not decoded.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
@@ -65,6 +83,12 @@ pub(super) fn value_text(decoded: Option<&Value>, stored: Option<&StoredValue>) 
         (Some(value), _) => indent(&pretty(value)),
         (None, Some(stored)) => indent(&format!("{}, {}", stored.kind(), bytes(size(stored)))),
     }
+}
+
+/// Returns questions as text, each with the beginning of its id.
+pub(super) fn questions_text(questions: &[Question]) -> String {
+    let line = |one: &Question| format!("{}  {}", short_question(&one.id), one.value);
+    indent(&questions.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// Small values in one line, large ones over several.

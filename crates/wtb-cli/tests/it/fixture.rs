@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wtb_model::{AttemptStatus, BatchStatus, Event, EventBody, ExecutionId, ExecutionStatus};
+use wtb_model::{
+    AttemptStatus, BatchStatus, Event, EventBody, ExecutionId, ExecutionRecord, ExecutionStatus,
+};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
 use wtb_store::{AttemptStart, Change, Store, UnitOfWork};
 
@@ -127,5 +129,23 @@ pub(crate) fn with_driven(directory: &Path) -> Writer {
     let writer = with_stopped(directory);
     // The store judges a silence by its own clock.
     writer.change(Change::Heartbeat { session: session_id(), at: wtb_engine::now() });
+    writer
+}
+
+/// The finished batch, whose failed execution was rolled back and so goes on by itself.
+pub(crate) fn continued(directory: &Path, status: ExecutionStatus) -> Writer {
+    let writer = finished(directory);
+    let cell = writer.store.execution(&execution_id(19)).unwrap();
+    let id = cell.id.continuation();
+    writer.change(Change::CreateExecution(Box::new(ExecutionRecord {
+        id,
+        origin: cell.batch.clone(),
+        batch: None,
+        status,
+        dead_letter: false,
+        lineages: 2,
+        from_head: true,
+        ..cell
+    })));
     writer
 }

@@ -21,14 +21,18 @@ fn the_short_help_lists_the_verbs() {
     Usage: wtb [OPTIONS] <COMMAND>
 
     Commands:
-      init     Write a small working project to start from
-      run      Run a batch: every variant on every case
-      resume   Take an unfinished batch up again; what has ended is not run again
-      list     List batches or executions, newest first
-      show     Show a batch with its comparison, or an execution with its nodes
-      compare  Compare the variants of one batch or of several
-      events   Print the audit trail: what happened, when and to what
-      gc       Remove stored values that nothing names any more
+      init         Write a small working project to start from
+      run          Run a batch: every variant on every case
+      resume       Go on with an unfinished batch, or with an execution
+      list         List batches or executions, newest first
+      show         Show a batch with its comparison, or an execution with its nodes
+      compare      Compare the variants of one batch or of several
+      diff         Show how two executions differ
+      checkpoints  Show the history of an execution, step by step
+      rollback     Put an execution back to a checkpoint of its history
+      fork         Make a new execution that begins at a checkpoint of another one
+      events       Print the audit trail: what happened, when and to what
+      gc           Remove stored values that nothing names any more
 
     Options:
       -h, --help
@@ -98,6 +102,10 @@ fn the_help_of_run_names_every_setting_and_its_variable() {
                                 WTB_SEED]
           --fail-fast <N>       Give up after this many errors, or this share of
                                 them (`0.2`) [env: WTB_FAIL_FAST]
+          --checkpoints <WHEN>  When the state is stored, to go back to: after each
+                                step, when an attempt ends, or never. Default: step
+                                [env: WTB_CHECKPOINTS] [possible values: step, exit,
+                                off]
 
     Outcome:
           --metric <NAME>     The primary metric [env: WTB_METRIC]
@@ -155,7 +163,19 @@ fn help_has_no_colour_without_a_terminal() {
 #[test]
 fn the_reference_describes_every_visible_verb_and_exit_code() {
     let text = wtb(here(), "reference").stdout;
-    for verb in ["init", "run", "resume", "list", "show", "compare", "events"] {
+    for verb in [
+        "init",
+        "run",
+        "resume",
+        "list",
+        "show",
+        "compare",
+        "diff",
+        "checkpoints",
+        "rollback",
+        "fork",
+        "events",
+    ] {
         assert!(text.contains(&format!("## `wtb {verb}")), "{verb} is missing:\n{text}");
     }
     for code in ["| 0 |", "| 1 |", "| 2 |", "| 4 |", "| 100 |", "| 130 |"] {

@@ -5,6 +5,7 @@ mod calling;
 mod concluding;
 mod fixture;
 mod help;
+mod histories;
 mod init;
 mod reading;
 mod records;

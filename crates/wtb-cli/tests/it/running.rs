@@ -59,6 +59,9 @@ fn run_settles_everything_that_python_needs() {
             "fail_fast": 0.2,
             "error": "zero",
             "window": null,
+            "checkpoints": "step",
+            "breakpoints": [],
+            "on_interrupt": null,
             "select": { "variants": ["rf"], "cases": [], "limit": 5 },
             "output": {
                 "json": true, "store_flag": null, "progress": "auto", "color": "auto", "no_color": false,
