@@ -98,7 +98,7 @@ class AuditTrail:
             _check_count("limit", limit)
         batch_id = None if batch is None else self._engine.find_batch(batch)
         # Events name executions as people do.
-        execution_id = execution and self._engine.find_execution(execution).removesuffix("+")
+        execution_id = None if execution is None else self._engine.find_execution(execution)
         # What was handed to the writer just before belongs to the answer.
         self._engine.flush()
         last = self._engine.last_sequence()
