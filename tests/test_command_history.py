@@ -3,7 +3,7 @@
 import re
 
 from console import Console
-from histories import found, lines, steps
+from command_histories import found, lines, steps
 
 
 def test_checkpoints_are_a_line_each(asking: Console, cats: str) -> None:

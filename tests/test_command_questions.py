@@ -4,7 +4,7 @@ import json
 import re
 
 from console import Console
-from histories import found, steps
+from command_histories import found, steps
 
 
 def test_a_batch_that_waits_says_where(asking: Console, cats: str) -> None:
