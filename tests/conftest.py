@@ -9,7 +9,7 @@ import console as consoles
 import pytest
 from console import Console
 from gate import Gate
-from histories import found
+from command_histories import found
 
 HERE = Path(__file__).parent
 
