@@ -7,9 +7,9 @@ from pathlib import Path
 
 import console as consoles
 import pytest
+from command_histories import found
 from console import Console
 from gate import Gate
-from command_histories import found
 
 HERE = Path(__file__).parent
 

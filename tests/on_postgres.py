@@ -7,13 +7,18 @@ import os
 import subprocess
 import sys
 
+from postgres_bin import binaries
 from postgres_server import server
 
 
 def main() -> int:
     """Run the command; its exit code is this program's."""
     with server() as url:
-        environment = {**os.environ, "WTB_TEST_STORE_URL": url}
+        environment = {
+            **os.environ,
+            "WTB_TEST_STORE_URL": url,
+            "WTB_TEST_PSQL": str(binaries() / "psql"),
+        }
         return subprocess.run(sys.argv[1:], env=environment).returncode
 
 

@@ -2,8 +2,8 @@
 
 import re
 
-from console import Console
 from command_histories import found, lines, steps
+from console import Console
 
 
 def test_checkpoints_are_a_line_each(asking: Console, cats: str) -> None:

@@ -3,8 +3,8 @@
 import json
 import re
 
-from console import Console
 from command_histories import found, steps
+from console import Console
 
 
 def test_a_batch_that_waits_says_where(asking: Console, cats: str) -> None:

@@ -114,10 +114,15 @@ class Core:
 
     def driven_single(self, drive: Drive, job: Job) -> tuple[str, Drive]:
         """Make a single execution known to `cancel` and `retry`; returns its id and its drive."""
-        (execution,) = drive.active.executions()
-        self._drives[execution] = drive
+        execution = self.enter_single(drive)
         self.remember(execution, job, ())
         return execution, drive
+
+    def enter_single(self, drive: Drive) -> str:
+        """Make a single execution known to `cancel`; returns its id."""
+        (execution,) = drive.active.executions()
+        self._drives[execution] = drive
+        return execution
 
     def drive(self, id: str) -> Drive | None:  # noqa: A002
         """Return what drives a single execution in this program, while it is under way."""
@@ -227,6 +232,8 @@ class Core:
     def remembered(self, id: str) -> tuple[Job, Sequence[Evaluator]] | None:  # noqa: A002
         """Return what this bench ran a batch or single execution with, if it still knows."""
         with self._lock:
+            if id in self._jobs:
+                self._jobs.move_to_end(id)
             return self._jobs.get(id)
 
     def remember(self, id: str, job: Job, evaluators: Sequence[Evaluator]) -> None:  # noqa: A002
@@ -266,6 +273,10 @@ class Core:
             self.engine,
             self.engine.execution(self.engine.find_standing(_plan.findable(id, "execution"))),
         )
+
+    def cell(self, id: str) -> Execution:  # noqa: A002
+        """Return an execution as its batch keeps it, also when it goes on by itself."""
+        return Execution(self.engine, self.engine.execution(id))
 
     def close_batches(self) -> None:
         """Leave batches under way to a later session.
@@ -313,6 +324,7 @@ class Core:
             front["breakpoints"],
             settings.on_interrupt,
         )
+        _plan.check_checkpoints(job.checkpoints, (), settings.on_interrupt, job.cases)
         job.check_variants()
         _restore.check_graphs(self.engine, data["id"], job)
         job.check_cases()

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from wtb._drive import Drive, ProgressLike
 from wtb._job import Job
 from wtb._progress import poll_until
 from wtb._restore_single import known_of
+from wtb._resume import concluded, score_one
 from wtb._scoring import score_executions
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
 from wtb.errors import ConfigurationError, InvalidTransitionError
-from wtb.evaluators import resolve_evaluators
+from wtb.evaluators import Evaluator, resolve_evaluators
 from wtb.execution import Execution
 from wtb.runners import resolve_runner
 from wtb.variants import VariantLike, normalise_variants
@@ -25,7 +27,7 @@ from wtb.variants import VariantLike, normalise_variants
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
 
-__all__ = ["cancel", "extend", "retry_in_batch", "retry_single", "score"]
+__all__ = ["cancel", "extend", "retry_in_batch", "retry_single", "score", "score_execution"]
 
 SCORING_WORKERS = 4
 
@@ -113,14 +115,14 @@ def retry_single(
             f"execution {execution.id} has no checkpoints that it could be retried from"
         )
     known = known_of(core, execution, Again(workflow))
-    job = known.job
+    job = replace(known.job, start=None)
     timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
     active = core.lineages.retry(
         execution.key, timeout_ms, job.checkpoints != "off", from_checkpoint
     )
     _, drive = core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
     drive.run()
-    return core.execution(execution.id)
+    return concluded(core, execution.id, known)
 
 
 def cancel(core: Core, target: Batch | Execution) -> None:
@@ -151,6 +153,25 @@ def _taken(core: Core, batch: Batch) -> "ActiveBatchRef":
     return core.engine.resume(batch.id)
 
 
+def score_execution(
+    core: Core, execution: Execution, evaluators: Sequence[Any], evaluator_timeout: float
+) -> Execution:
+    """Score one execution; see `TestBench.score`."""
+    core.engine.check_process()
+    if not execution.succeeded:
+        raise InvalidTransitionError(
+            f"execution {execution.id} has nothing to score (status {execution.status!r})"
+        )
+    return score_one(core, execution, _resolved(evaluators), evaluator_timeout)
+
+
+def _resolved(evaluators: Sequence[Any]) -> Sequence[Evaluator]:
+    resolved = resolve_evaluators(evaluators)
+    if not resolved:
+        raise ConfigurationError("there is nothing to score with: name at least one evaluator")
+    return resolved
+
+
 def score(
     core: Core,
     batch: Batch | str,
@@ -161,9 +182,7 @@ def score(
     """Score a batch's finished executions until `stopped` is set; see `TestBench.score`."""
     core.engine.check_process()
     data = core.stored(batch)
-    resolved = resolve_evaluators(evaluators)
-    if not resolved:
-        raise ConfigurationError("there is nothing to score with: name at least one evaluator")
+    resolved = _resolved(evaluators)
     cases = {one.id: one for one in _restore.restore_cases(core.engine, data["id"])}
     found = core.batch(data["id"])
     pairs = ((one, cases[one.case_id]) for one in found.results if one.succeeded)

@@ -166,10 +166,19 @@ class LineagesRef:
         workflow: str,
         variant: str,
         front: str,
+        prepared: str | None,
+    ) -> str: ...
+    def prepare_fork(
+        self, source: str, lineage: int, checkpoint: str, as_it_stands: bool
     ) -> str: ...
     def rollback(self, execution: str, lineage: int, checkpoint: str) -> str: ...
     def resume(
-        self, execution: str, timeout_ms: int | None, answered: bool, updated: bool
+        self,
+        execution: str,
+        timeout_ms: int | None,
+        answered: bool,
+        updated: bool,
+        expected: tuple[int, str] | None,
     ) -> ActiveBatchRef: ...
     def retry(
         self, execution: str, timeout_ms: int | None, checkpointed: bool, from_head: bool

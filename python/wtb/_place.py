@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wtb._native import CheckpointsRef
     from wtb.execution import Execution
 
-__all__ = ["Named", "Place", "find_place", "lineages_of"]
+__all__ = ["Named", "Place", "find_place", "head_of", "lineages_of"]
 
 LISTED_MAX = 8
 """So many checkpoints are named when one is not found."""
@@ -39,8 +39,9 @@ class Named(NamedTuple):
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no place is named."""
-        return self.at is None and self.before is None and self.after is None
+        """Whether no place is named, also not which of several."""
+        named = (self.at, self.before, self.after)
+        return all(one is None for one in named) and self.occurrence == -1
 
 
 class Place(NamedTuple):
@@ -61,6 +62,14 @@ def lineages_of(execution: "Execution") -> Iterator[tuple[int, str]]:
         yield number, f"{execution.id}/{number}"
 
 
+def head_of(source: "CheckpointsRef", execution: "Execution") -> Place | None:
+    """Return where an execution stands; None without checkpoints."""
+    for number, thread in lineages_of(execution):
+        roots = [one for one in read_checkpoints(source, thread) if not one.namespace]
+        return Place(number, roots[-1]) if roots else None
+    return None
+
+
 def find_place(source: "CheckpointsRef", execution: "Execution", named: Named) -> Place:
     """Return the place that is named.
 
@@ -69,7 +78,7 @@ def find_place(source: "CheckpointsRef", execution: "Execution", named: Named) -
         CheckpointNotFoundError: There is none; the text names what there is.
     """
     given = [name for name in ("at", "before", "after") if getattr(named, name) is not None]
-    if len(given) != 1:
+    if execution.lineages > 0 and len(given) != 1:
         raise ConfigurationError(
             "name one place: at= a checkpoint, before= a node or after= a node"
             + (f", not {' and '.join(f'{name}=' for name in given)}" if given else "")
@@ -163,7 +172,13 @@ def _root(found: Sequence[Checkpoint], one: Checkpoint) -> Checkpoint:
     """Return the checkpoint of the graph itself from which one in a subgraph is reached again."""
     if not one.namespace:
         return one
-    return next(other for other in found if not other.namespace and other.id == one.root_id)
+    roots = [other for other in found if not other.namespace and other.id == one.root_id]
+    if not roots:
+        raise CheckpointNotFoundError(
+            f"checkpoint {one.id} of {one.path!r} cannot be gone back to: the graph's own one "
+            "of that step was not stored (checkpoints='exit')"
+        )
+    return roots[0]
 
 
 def _listed(known: Sequence[Checkpoint]) -> str:

@@ -27,7 +27,7 @@ from wtb.workflow import Workflow, as_workflow, import_reference
 
 if TYPE_CHECKING:
     from wtb._job import Job
-    from wtb._native import EngineRef
+    from wtb._native import CaseRow, EngineRef
     from wtb.registry import Registry
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "describe_settings",
     "not_bound",
     "restore_batch_evaluators",
+    "restore_case",
     "restore_cases",
     "restore_settings",
     "restore_variants",
@@ -107,7 +108,7 @@ def restore_settings(what: str, front: Mapping[str, Any], again: Again) -> Setti
     if missing:
         raise WorkflowNotBoundError(
             f"{what} was given {missing[0]}= as an object that the store cannot keep: "
-            f"pass {missing[0]}= again"
+            f"pass {missing[0]}= again, where the call takes it"
         )
     found = {name: front.get(name) if one is None else one for name, one in given.items()}
     asked = found["on_interrupt"]
@@ -177,9 +178,10 @@ def restore_variants(
         if described["by_value"]:
             raise WorkflowNotBoundError(
                 f"variant {name!r} of {what} was given {', '.join(described['by_value'])} "
-                "as an object that cannot be found again by name: pass it again with variants=. "
-                "Implementations that are registered with @workflow.variant(node, name), or given "
-                "as 'module:function' references, are found by themselves"
+                "as an object that cannot be found again by name: pass it again with variants=, "
+                "where the call takes them. Implementations that are registered with "
+                "@workflow.variant(node, name), or given as 'module:function' references, are "
+                "found by themselves"
             )
         parts = {part: described[part] for part in ("nodes", "config", "context", "params")}
         variants.append(Variant(name, graph=described["graph"], **parts))
@@ -274,17 +276,24 @@ def restore_batch_evaluators(
 
 def restore_cases(engine: "EngineRef", batch: str) -> list[Case]:
     """Return the cases of a stored batch, in its order."""
-    return [
-        Case(
-            _values.load(engine, given),
-            _values.load(engine, expected),
-            id=key,
-            tags=tuple(tags),
-            group=group,
-            answers=_values.load(engine, answers),
-        )
-        for key, group, tags, given, expected, answers in engine.cases(batch)
-    ]
+    return [_case(engine, row) for row in engine.cases(batch)]
+
+
+def restore_case(engine: "EngineRef", batch: str, case: str) -> Case:
+    """Return one case of a stored batch."""
+    return next(_case(engine, row) for row in engine.cases(batch) if row[0] == case)
+
+
+def _case(engine: "EngineRef", row: "CaseRow") -> Case:
+    key, group, tags, given, expected, answers = row
+    return Case(
+        _values.load(engine, given),
+        _values.load(engine, expected),
+        id=key,
+        tags=tuple(tags),
+        group=group,
+        answers=_values.load(engine, answers),
+    )
 
 
 def _by_value(variant: Variant) -> list[str]:

@@ -4,19 +4,27 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wtb import _restore
+from wtb import _plan, _restore
 from wtb._arguments import Again
 from wtb._job import Job
 from wtb.cases import Case
 from wtb.errors import ConfigurationError
 from wtb.evaluators import Evaluator
 from wtb.variants import Variant
+from wtb.workflow import Workflow
 
 if TYPE_CHECKING:
     from wtb._core import Core
     from wtb.execution import Execution
 
-__all__ = ["Known", "case_of", "describe_single", "known_of", "merged_variant"]
+__all__ = [
+    "Known",
+    "case_of",
+    "describe_single",
+    "known_of",
+    "merged_variant",
+    "reference_of",
+]
 
 
 class Known(NamedTuple):
@@ -63,17 +71,28 @@ def known_of(
     """
     batch = execution.batch_id or execution.origin_id
     evaluators, lost = ([], None) if batch is None else _evaluators(core, batch)
-    front = execution.front
-    if front is None:
-        job, timeout_s = _of_cell(core, execution, again)
-        return Known(job, evaluators, lost, timeout_s)
-    known = core.remembered(execution.id)
-    anew = known is None or any(one is not None for one in again)
-    if known is None or anew:
-        job = _of_front(core, execution, front, again, same_nodes=same_nodes)
-    else:
-        job = known[0]
-    return Known(job, evaluators, lost, front["timeout_s"])
+    front = _front(core, execution)
+    known = _remembered(core, execution)
+    if known is None or any(one is not None for one in again):
+        known = _again(core, execution, front, again, same_nodes=same_nodes)
+    return Known(known, evaluators, lost, front["timeout_s"])
+
+
+def reference_of(
+    core: "Core", execution: "Execution", given: object, workflow: Workflow
+) -> str | None:
+    """Return the reference under which a later session finds the workflow of a fork.
+
+    Args:
+        core: The bench's.
+        execution: The fork's source.
+        given: The workflow that was passed for the fork; None for its source's.
+        workflow: The fork's.
+    """
+    if given is not None:
+        return _plan.reference_of(given, workflow)
+    reference: str | None = _front(core, execution)["reference"]
+    return reference
 
 
 def merged_variant(below: Variant, over: Variant) -> Variant:
@@ -93,16 +112,36 @@ def merged_variant(below: Variant, over: Variant) -> Variant:
     )
 
 
-def _of_cell(core: "Core", execution: "Execution", again: Again) -> tuple[Job, float | None]:
+def _front(core: "Core", execution: "Execution") -> Mapping[str, Any]:
+    """Return what describes an execution: its own description, or its part of its batch's."""
+    if execution.front is not None:
+        return execution.front
     data = core.stored(execution.batch_id or "")
-    whole = core.job_of_batch(data, again)
-    job = whole.of_cell(execution.variant_index, execution.case_index)
+    spec = data["spec"]
+    _, described = core.engine.variants(data["id"])[execution.variant_index]
+    return {
+        **spec["front"],
+        "reference": data["reference"],
+        "variant": json.loads(described),
+        "checkpoints": spec["checkpoints"],
+        "timeout_s": None if spec["timeout_ms"] is None else spec["timeout_ms"] / 1000,
+    }
+
+
+def _remembered(core: "Core", execution: "Execution") -> Job | None:
+    """Return what this program runs an execution with, if it knows."""
+    if execution.front is not None:
+        known = core.remembered(execution.id)
+        return None if known is None else known[0]
+    known = core.remembered(execution.batch_id or "")
+    if known is None:
+        return None
+    job = known[0].of_cell(execution.variant_index, execution.case_index)
     job.check_variants()
-    timeout_ms = data["spec"]["timeout_ms"]
-    return job, None if timeout_ms is None else timeout_ms / 1000
+    return job
 
 
-def _of_front(
+def _again(
     core: "Core",
     execution: "Execution",
     front: Mapping[str, Any],
@@ -121,11 +160,11 @@ def _of_front(
         owner,
         variants,
         [case_of(core, execution)],
-        settings.config,
-        settings.context,
-        front["checkpoints"],
-        front["breakpoints"],
-        settings.on_interrupt,
+        config=settings.config,
+        context=settings.context,
+        checkpoints=front["checkpoints"],
+        breakpoints=front["breakpoints"],
+        on_interrupt=settings.on_interrupt,
     )
     job.check_variants()
     if same_nodes:
@@ -135,11 +174,11 @@ def _of_front(
 
 
 def case_of(core: "Core", execution: "Execution") -> Case:
-    """Return the case of an execution that is no cell."""
-    if execution.origin_id is None:
+    """Return the case of an execution."""
+    batch = execution.batch_id or execution.origin_id
+    if batch is None:
         return Case(execution.input, id=execution.case_id)
-    cases = _restore.restore_cases(core.engine, execution.origin_id)
-    return next(case for case in cases if case.id == execution.case_id)
+    return _restore.restore_case(core.engine, batch, execution.case_id)
 
 
 def _evaluators(core: "Core", batch: str) -> tuple[Sequence[Evaluator], str | None]:

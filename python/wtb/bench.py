@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, Unpack
+from typing import Any, ClassVar, Literal, Self, Unpack, overload
 
 from wtb import _later, _plan
 from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
@@ -377,7 +377,7 @@ class TestBench(BenchLineages):
         _later.retry_in_batch(
             self._core,
             found.batch_id,
-            [found],
+            [self._core.cell(found.id)],
             errors_only,
             Again(workflow),
             progress,
@@ -397,17 +397,39 @@ class TestBench(BenchLineages):
         """
         _later.cancel(self._core, self._target(target))
 
+    @overload
+    def score(
+        self, batch: Execution, evaluators: Sequence[Any], *, evaluator_timeout: float = 60.0
+    ) -> Execution: ...
+
+    @overload
+    def score(
+        self, batch: Batch | str, evaluators: Sequence[Any], *, evaluator_timeout: float = 60.0
+    ) -> Batch: ...
+
     def score(
         self,
-        batch: Batch | str,
+        batch: Batch | Execution | str,
         evaluators: Sequence[Any],
         *,
         evaluator_timeout: float = 60.0,
-    ) -> Batch:
+    ) -> Batch | Execution:
         """Score a batch's finished executions, again or anew, without running anything.
 
         Scores of the same evaluator and name are replaced; others stay.
+
+        Args:
+            batch: The batch, its id, a unique prefix of it, or "latest"; or one execution, for
+                example a fork.
+            evaluators: Functions, built-in names or `"module:function"` references.
+            evaluator_timeout: Seconds that one evaluator may take for one execution.
+
+        Raises:
+            InvalidTransitionError: The execution has not succeeded.
         """
+        if isinstance(batch, Execution):
+            found = self.execution(batch.id)
+            return _later.score_execution(self._core, found, evaluators, evaluator_timeout)
         return _later.score(self._core, batch, evaluators, evaluator_timeout, threading.Event())
 
     async def ascore(

@@ -4,6 +4,7 @@ import threading
 from time import monotonic, sleep
 
 import pytest
+from stores import store_at
 
 from wtb import TestBench
 
@@ -19,7 +20,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def bench(tmp_path):
-    with TestBench(tmp_path / "store") as bench:
+    with TestBench(store_at(tmp_path / "store")) as bench:
         yield bench
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from bench_graphs import CASES, answer, build, chain, negate, prepare
+from stores import store_at
 
 from wtb import TestBench, Variant, Workflow
 from wtb.errors import WorkflowNotBoundError
@@ -13,7 +14,7 @@ def renamed():
 
 @pytest.fixture
 def later(tmp_path):
-    with TestBench(tmp_path / "store") as bench:
+    with TestBench(store_at(tmp_path / "store")) as bench:
         yield bench
 
 

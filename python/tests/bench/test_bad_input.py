@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 from bench_graphs import CASES, build, chain, negate, workflow
+from stores import file_only
 
 from wtb import Case, TestBench, Variant, Workflow
 from wtb.errors import (
@@ -243,6 +244,7 @@ def test_a_file_that_is_no_store(tmp_path):
 
 
 def test_a_store_of_a_newer_version_is_left_alone(bench, tmp_path):
+    file_only()
     bench.run(build(), {"x": 1})
     bench.close()
     path = tmp_path / "store" / "wtb.db"

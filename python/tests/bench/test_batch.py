@@ -5,6 +5,7 @@ import random
 import numpy
 import pytest
 from bench_graphs import CASES, build, chain, is_positive, workflow
+from stores import store_at
 
 import wtb
 from wtb import Case, TestBench, Variant
@@ -202,7 +203,7 @@ def test_a_reopened_store_gives_everything_back(bench, tmp_path):
     before = everything(bench)
     assert before[2][:2] == ("kept", "completed_with_errors")
     bench.close()
-    with TestBench(tmp_path / "store") as reopened:
+    with TestBench(store_at(tmp_path / "store")) as reopened:
         assert everything(reopened) == before
         assert [one.id for one in reopened.batches()] == [batch.id]
         assert reopened.batch("latest").id == reopened.batch(batch.id[:6]).id == batch.id

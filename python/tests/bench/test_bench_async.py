@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from bench_graphs import CASES, build, chain, is_positive, workflow
+from stores import store_at
 
 import wtb
 from wtb import TestBench
@@ -29,7 +30,7 @@ def test_the_synchronous_calls_work_inside_a_running_loop(bench, graph):
 
 def test_the_asynchronous_forms(tmp_path):
     async def main():
-        async with TestBench(tmp_path) as bench:
+        async with TestBench(store_at(tmp_path)) as bench:
             one = await bench.arun(workflow, {"x": 1}, variant={"answer": "negated"})
             failed = await bench.arun(chain(node=lambda state: 1 / 0), {"x": 1})
             batch = await bench.arun_batch(workflow, variants=[{}], test_cases=CASES)

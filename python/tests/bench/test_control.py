@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 from bench_graphs import CASES, build, chain, is_positive, workflow
+from stores import store_at
 
 import wtb
 from wtb import TestBench
@@ -189,7 +190,7 @@ def test_several_benches_share_a_store(bench, tmp_path, gated, released, until):
     graph, began = gated
     batch = bench.start_batch(graph, variants=[{}], test_cases=CASES, max_workers=1)
     until(lambda: began)
-    with TestBench(tmp_path / "store") as other:
+    with TestBench(store_at(tmp_path / "store")) as other:
         seen = other.batch(batch.id)
         until(lambda: seen.status == "running")
         assert not seen.is_under_way

@@ -9,6 +9,7 @@ from time import perf_counter
 
 import pytest
 from bench_graphs import CASES, chain
+from stores import store_at
 
 import wtb
 from wtb import TestBench
@@ -273,7 +274,7 @@ def test_closing_the_bench_cancels_what_runs_on_the_loop(tmp_path):
         await asyncio.sleep(3600)
 
     async def main():
-        async with TestBench(tmp_path) as bench:
+        async with TestBench(store_at(tmp_path)) as bench:
             task = asyncio.create_task(bench.arun(chain(slow=slow), {"x": 0}))
             await asyncio.to_thread(began.wait)
         await asyncio.wait({task}, timeout=PROMPT_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 import bench_graphs
 import pytest
 from bench_graphs import CASES, build, chain, is_positive, negate, prepare, workflow
+from stores import store_at
 
 import wtb
 from wtb import Case, TestBench, Variant, Workflow
@@ -58,7 +59,7 @@ def later(tmp_path):
     opened = []
 
     def later():
-        opened.append(TestBench(tmp_path / "store"))
+        opened.append(TestBench(store_at(tmp_path / "store")))
         return opened[-1]
 
     yield later
@@ -105,7 +106,7 @@ with wtb.TestBench(sys.argv[1]) as bench:
     print(json.dumps([batch.status, batch.best_combination_name, len(batch.results)]))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "store")],
+        [sys.executable, "-c", program, store_at(tmp_path / "store")],
         env={**os.environ, "PYTHONPATH": PATHS},
         capture_output=True,
         text=True,
@@ -142,7 +143,7 @@ bench.run_batch("bench_graphs:build_slowly", variants=[{}],
     assert process.returncode != 0
     if number == signal.SIGINT:
         assert "KeyboardInterrupt: stopped; bench.resume_batch takes the batch up" in told
-    with TestBench(tmp_path) as bench:
+    with TestBench(store_at(tmp_path)) as bench:
         batch = bench.batch("latest")
         before = ended(batch)
         assert 0 < len(before) < 50

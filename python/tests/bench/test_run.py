@@ -8,6 +8,7 @@ import numpy
 import pytest
 from bench_graphs import build, chain, negate, workflow
 from langgraph.types import interrupt
+from stores import store_at
 
 import wtb
 from wtb.errors import ExecutionFailedError, WorkflowNotBoundError
@@ -190,7 +191,7 @@ def test_a_failed_single_execution_is_retried_as_it_was(bench):
 
 def test_a_later_session_retries_what_it_can_run_as_it_was(bench, tmp_path):
     failed = bench.run(chain(node=lambda state: 1 / 0), {"x": 2}, config={"tags": ["t"]})
-    with wtb.TestBench(tmp_path / "store") as later:
+    with wtb.TestBench(store_at(tmp_path / "store")) as later:
         with pytest.raises(WorkflowNotBoundError, match="pass workflow= again"):
             later.retry(failed.id)
         assert later.execution(failed.id).attempts_made == 1

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from bench_graphs import CASES, build, chain, prepare
+from stores import store_at
 
 import wtb
 from wtb import (
@@ -179,7 +180,7 @@ def test_a_runner_of_ones_own(bench, tmp_path):
         "bench_graphs:build", variants=[{}], test_cases=CASES, runner=Backwards()
     )
     assert batch.status == "completed"
-    with TestBench(tmp_path / "store") as later:
+    with TestBench(store_at(tmp_path / "store")) as later:
         with pytest.raises(ConfigurationError, match="no runner 'backwards'"):
             later.resume_batch(batch.id)
         assert later.resume_batch(batch.id, runner=Backwards()).status == "completed"

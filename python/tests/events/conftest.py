@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from stores import SERVER, store_at
 
 from wtb._native import EngineRef
 from wtb.events import AuditTrail, EventBus
@@ -27,7 +28,7 @@ SPEC = {
 
 @pytest.fixture
 def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'wtb.db'}"
+    return f"sqlite:///{tmp_path / 'wtb.db'}" if SERVER is None else store_at(tmp_path)
 
 
 @pytest.fixture

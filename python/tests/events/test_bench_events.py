@@ -4,6 +4,7 @@ from typing import TypedDict
 
 import pytest
 from langgraph.graph import END, START, StateGraph
+from stores import store_at
 
 import wtb
 
@@ -30,7 +31,7 @@ def graph():
 
 @pytest.fixture
 def bench(tmp_path):
-    with wtb.TestBench(tmp_path / "store") as bench:
+    with wtb.TestBench(store_at(tmp_path / "store")) as bench:
         yield bench
 
 
@@ -76,11 +77,11 @@ def test_a_handler_may_run_the_bench(bench, graph):
 
 
 def test_the_trail_of_a_reopened_bench_is_complete(tmp_path, graph):
-    with wtb.TestBench(tmp_path / "store") as bench:
+    with wtb.TestBench(store_at(tmp_path / "store")) as bench:
         batch = bench.run_batch(graph, variants=[{}], test_cases=[{"question": "good"}])
         before = list(bench.audit.query(batch=batch.id))
 
-    with wtb.TestBench(tmp_path / "store") as bench:
+    with wtb.TestBench(store_at(tmp_path / "store")) as bench:
         after = list(bench.audit.query(batch=batch.id))
         execution = list(bench.audit.query(execution=batch.results[0].id))
         exported = tmp_path / "audit.jsonl"

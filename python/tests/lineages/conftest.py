@@ -1,12 +1,12 @@
 """Benches on stores of their own, what is in those stores, and what LangGraph itself makes."""
 
-import sqlite3
 import threading
 from contextlib import contextmanager
 from time import monotonic, sleep
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from stores import rows_of, store_at
 
 from wtb import TestBench
 from wtb.errors import WtbError
@@ -16,7 +16,7 @@ pytest.register_assert_rewrite("oracle")
 
 @pytest.fixture
 def store(tmp_path):
-    return tmp_path / "store"
+    return store_at(tmp_path / "store")
 
 
 @pytest.fixture
@@ -43,21 +43,7 @@ def later(bench, store):
 @pytest.fixture
 def rows(store):
     """Reads all that the store holds, but for what only says which programs are alive."""
-
-    def rows():
-        with sqlite3.connect(f"file:{store}/wtb.db?mode=ro", uri=True) as connection:
-            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            found = {
-                name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}")))
-                for (name,) in [*names]
-                if name not in ("sessions", "collections", "objects", "sqlite_sequence")
-            }
-            objects = connection.execute("SELECT hash FROM objects ORDER BY hash")
-            found["objects"] = [*map(repr, objects)]
-        connection.close()
-        return found
-
-    return rows
+    return lambda: rows_of(store)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from lineage_graphs import abc, add, ask, chain, has_many
+from stores import store_at
 
 import wtb
 from wtb import TestBench, Variant, Workflow
@@ -75,7 +76,7 @@ def program(tmp_path):
     def program(text, *arguments):
         begun.append(
             subprocess.Popen(
-                [sys.executable, "-c", text, str(tmp_path / "store"), *arguments],
+                [sys.executable, "-c", text, store_at(tmp_path / "store"), *arguments],
                 env={**os.environ, "PYTHONPATH": PATHS},
                 cwd=tmp_path,
                 stdout=subprocess.PIPE,
@@ -188,7 +189,7 @@ with wtb.TestBench(sys.argv[1]) as bench:
     won = [number for number, (what, _) in zip("12", outcomes, strict=True) if what == "went on"]
     assert len(won) == 1, outcomes
     assert ran(tmp_path) == ["a", "asks", "asks", "long"]
-    with TestBench(tmp_path / "store") as bench:
+    with TestBench(store_at(tmp_path / "store")) as bench:
         end = bench.execution("latest")
         assert (end.status, end.output["log"]) == ("succeeded", ["a", *won, "long"])
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 from oracle import assert_ends_alike, assert_same_history, plain
+from stores import store_at
 
 from wtb import TestBench
 
@@ -83,7 +84,7 @@ def build(plan):
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    with TestBench(tmp_path_factory.mktemp("graphs")) as bench:
+    with TestBench(store_at(tmp_path_factory.mktemp("graphs"))) as bench:
         yield bench
 
 

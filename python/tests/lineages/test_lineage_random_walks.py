@@ -9,6 +9,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from lineage_graphs import State, add
 from oracle import assert_ends_alike, plain
+from stores import store_at
 
 from wtb import TestBench
 from wtb.errors import ConfigurationError
@@ -39,7 +40,7 @@ def build():
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    with TestBench(tmp_path_factory.mktemp("walks")) as bench:
+    with TestBench(store_at(tmp_path_factory.mktemp("walks"))) as bench:
         yield bench
 
 

@@ -9,6 +9,7 @@ from langgraph.channels import DeltaChannel
 from langgraph.graph import MessagesState
 from lineage_graphs import add, ask, chain
 from oracle import plain
+from stores import file_only
 
 from wtb.errors import StoreError, WtbError
 
@@ -72,7 +73,8 @@ def test_a_value_that_is_broken_on_the_disk_is_not_returned(bench, later, store,
     ended = bench.run("lineage_graphs:abc", {"x": 0, "log": []})
     cut = bench.run("lineage_graphs:abc", {"x": 0, "y": "large " * 5_000}, breakpoints=["b"])
     bench.close()
-    with sqlite3.connect(store / "wtb.db") as connection:
+    file_only()
+    with sqlite3.connect(f"{store}/wtb.db") as connection:
         found = connection.execute("SELECT key, data FROM objects").fetchall()
         for key, data in found:
             broken = bytes([*data[:-1], data[-1] ^ 1])

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.graph import START
+from langgraph.graph import END, START
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from wtb.context import RunContext, activate
@@ -228,7 +229,7 @@ class PreparedGraph:
         nodes = [name for name in self.graph.nodes if name != START]
         if as_node is not None and not isinstance(as_node, str):
             raise ConfigurationError(f"as_node is the name of a node, not {as_node!r}")
-        if as_node is not None and as_node not in nodes:
+        if as_node is not None and as_node not in (*nodes, START, END):
             raise UnknownNodeError(
                 f"{self.variant.title} has no node {as_node!r} that could have returned an update. "
                 f"{did_you_mean(as_node, nodes, listed_as='its nodes')}"
@@ -251,7 +252,9 @@ class PreparedGraph:
             UnknownNodeError: One is missing.
         """
         known = [name for name in self.graph.nodes if name != START]
-        for node in nodes:
+        # Of a function that is a graph (`@entrypoint`), also what it calls comes next.
+        checked = nodes if isinstance(self.graph, CompiledStateGraph) else ()
+        for node in checked:
             if node not in self.graph.nodes:
                 raise UnknownNodeError(
                     f"{self.variant.title} has no node {node!r}, which comes next there. "
