@@ -59,7 +59,7 @@ fn class_of(error: &EngineError) -> &'static str {
             StoreError::NotFound { .. } => "NotFoundError",
             StoreError::Ambiguous { .. } => "AmbiguousIdError",
             StoreError::Newer { .. } => "StoreVersionError",
-            StoreError::Illegal(_) => "InvalidTransitionError",
+            StoreError::Illegal(_) | StoreError::Moved { .. } => "InvalidTransitionError",
             StoreError::NotOwner { .. } => "BatchBusyError",
             _ => "StoreError",
         },

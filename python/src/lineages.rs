@@ -38,16 +38,31 @@ impl LineagesRef {
         workflow: String,
         variant: String,
         front: &str,
+        prepared: Option<&str>,
     ) -> Result<String> {
         let plan = ForkPlan {
             source: execution_id(source)?,
             place: Place { lineage, checkpoint },
             as_it_stands,
+            prepared: prepared.map(execution_id).transpose()?,
             workflow,
             variant,
             front: serde_json::from_str(front).map_err(unreadable)?,
         };
         Ok(py.detach(|| self.0.fork(plan))?.into())
+    }
+
+    /// Copies the history of a fork that is to be made; returns the id that the fork is to have.
+    fn prepare_fork(
+        &self,
+        py: Python<'_>,
+        source: &str,
+        lineage: u32,
+        checkpoint: String,
+        as_it_stands: bool,
+    ) -> Result<String> {
+        let (source, place) = (execution_id(source)?, Place { lineage, checkpoint });
+        Ok(py.detach(|| self.0.prepare_fork(&source, &place, as_it_stands))?.into())
     }
 
     /// Puts an execution back to a checkpoint; returns the id under which it goes on.
@@ -62,7 +77,7 @@ impl LineagesRef {
         Ok(py.detach(|| self.0.rollback(&execution, Place { lineage, checkpoint }))?.into())
     }
 
-    /// Takes up an execution at its head.
+    /// Takes up an execution at its head; refused unless that is the expected one, if one is.
     fn resume(
         &self,
         py: Python<'_>,
@@ -70,9 +85,11 @@ impl LineagesRef {
         timeout_ms: Option<u64>,
         answered: bool,
         updated: bool,
+        expected: Option<(u32, String)>,
     ) -> Result<ActiveBatchRef> {
         let execution = execution_id(execution)?;
-        let plan = ResumePlan { execution, timeout_ms, answered, updated };
+        let expected = expected.map(|(lineage, checkpoint)| Place { lineage, checkpoint });
+        let plan = ResumePlan { execution, timeout_ms, answered, updated, expected };
         let active = py.detach(|| self.0.resume_execution(&plan))?;
         Ok(self.handle(active))
     }

@@ -6,9 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use wtb_model::{
-    EventBody, ExecutionId, ExecutionRecord, ExecutionStatus, IllegalTransition, StoredValue,
-};
+use wtb_model::{EventBody, ExecutionId, ExecutionRecord, ExecutionStatus, IllegalTransition};
 use wtb_store::{Change, StoreError, UnitOfWork};
 
 use crate::active::ActiveBatch;
@@ -35,6 +33,9 @@ pub struct ForkPlan {
     /// Whether the fork stands exactly where its source stands, at a question for example; otherwise
     /// what ran on top of the checkpoint runs again.
     pub as_it_stands: bool,
+    /// The id that [`Engine::prepare_fork`] returned for the same place, if the history of the fork is
+    /// there already.
+    pub prepared: Option<ExecutionId>,
     /// The workflow's name.
     pub workflow: String,
     /// The variant's name.
@@ -54,6 +55,8 @@ pub struct ResumePlan {
     pub answered: bool,
     /// Whether its state is updated.
     pub updated: bool,
+    /// Where it has to stand, if that matters: it is refused when it has moved on.
+    pub expected: Option<Place>,
 }
 
 impl Engine {
@@ -62,45 +65,39 @@ impl Engine {
     pub fn fork(&self, plan: ForkPlan) -> Result<ExecutionId, EngineError> {
         self.check_open()?;
         let source = self.store.execution(&plan.source)?;
-        let id = entropy::execution_id()?;
-        let asks = plan.as_it_stands && source.status == ExecutionStatus::Interrupted;
-        if plan.as_it_stands && !source.status.is_final() {
-            let what = format!("a fork of execution {}", source.id.known());
-            return Err(under_way(what, source.status).into());
-        }
-        let Place { lineage, checkpoint } = plan.place;
-        let now = Clock::now();
-        let copy = Change::CopyThread {
-            source: source.id.thread(lineage),
-            target: id.thread(1),
-            up_to: (!plan.as_it_stands).then(|| checkpoint.clone()),
-        };
+        let expected = check_stands(&source, &plan.place, plan.as_it_stands)?;
+        let is_prepared = plan.prepared.is_some();
+        let id = plan.prepared.clone().map_or_else(entropy::execution_id, Ok)?;
+        let copy = copy_to(&id, &source, &plan.place, plan.as_it_stands);
+        let copy = Some(copy).filter(|_| !is_prepared);
         let event = EventBody::ExecutionForked {
             source: source.id.known().into(),
-            checkpoint,
+            checkpoint: plan.place.checkpoint.clone(),
             variant: plan.variant.clone(),
         };
-        let origin = source.batch.clone().or_else(|| source.origin.clone());
-        let record = ExecutionRecord {
-            status: if asks { ExecutionStatus::Interrupted } else { ExecutionStatus::Paused },
-            interrupts: source.interrupts.clone().filter(|_| asks),
-            parent: Some(source.id.known()),
-            origin,
-            workflow: plan.workflow,
-            variant: plan.variant,
-            attempts: 0,
-            token: 0,
-            lineages: 1,
-            from_head: true,
-            created_at: now,
-            started_at: None,
-            finished_at: Some(now),
-            front: Some(plan.front),
-            ..without_outcome(beside(source, id.clone()))
-        };
         let event = self.event(None, Some(&id), event);
-        let changes = vec![Change::CreateExecution(Box::new(record)), copy];
+        let record = forked(source, id.clone(), plan);
+        let created = Change::CreateExecution(Box::new(record));
+        let changes = [Some(created), expected, copy].into_iter().flatten().collect();
         self.store.commit(UnitOfWork { changes, events: vec![event] })?;
+        Ok(id)
+    }
+
+    /// Copies the history of a fork that is to be made, so that it can be added to before anybody sees
+    /// the fork. Returns the id that the fork is to have: see [`ForkPlan::prepared`].
+    pub fn prepare_fork(
+        &self,
+        source: &ExecutionId,
+        place: &Place,
+        as_it_stands: bool,
+    ) -> Result<ExecutionId, EngineError> {
+        self.check_open()?;
+        let source = self.store.execution(source)?;
+        let id = entropy::execution_id()?;
+        let expected = check_stands(&source, place, as_it_stands)?;
+        let copy = copy_to(&id, &source, place, as_it_stands);
+        let changes = expected.into_iter().chain([copy]).collect();
+        self.store.commit(UnitOfWork { changes, events: Vec::new() })?;
         Ok(id)
     }
 
@@ -117,6 +114,11 @@ impl Engine {
         let (id, mut changes) = going_on(&record);
         let lineages = record.lineages + 1;
         let thread = id.thread(lineages);
+        changes.push(Change::ExpectHead {
+            execution: record.id.clone(),
+            lineages: record.lineages,
+            checkpoint: None,
+        });
         changes.push(Change::PlaceExecution { execution: id.clone(), lineages, at: Clock::now() });
         changes.push(Change::CopyThread {
             source: id.thread(place.lineage),
@@ -139,9 +141,12 @@ impl Engine {
         check_resumable(&record)?;
         let (id, changes) = going_on(&record);
         let mut unit = UnitOfWork { changes, events: Vec::new() };
+        unit.changes.extend(plan.expected.as_ref().map(|place| expect(&record, place)));
         if !status.is_final() {
             self.check_left(&record)?;
-            unit = self.stop_left(&record);
+            let stopped = self.stop_left(&record);
+            unit.changes.extend(stopped.changes);
+            unit.events.extend(stopped.events);
         }
         unit.changes.push(Change::RequeueExecution { execution: id.clone(), from_head: true });
         let body = EventBody::ExecutionResumed {
@@ -197,6 +202,69 @@ fn check_resumable(record: &ExecutionRecord) -> Result<(), EngineError> {
     Ok(())
 }
 
+/// What refuses a unit unless an execution stands at a place.
+fn expect(record: &ExecutionRecord, place: &Place) -> Change {
+    Change::ExpectHead {
+        execution: record.id.clone(),
+        lineages: place.lineage,
+        checkpoint: Some(place.checkpoint.clone()),
+    }
+}
+
+/// What refuses a fork that is to stand exactly where its source stands, if that moves on; while the
+/// source is under way, it stands nowhere.
+fn check_stands(
+    source: &ExecutionRecord,
+    place: &Place,
+    as_it_stands: bool,
+) -> Result<Option<Change>, EngineError> {
+    if !as_it_stands {
+        return Ok(None);
+    }
+    if !source.status.is_final() {
+        let what = format!("a fork of execution {}", source.id.known());
+        return Err(under_way(what, source.status).into());
+    }
+    Ok(Some(expect(source, place)))
+}
+
+/// What gives a fork its history: that of its source up to a place, or all of it.
+fn copy_to(
+    fork: &ExecutionId,
+    source: &ExecutionRecord,
+    place: &Place,
+    as_it_stands: bool,
+) -> Change {
+    Change::CopyThread {
+        source: source.id.thread(place.lineage),
+        target: fork.thread(1),
+        up_to: (!as_it_stands).then(|| place.checkpoint.clone()),
+    }
+}
+
+/// The record of a fork.
+fn forked(source: ExecutionRecord, id: ExecutionId, plan: ForkPlan) -> ExecutionRecord {
+    let asks = plan.as_it_stands && source.status == ExecutionStatus::Interrupted;
+    let now = Clock::now();
+    ExecutionRecord {
+        status: if asks { ExecutionStatus::Interrupted } else { ExecutionStatus::Paused },
+        interrupts: source.interrupts.clone().filter(|_| asks),
+        parent: Some(source.id.known()),
+        origin: source.batch.clone().or_else(|| source.origin.clone()),
+        workflow: plan.workflow,
+        variant: plan.variant,
+        attempts: 0,
+        token: 0,
+        lineages: 1,
+        from_head: true,
+        created_at: now,
+        started_at: None,
+        finished_at: Some(now),
+        front: Some(plan.front),
+        ..without_outcome(beside(source, id))
+    }
+}
+
 /// Returns the id under which an execution goes on, and what makes that so: a cell's result is its
 /// batch's, and stays.
 fn going_on(record: &ExecutionRecord) -> (ExecutionId, Vec<Change>) {
@@ -216,11 +284,10 @@ fn beside(record: ExecutionRecord, id: ExecutionId) -> ExecutionRecord {
 
 /// The record of an execution that has delivered nothing.
 fn without_outcome(record: ExecutionRecord) -> ExecutionRecord {
-    let nothing: Option<StoredValue> = None;
     ExecutionRecord {
-        output: nothing.clone(),
-        state: nothing.clone(),
-        interrupts: nothing,
+        output: None,
+        state: None,
+        interrupts: None,
         error: None,
         usage: None,
         duration_us: None,

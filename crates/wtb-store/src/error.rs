@@ -52,6 +52,12 @@ pub enum StoreError {
         /// The token it came with.
         token: u64,
     },
+    /// It is no longer as it was when the change was decided upon.
+    #[error("{what} has moved on in the meantime: look at it again")]
+    Moved {
+        /// What is to be looked at again.
+        what: String,
+    },
     /// A checkpoint refers to values of its parent that the parent does not have.
     #[error("{what} takes {} from its parent, which does not have them so", channels.join(", "))]
     MissingChannels {

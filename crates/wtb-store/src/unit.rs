@@ -31,17 +31,18 @@ pub struct AttemptStart {
 }
 
 /// Refuses what a cell is to go on to by itself, unless the cell has ended and nobody has driven it
-/// since the record was made: its numbers would be used twice.
+/// since the record was made: its numbers would be used twice. What it has gone on to already
+/// (`is_there`) stays, too.
 pub fn check_goes_on(
     continuation: &ExecutionRecord,
     status: ExecutionStatus,
     token: u64,
+    is_there: bool,
 ) -> Result<(), StoreError> {
     let what = format!("execution {}", continuation.id.known());
     status.check_goes_on(continuation.status, &what)?;
-    if continuation.token < token {
-        let what = format!("the going on of {what}");
-        return Err(StoreError::Fenced { what, token: continuation.token });
+    if continuation.token < token || is_there {
+        return Err(StoreError::Moved { what });
     }
     Ok(())
 }
@@ -90,8 +91,20 @@ pub enum Change {
         executions: Vec<ExecutionRecord>,
     },
     /// A single execution is written. What a cell goes on to by itself is refused unless the cell is
-    /// there and has ended: see [`check_goes_on`].
+    /// there and has ended, and with [`StoreError::Moved`] when somebody else was faster: see
+    /// [`check_goes_on`].
     CreateExecution(Box<ExecutionRecord>),
+    /// Nothing changes, but the unit is refused with [`StoreError::Moved`] unless an execution still
+    /// stands where it stood when the unit was decided upon.
+    ExpectHead {
+        /// The execution; refused also when it is not there any more.
+        execution: ExecutionId,
+        /// How many lineages it has opened.
+        lineages: u32,
+        /// Which checkpoint was inserted last in the root namespace of the last of them
+        /// ([`ExecutionId::thread`]), if that matters.
+        checkpoint: Option<String>,
+    },
     /// A session takes a batch over. Refused with [`StoreError::NotOwner`] unless the batch
     /// has no owner or its owner is `from`. Executions left running go back to the queue, their
     /// attempts are marked lost, and their dead leases can write nothing any more.

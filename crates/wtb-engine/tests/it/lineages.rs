@@ -1,8 +1,12 @@
 //! Going back and going on: who writes which lineage, and what stays as it was.
 
+use std::sync::{Arc, Barrier};
+use std::thread;
+
 use serde_json::json;
 use wtb_engine::{
-    ActiveBatch, AttemptEnd, Delivery, Engine, ForkPlan, Place, ResumePlan, SinglePlan, Task,
+    ActiveBatch, AttemptEnd, Delivery, Engine, EngineError, ForkPlan, Place, ResumePlan,
+    SinglePlan, Task,
 };
 use wtb_model::{
     AttemptOutcome, EventBody, ExecutionId, ExecutionStatus as Status, StoredValue, Value,
@@ -12,9 +16,9 @@ use wtb_store::{
     NewValue, Page, StoreError, UnitOfWork,
 };
 
-use crate::support::{Bench, ended, failure, plan, run, success, take};
+use crate::support::{Bench, ended, failure, open, plan, run, success, take};
 
-fn single(bench: &Bench) -> std::sync::Arc<ActiveBatch> {
+fn single(bench: &Bench) -> Arc<ActiveBatch> {
     let plan = SinglePlan {
         workflow: "flow".to_owned(),
         variant: "baseline".to_owned(),
@@ -61,7 +65,8 @@ fn place(lineage: u32, checkpoint: &str) -> Place {
 }
 
 fn resume(execution: &ExecutionId) -> ResumePlan {
-    ResumePlan { execution: execution.clone(), timeout_ms: None, answered: false, updated: false }
+    let execution = execution.clone();
+    ResumePlan { execution, timeout_ms: None, answered: false, updated: false, expected: None }
 }
 
 fn asking() -> Delivery {
@@ -86,6 +91,7 @@ fn fork(source: &ExecutionId, place: Place, as_it_stands: bool) -> ForkPlan {
         source: source.clone(),
         place,
         as_it_stands,
+        prepared: None,
         workflow: "flow".to_owned(),
         variant: "other".to_owned(),
         front: json!({"reference": "module:flow"}),
@@ -231,4 +237,110 @@ fn what_a_session_left_goes_on_from_its_last_step() {
         success()
     });
     assert_eq!(ids(&bench.engine, &id.thread(1)), ["a", "b"]);
+}
+
+/// Another program on the same store.
+fn other(bench: &Bench) -> Arc<Engine> {
+    open(bench.directory.path())
+}
+
+fn moved<T>(result: Result<T, EngineError>) {
+    let error = result.err().expect("it has moved on");
+    assert!(matches!(error, EngineError::Store(StoreError::Moved { .. })), "{error}");
+}
+
+#[test]
+fn rollbacks_of_two_programs_have_lineages_of_their_own() {
+    let bench = Bench::new();
+    let single = with_two_steps(&bench, success);
+    let batch = bench.engine.submit(plan(1, 1, |_| {})).unwrap();
+    let cell = batch.executions().remove(0);
+    run(&batch, 1, |task| {
+        put(&bench.engine, task, None, "a").unwrap();
+        put(&bench.engine, task, Some("a"), "b").unwrap();
+        success()
+    });
+    let other = other(&bench);
+    for id in [single, cell] {
+        let barrier = Barrier::new(2);
+        let done = thread::scope(|scope| {
+            let both = [(&bench.engine, "a"), (&other, "b")].map(|(engine, checkpoint)| {
+                let (id, barrier) = (&id, &barrier);
+                scope.spawn(move || {
+                    let mut done = Vec::new();
+                    for _ in 0..20 {
+                        barrier.wait();
+                        let current = engine.store().find_execution(id.as_str()).unwrap();
+                        match engine.rollback(&current, place(1, checkpoint)) {
+                            Ok(_) => done.push(checkpoint),
+                            refused => moved(refused),
+                        }
+                    }
+                    done
+                })
+            });
+            both.map(|one| one.join().unwrap()).concat()
+        });
+        let store = bench.engine.store();
+        let current = store.find_execution(id.as_str()).unwrap();
+        let lineages = store.execution(&current).unwrap().lineages;
+        assert_eq!(lineages as usize, 1 + done.len());
+        let heads = (2..=lineages).map(|number| ids(&bench.engine, &id.thread(number)).len());
+        let to_b = done.iter().filter(|checkpoint| **checkpoint == "b").count();
+        assert_eq!(heads.filter(|length| *length == 2).count(), to_b, "no two share a thread");
+    }
+}
+
+#[test]
+fn what_has_moved_on_is_neither_forked_nor_resumed_as_it_stood() {
+    let bench = Bench::new();
+    let id = with_two_steps(&bench, asking);
+    let before = bench.engine.store().execution(&id).unwrap();
+    let expected = |lineage, checkpoint| ResumePlan {
+        expected: Some(place(lineage, checkpoint)),
+        ..resume(&id)
+    };
+    moved(bench.engine.fork(fork(&id, place(1, "a"), true)));
+    moved(bench.engine.prepare_fork(&id, &place(2, "b"), true));
+    moved(bench.engine.resume_execution(&expected(1, "a")));
+    moved(bench.engine.resume_execution(&expected(2, "b")));
+    assert_eq!(bench.engine.store().execution(&id).unwrap(), before);
+    let again = bench.engine.resume_execution(&expected(1, "b")).unwrap();
+    run(&again, 1, |_| asking());
+    // A cell that goes on for the first time stands where its batch left it.
+    let batch = bench.engine.submit(plan(1, 1, |_| {})).unwrap();
+    run(&batch, 1, |task| {
+        put(&bench.engine, task, None, "a").unwrap();
+        asking()
+    });
+    let cell = batch.executions().remove(0);
+    let expected =
+        |checkpoint| ResumePlan { expected: Some(place(1, checkpoint)), ..resume(&cell) };
+    moved(bench.engine.resume_execution(&expected("b")));
+    assert!(bench.engine.store().execution(&cell.continuation()).is_err());
+    run(&bench.engine.resume_execution(&expected("a")).unwrap(), 1, |_| success());
+}
+
+#[test]
+fn a_fork_is_prepared_before_it_is_there() {
+    let bench = Bench::new();
+    let id = with_two_steps(&bench, asking);
+    let before = bench.engine.store().executions(&ExecutionFilter::default(), Page::ALL).unwrap();
+    for (checkpoint, as_it_stands, history) in [("a", false, &["a"][..]), ("b", true, &["a", "b"])]
+    {
+        let at = place(1, checkpoint);
+        let prepared = bench.engine.prepare_fork(&id, &at, as_it_stands).unwrap();
+        assert_eq!(ids(&bench.engine, &prepared.thread(1)), history);
+        assert!(bench.engine.store().execution(&prepared).is_err(), "nobody sees it yet");
+        let plan = ForkPlan { prepared: Some(prepared.clone()), ..fork(&id, at, as_it_stands) };
+        assert_eq!(bench.engine.fork(plan).unwrap(), prepared);
+        let made = bench.engine.store().execution(&prepared).unwrap();
+        assert_eq!((made.lineages, made.interrupts.is_some()), (1, as_it_stands));
+        assert_eq!(told(&bench.engine, &prepared).len(), 1);
+        assert_eq!(ids(&bench.engine, &prepared.thread(1)), history);
+    }
+    let now = bench.engine.store().executions(&ExecutionFilter::default(), Page::ALL).unwrap();
+    assert_eq!(now.len(), before.len() + 2);
+    let missing = bench.engine.prepare_fork(&id, &place(1, "z"), false);
+    assert!(missing.err().unwrap().to_string().contains("no checkpoint `z`"));
 }

@@ -28,7 +28,8 @@ impl<'group> Group<'group> {
         let origin = record.origin.as_ref().map(find).transpose()?;
         if record.id.is_continuation() {
             let (_, cell) = self.executions.find(&record.id.known())?;
-            check_goes_on(record, cell.status, cell.token.unsigned_abs())?;
+            let is_there = self.executions.find_any(&record.id).is_some();
+            check_goes_on(record, cell.status, cell.token.unsigned_abs(), is_there)?;
         }
         let taken = || taken("writing an execution", &format!("execution {}", record.id));
         if self.executions.find_any(&record.id).is_some() {

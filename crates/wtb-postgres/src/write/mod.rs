@@ -78,9 +78,14 @@ pub(crate) struct Outcome {
 pub(crate) fn threads_of(jobs: &[Job]) -> BTreeSet<i64> {
     let mut slots = BTreeSet::new();
     for change in changes_of(jobs) {
+        let of_execution;
         let names = match change {
             Change::PutCheckpoint { checkpoint, .. } => [Some(&checkpoint.name.thread), None],
             Change::PutWrites { writes, .. } => [Some(&writes.checkpoint.thread), None],
+            Change::ExpectHead { execution, lineages, checkpoint: Some(_) } => {
+                of_execution = execution.thread(*lineages);
+                [Some(&of_execution), None]
+            }
             Change::DeleteThread { thread } | Change::PruneThread { thread } => {
                 [Some(thread), None]
             }
@@ -130,7 +135,7 @@ pub(crate) fn write(
     })
 }
 
-/// Writes a unit that has changes of whole threads, change by change.
+/// Writes a unit that has changes of whole threads, or asks for one, change by change.
 pub(crate) fn write_stepwise(
     connection: &mut Connection,
     job: &Job,
@@ -252,7 +257,8 @@ impl<'group> Group<'group> {
             }
             Change::PutWrites { writes, lease } => self.put_writes(writes, lease.as_ref()),
             // Units with these are written change by change, and these not here.
-            Change::DeleteThread { .. }
+            Change::ExpectHead { .. }
+            | Change::DeleteThread { .. }
             | Change::DeleteRun { .. }
             | Change::CopyThread { .. }
             | Change::PruneThread { .. } => Ok(()),

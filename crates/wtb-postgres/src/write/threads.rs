@@ -1,10 +1,12 @@
-//! Threads of checkpoints: copied, pruned, deleted, by statements that change whatever there is.
+//! Threads of checkpoints: copied, pruned, deleted, by statements that change whatever there is; and
+//! asked for their heads.
 //!
 //! What is done depends on all rows of a thread, so that it is not done in memory: a unit with such
 //! a change is written in a transaction of its own, change by change.
 
 use std::collections::BTreeSet;
 
+use wtb_model::ExecutionId;
 use wtb_store::{Change, StoreError, UnitOfWork, kept};
 
 use crate::connection::{Connection, get};
@@ -32,12 +34,12 @@ const CHOSEN: &str = "WITH RECURSIVE ancestors (sequence, lineage, parent) AS (\
                 AND c.sequence < (SELECT MAX(sequence) FROM ancestors)))\
     )";
 
-/// Whether a unit has a change of a whole thread.
+/// Whether a unit has a change of a whole thread, or asks for one.
 pub(crate) fn is_sweeping(unit: &UnitOfWork) -> bool {
     unit.changes.iter().any(changes_threads)
 }
 
-/// Whether a change is one of whole threads.
+/// Whether a change is one of whole threads, or asks for one.
 pub(super) fn changes_threads(change: &Change) -> bool {
     matches!(
         change,
@@ -45,6 +47,7 @@ pub(super) fn changes_threads(change: &Change) -> bool {
             | Change::DeleteRun { .. }
             | Change::CopyThread { .. }
             | Change::PruneThread { .. }
+            | Change::ExpectHead { .. }
     )
 }
 
@@ -61,6 +64,9 @@ pub(super) fn sweep(
             copy_thread(connection, source, target, up_to.as_deref()).map(|()| 0)
         }
         Change::PruneThread { thread } => prune_thread(connection, thread),
+        Change::ExpectHead { execution, lineages, checkpoint } => {
+            expect_head(connection, execution, *lineages, checkpoint.as_deref()).map(|()| 0)
+        }
         _ => Ok(0),
     }
 }
@@ -181,6 +187,33 @@ fn check_checkpoint(connection: &mut Connection, thread: &str, id: &str) -> Resu
         return Err(Failure::Data(StoreError::NotFound { what: "checkpoint", id }));
     }
     Ok(())
+}
+
+/// Refuses what was decided upon when an execution stood elsewhere. Its row is locked, and the thread
+/// before: nothing moves until the unit is written.
+fn expect_head(
+    connection: &mut Connection,
+    execution: &ExecutionId,
+    lineages: u32,
+    checkpoint: Option<&str>,
+) -> Result<(), Failure> {
+    let doing = "looking where an execution stands";
+    let sql = "SELECT 1 FROM @.executions WHERE id = $1 AND lineages = $2 FOR NO KEY UPDATE";
+    let parameters = [execution.as_str().into(), lineages.into()];
+    let mut stands = !connection.query(sql, &parameters, doing)?.is_empty();
+    if let Some(id) = checkpoint.filter(|_| stands) {
+        // The sum keeps the server from looking at the end of all checkpoints, as in `read`.
+        let sql = "SELECT 1 FROM @.checkpoints c WHERE c.id = $2 AND c.sequence = \
+                   (SELECT max(m.sequence + 0) FROM @.checkpoints m WHERE m.lineage = \
+                   (SELECT key FROM @.lineages WHERE thread = $1 AND namespace = ''))";
+        let parameters = [Value::text(&execution.thread(lineages)), Value::text(id)];
+        stands = !connection.query(sql, &parameters, doing)?.is_empty();
+    }
+    if stands {
+        return Ok(());
+    }
+    let what = format!("execution {}", execution.known());
+    Err(Failure::Data(StoreError::Moved { what }))
 }
 
 fn prune_thread(connection: &mut Connection, thread: &str) -> Result<u64, Failure> {

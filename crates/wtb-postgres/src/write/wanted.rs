@@ -22,9 +22,9 @@ pub(super) struct Wanted<'group> {
     /// Batches that are created, in order.
     pub(super) new_batches: Vec<&'group str>,
     /// Executions, but for those that are created; with a cell that is requeued what it may have gone
-    /// on to by itself, and with that, when it is created, its cell.
+    /// on to by itself, and with that, when it is created, its cell and what may be there already.
     pub(super) executions: BTreeSet<Cow<'group, str>>,
-    /// Those of them that cells which are requeued may have gone on to.
+    /// Those of them that cells may have gone on to.
     pub(super) continued: BTreeSet<String>,
     /// Those of them whose attempts start or end.
     pub(super) attempted: BTreeSet<&'group str>,
@@ -115,8 +115,9 @@ impl<'group> Wanted<'group> {
                 self.values(writes.writes.iter().map(|write| Some(&write.value.stored)));
                 self.lease(lease.as_ref());
             }
-            // Changes of threads are written by themselves: see `threads`.
+            // What concerns threads is written by itself: see `threads`.
             Change::OpenSession(_)
+            | Change::ExpectHead { .. }
             | Change::DeleteThread { .. }
             | Change::DeleteRun { .. }
             | Change::CopyThread { .. }
@@ -168,6 +169,8 @@ impl<'group> Wanted<'group> {
             }
             if execution.id.is_continuation() {
                 self.executions.insert(execution.id.known().to_string().into());
+                self.executions.insert(execution.id.as_str().into());
+                self.continued.insert(execution.id.to_string());
             }
             self.values(values_of(execution));
         }

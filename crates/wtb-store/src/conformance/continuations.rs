@@ -19,6 +19,7 @@ checks!("continuations":
     they_are_replaced_within_one_unit,
     a_cell_waits_for_them,
     only_an_ended_cell_goes_on,
+    a_cell_goes_on_once,
     they_have_leases_of_their_own,
 );
 
@@ -208,10 +209,28 @@ fn only_an_ended_cell_goes_on(place: &dyn Place) -> Result<(), StoreError> {
     assert!(error.to_string().contains(single.id.as_str()), "{error}");
     store.commit(unit([succeed(&single.id)]))?;
     let error = refused();
-    assert!(matches!(error, StoreError::Fenced { .. }), "made before its last attempt: {error}");
+    assert!(matches!(error, StoreError::Moved { .. }), "made before its last attempt: {error}");
+    assert!(error.to_string().contains(single.id.as_str()), "{error}");
     let continued = continuation(&store.execution(&single.id)?);
     store.commit(unit([create(continued.clone())]))?;
     assert_eq!(store.execution(&continued.id)?, continued);
+    Ok(())
+}
+
+/// Whoever comes second has to look at it again, together with the first or later.
+fn a_cell_goes_on_once(place_of_stores: &dyn Place) -> Result<(), StoreError> {
+    let store = place_of_stores.open()?;
+    let (_, cell) = ended_cell(store.as_ref())?;
+    let continued = continuation(&cell);
+    let goes_on = || store.submit(unit([create(continued.clone()), place(&continued.id, 2)]));
+    let both = [goes_on()?, goes_on()?];
+    let refused: Vec<_> = both.into_iter().filter_map(|one| one.wait().err()).collect();
+    assert!(matches!(refused[..], [StoreError::Moved { .. }]), "{refused:?}");
+    let error = refusal(goes_on()?.wait());
+    assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with(&format!("execution {} has moved on", cell.id)), "{text}");
+    assert_eq!(store.execution(&continued.id)?.lineages, 2);
     Ok(())
 }
 

@@ -1,12 +1,12 @@
 //! Where executions stand in their history: placed, continued, and begun at a head.
 
 use serde_json::json;
-use wtb_model::{AttemptStatus, ExecutionRecord, ExecutionStatus, ScoreRecord};
+use wtb_model::{AttemptStatus, ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord};
 
-use super::checkpoints::{ROOT, checkpoint, name, put, value as bytes};
+use super::checkpoints::{ROOT, checkpoint, name, put, put_chain, value as bytes};
 use super::sample::{
-    Batch, batch_id, execution, execution_id, failure, finish, moment, noise, outcome, place,
-    requeue, score, session_id, start, succeed, unit, value,
+    Batch, batch_id, continuation, execution, execution_id, failure, finish, moment, noise,
+    outcome, place, requeue, score, session_id, start, succeed, unit, value,
 };
 use super::{Place, checks, refusal};
 use crate::{Change, StoreError};
@@ -18,6 +18,8 @@ checks!("lineages":
     what_has_ended_is_placed,
     only_what_has_ended_is_placed,
     a_placed_cell_is_counted,
+    what_was_decided_about_another_head_is_refused,
+    a_head_is_expected_of_what_is_there,
     answers_keep_their_object,
 );
 
@@ -179,6 +181,69 @@ fn only_what_has_ended_is_placed(place_of_stores: &dyn Place) -> Result<(), Stor
     illegal();
     assert_eq!(store.execution(id)?.status, ExecutionStatus::Running);
     store.commit(unit([succeed(id), place(id, 2)]))?;
+    Ok(())
+}
+
+fn expect(execution: &ExecutionId, lineages: u32, checkpoint: Option<&str>) -> Change {
+    let checkpoint = checkpoint.map(str::to_owned);
+    Change::ExpectHead { execution: execution.clone(), lineages, checkpoint }
+}
+
+fn what_was_decided_about_another_head_is_refused(
+    place_of_stores: &dyn Place,
+) -> Result<(), StoreError> {
+    let store = place_of_stores.open()?;
+    let id = &execution_id(1);
+    put_chain(store.as_ref(), &id.thread(1), 3)?;
+    put_chain(store.as_ref(), &id.thread(2), 2)?;
+    // What another namespace has, and another thread, is not this head.
+    store.commit(put(checkpoint(name(&id.thread(2), "child", "9"), None, b"1")))?;
+    store.commit(put(checkpoint(name("t", ROOT, "8"), None, b"1")))?;
+    let moved = |changes: Vec<Change>| {
+        let error = refusal(store.commit(unit(changes)));
+        assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("execution {id} has moved on")), "{text}");
+    };
+    moved(vec![expect(id, 0, None)]);
+    store.commit(unit(ended(1, ExecutionStatus::Failed)))?;
+    store.commit(unit([place(id, 2)]))?;
+    let before = store.execution(id)?;
+    for (lineages, checkpoint) in
+        [(1, None), (3, None), (1, Some("3")), (2, Some("1")), (2, Some("9")), (2, Some("8"))]
+    {
+        moved(vec![expect(id, lineages, checkpoint), place(id, 7)]);
+        moved(vec![place(id, 7), expect(id, lineages, checkpoint)]);
+    }
+    assert_eq!(store.execution(id)?, before, "nothing is left of a refused unit");
+    let copy = |checkpoint: Option<&str>| Change::CopyThread {
+        source: id.thread(1),
+        target: id.thread(3),
+        up_to: checkpoint.map(str::to_owned),
+    };
+    store.commit(unit([expect(id, 2, Some("2")), place(id, 3), copy(Some("2"))]))?;
+    moved(vec![expect(id, 2, None), place(id, 3), copy(None)]);
+    store.commit(unit([expect(id, 3, None), expect(id, 3, Some("2"))]))?;
+    assert_eq!(store.outline(&id.thread(3))?.len(), 2, "the other one was refused");
+    Ok(())
+}
+
+fn a_head_is_expected_of_what_is_there(place_of_stores: &dyn Place) -> Result<(), StoreError> {
+    let store = place_of_stores.open()?;
+    let single = execution(1);
+    let id = &single.id;
+    store.commit(unit(ended(1, ExecutionStatus::Failed)))?;
+    let lineages = store.execution(id)?.lineages;
+    store.commit(unit([expect(id, lineages, None)]))?;
+    // A cell and what it goes on to by itself share their threads, but are not one execution.
+    let continued = continuation(&store.execution(id)?);
+    put_chain(store.as_ref(), &id.thread(continued.lineages), 1)?;
+    let of_continued = expect(&continued.id, continued.lineages, Some("1"));
+    let error = refusal(store.commit(unit([of_continued.clone()])));
+    assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+    assert!(!error.to_string().contains('+'), "{error}");
+    store.commit(unit([create(continued.clone()), expect(id, lineages, None), of_continued]))?;
+    assert_eq!(store.execution(&continued.id)?, continued);
     Ok(())
 }
 

@@ -49,7 +49,7 @@ impl Transaction<'_> {
         let origin = self.batch_key(e.origin.as_ref())?;
         if e.id.is_continuation() {
             let cell = self.live(&e.id.known())?;
-            check_goes_on(e, cell.status, cell.token)?;
+            check_goes_on(e, cell.status, cell.token, self.find_live(&e.id)?.is_some())?;
         }
         self.change(
             "INSERT INTO executions (id, batch, workflow, variant, case_id, repeat, variant_index, \
@@ -96,6 +96,30 @@ impl Transaction<'_> {
             self.counts.add(batch, e.status, 1);
         }
         Ok(())
+    }
+
+    pub(super) fn expect_head(
+        &self,
+        execution: &ExecutionId,
+        lineages: u32,
+        checkpoint: Option<&str>,
+    ) -> Result<(), StoreError> {
+        // The plus keeps SQLite from looking for it at the end of all checkpoints, as in `read`.
+        let sql = "SELECT 1 FROM executions WHERE id = ?1 AND lineages = ?2 AND (?3 IS NULL OR ?3 = \
+                   (SELECT c.id FROM checkpoints c WHERE c.sequence = \
+                   (SELECT MAX(+m.sequence) FROM checkpoints m WHERE m.lineage = \
+                   (SELECT key FROM lineages WHERE thread = ?4 AND namespace = ''))))";
+        let parameters =
+            params![execution.as_str(), lineages, checkpoint, execution.thread(lineages)];
+        let stands = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.exists(parameters))
+            .while_("looking where an execution stands")?;
+        if stands {
+            return Ok(());
+        }
+        Err(StoreError::Moved { what: format!("execution {}", execution.known()) })
     }
 
     pub(super) fn finish_execution(

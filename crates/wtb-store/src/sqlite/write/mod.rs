@@ -145,6 +145,9 @@ impl<'writer> Transaction<'writer> {
                 self.extend_batch(batch, spec, variants, cases, executions)
             }
             Change::CreateExecution(execution) => self.create_execution(execution),
+            Change::ExpectHead { execution, lineages, checkpoint } => {
+                self.expect_head(execution, *lineages, checkpoint.as_deref())
+            }
             Change::ClaimBatch { batch, session, from, at } => {
                 self.claim_batch(batch, session, from.as_ref(), *at)
             }
