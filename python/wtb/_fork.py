@@ -9,7 +9,7 @@ from wtb import _plan
 from wtb._arguments import Again
 from wtb._place import Named, Place, find_place, head_of
 from wtb._restore_single import describe_single, known_of, merged_variant, reference_of
-from wtb._update import staged_update, store_update
+from wtb._update import check_parent, staged_update, store_update
 from wtb.errors import ConfigurationError
 from wtb.variants import VariantLike, normalise_variants
 from wtb.workflow import as_workflow
@@ -40,8 +40,11 @@ def fork(core: "Core", source: "Execution", named: Named, changed: Changed) -> s
     job = _forked_job(known.job, changed, place)
     staged = None
     if changed.update is not None:
-        thread, id = place.checkpoint.thread, place.checkpoint.id  # noqa: A001
-        staged = staged_update(checkpoints, job, thread, changed.update, changed.as_node, id)
+        where = {"thread_id": place.checkpoint.thread}
+        if not named.is_nothing:
+            where["checkpoint_id"] = place.checkpoint.id
+        staged = staged_update(checkpoints, job, where, changed.update, changed.as_node)
+        check_parent(staged, source, place.checkpoint.id)
     elif changed.as_node is not None:
         raise ConfigurationError("as_node says whose an update is: pass update= as well")
     reference = reference_of(core, source, changed.workflow, job.workflow)
@@ -68,6 +71,8 @@ def fork(core: "Core", source: "Execution", named: Named, changed: Changed) -> s
 
 
 def _forked_job(job: "Job", changed: Changed, place: Place) -> "Job":
+    from wtb.langgraph.updates import check_next
+
     owner = job.workflow if changed.workflow is None else as_workflow(changed.workflow)
     chosen = job.variants[0]
     if changed.variant is not None:
@@ -83,7 +88,7 @@ def _forked_job(job: "Job", changed: Changed, place: Place) -> "Job":
         _checked=[],
     )
     forked.check_variants()
-    forked.prepared().check_next(place.checkpoint.next)
+    check_next(forked.prepared(), place.checkpoint.next)
     return forked
 
 

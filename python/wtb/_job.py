@@ -120,10 +120,12 @@ class Job:
 
     def check(self) -> None:
         """Find everything that is wrong with what is to be run, before anything is."""
+        from wtb.langgraph.updates import check_breakpoints
+
         self.check_variants()
         (adapter,) = self._checked
         for variant in self.variants:
-            adapter.prepare(variant).check_breakpoints(self.breakpoints)
+            check_breakpoints(adapter.prepare(variant), self.breakpoints)
         self.check_cases()
 
     def check_variants(self) -> None:

@@ -10,7 +10,7 @@ from wtb._drive import Drive
 from wtb._loop_attempt import DEADLINE_GRACE_S
 from wtb._restore_single import Known, case_of, known_of
 from wtb._scoring import score_executions
-from wtb._update import answers_of, logged_metrics, staged_update
+from wtb._update import answers_of, check_parent, logged_metrics, staged_update
 from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError, InvalidTransitionError
 from wtb.evaluators import Evaluator
@@ -128,9 +128,9 @@ def _start(
 
     staged = None
     if given.update is not None and found.thread_id is not None:
-        staged = staged_update(
-            core.checkpoints, job, found.thread_id, given.update, given.as_node, head
-        )
+        place = {"thread_id": found.thread_id}
+        staged = staged_update(core.checkpoints, job, place, given.update, given.as_node)
+        check_parent(staged, found, head or "")
     elif given.as_node is not None:
         raise ConfigurationError("as_node says whose an update is: pass update= as well")
     logged = logged_metrics(found)

@@ -64,45 +64,58 @@ def check_update(job: "Job", update: Any, as_node: str | None = None) -> None:
     Raises:
         ConfigurationError: See above.
     """
-    job.prepared().check_update(update, as_node)
+    from wtb.langgraph import updates
+
+    updates.check_update(job.prepared(), update, as_node)
     check_storable(update, "the update")
 
 
 def staged_update(
     checkpoints: "CheckpointsRef",
     job: "Job",
-    thread: str,
+    place: Mapping[str, Any],
     update: Any,
     as_node: str | None,
-    place: str | None,
 ) -> "Staged":
     """Work out what an update makes of the state, without storing it.
 
     Args:
         checkpoints: The store's.
-        job: What runs in the thread.
-        thread: The thread.
+        job: What runs in the lineage.
+        place: LangGraph's names of the lineage, and of a checkpoint if it is not to be the head.
         update: What a node could return.
         as_node: The node that is to have returned it; by default the one that ran last.
-        place: The checkpoint that it is applied to; None for the thread's head.
 
     Raises:
         ConfigurationError: It cannot be applied; the text says what LangGraph or a reducer said.
     """
-    from wtb.langgraph.lineage import Lineage, StagingSaver
+    from wtb.langgraph import updates
+    from wtb.langgraph.lineage import StagingSaver
 
     check_update(job, update, as_node)
     prepared = job.prepared()
-    saver = StagingSaver(checkpoints)
-    lineage = Lineage(saver=saver, thread=thread, durability="sync")
+    config, _ = prepared.settings(job.config)
+    named = {**config, "configurable": {**config.get("configurable", {}), **place}}
     try:
-        return prepared.stage(lineage, saver, update, as_node, place, job.config)
+        return updates.stage(prepared, StagingSaver(checkpoints), named, update, as_node)
     except WtbError:
         raise
     except Exception as error:
         raise ConfigurationError(
             f"the update cannot be applied: {type(error).__name__}: {error}. Nothing has changed"
         ) from error
+
+
+def check_parent(staged: "Staged", execution: "Execution", head: str) -> None:
+    """Refuse an update that was worked out for another checkpoint than the one it is for.
+
+    Raises:
+        InvalidTransitionError: The execution has moved on in the meantime.
+    """
+    if staged.parent != head:
+        raise InvalidTransitionError(
+            f"execution {execution.id} has moved on in the meantime: look at it again"
+        )
 
 
 def store_update(checkpoints: "CheckpointsRef", staged: "Staged", thread: str) -> None:
@@ -125,6 +138,7 @@ def logged_metrics(execution: "Execution") -> Mapping[str, "Metric"]:
 
 def state_at(checkpoints: "CheckpointsRef", job: "Job", config: Mapping[str, Any]) -> Any:
     """Return the state of a checkpoint as its graph reads it."""
+    from wtb.langgraph import updates
     from wtb.langgraph.lineage import BenchSaver
 
-    return job.prepared().state_at(BenchSaver(checkpoints), config)
+    return updates.state_at(job.prepared(), BenchSaver(checkpoints), config)

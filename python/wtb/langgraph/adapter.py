@@ -4,9 +4,10 @@ from types import TracebackType
 from typing import Any
 
 from wtb.errors import ConfigurationError
-from wtb.langgraph.execution import LoopRunner, PreparedGraph
+from wtb.langgraph.execution import PreparedGraph
 from wtb.langgraph.isolation import isolated, store_factory
 from wtb.langgraph.loading import load_graph, node_paths
+from wtb.langgraph.loops import LoopRunner
 from wtb.langgraph.schema import check_input
 from wtb.langgraph.substitution import substitute
 from wtb.variants import Variant, resolve_implementation

@@ -1,26 +1,22 @@
 """A graph with a variant's substitutions, ready to be executed any number of times."""
 
 import asyncio
-import contextvars
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.graph import END, START
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from wtb.context import RunContext, activate
-from wtb.errors import ConfigurationError, UnknownNodeError, did_you_mean
 from wtb.langgraph.asynchrony import NodeExitError, guarded, needs_async
 from wtb.langgraph.isolation import StoreFactory, with_store
-from wtb.langgraph.lineage import BenchSaver, Lineage, Staged, StagingSaver, with_saver
+from wtb.langgraph.lineage import Lineage, with_saver
 from wtb.langgraph.loading import AnyGraph, subgraph_of, walk
+from wtb.langgraph.loops import LoopRunner
 from wtb.langgraph.recording import ExecutionCancelledError, Recorder
 from wtb.langgraph.schema import InputKeys, input_keys
 from wtb.langgraph.settings import joined_config, joined_context, with_handler
@@ -32,32 +28,6 @@ if TYPE_CHECKING:
     from wtb._answers import Answers
 
 
-class LoopRunner:
-    """Runs coroutines from synchronous code, on one event loop that is kept between calls."""
-
-    def __init__(self) -> None:
-        self._runner: asyncio.Runner | None = None
-
-    def run(self, make: Callable[[], Any]) -> Any:
-        """Run the coroutine that `make` returns, in a copy of the caller's context."""
-        context = contextvars.copy_context()
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            if self._runner is None:
-                self._runner = asyncio.Runner()
-            return self._runner.run(make(), context=context)
-        # A loop runs in this thread already, for example a notebook's; no second one can.
-        with ThreadPoolExecutor(1, thread_name_prefix="wtb-loop") as helper:
-            return helper.submit(context.run, lambda: asyncio.run(make())).result()
-
-    def close(self) -> None:
-        """End the loop, if one was needed."""
-        if self._runner is not None:
-            self._runner.close()
-            self._runner = None
-
-
 class PreparedGraph:
     """A variant's graph.
 
@@ -66,6 +36,9 @@ class PreparedGraph:
     be used, and `KeyboardInterrupt` on the main thread, come out.
 
     Attributes:
+        graph: The graph itself.
+        variant: The variant.
+        loops: Runs what has to run on an event loop.
         is_async: Whether it has to run on an event loop, because some node or route has no
             synchronous implementation. `execute` then does that by itself.
     """
@@ -81,7 +54,7 @@ class PreparedGraph:
         self.variant = variant
         self.is_async = needs_async(graph)
         self._make_store = make_store
-        self._loops = loops
+        self.loops = loops
         self._plan = plan_stream(graph)
         self._guarded: AnyGraph | None = None
         inner = (subgraph_of(holder, name) for _, holder, name in walk(graph))
@@ -116,7 +89,7 @@ class PreparedGraph:
             ConfigurationError: The config or context cannot be used.
         """
         if self.is_async:
-            trace: Trace = self._loops.run(
+            trace: Trace = self.loops.run(
                 lambda: self.aexecute(
                     input,
                     run=run,
@@ -186,25 +159,6 @@ class PreparedGraph:
             var_child_runnable_config.reset(outside)
         return self._finished(begun)
 
-    def check_breakpoints(self, breakpoints: Sequence[str]) -> None:
-        """Refuse breakpoints that the graph cannot stop at.
-
-        Raises:
-            UnknownNodeError: It has no such node, or has it inside a subgraph.
-        """
-        for node in breakpoints:
-            if node not in self.graph.nodes or node == START:
-                known = [name for name in self.graph.nodes if name != START]
-                inside = (
-                    "Inside subgraphs there is no stopping: name the node that is the subgraph. "
-                    if "/" in node
-                    else ""
-                )
-                raise UnknownNodeError(
-                    f"{self.variant.title} has no node {node!r} to stop before. {inside}"
-                    f"{did_you_mean(node.partition('/')[0], known, listed_as='its nodes')}"
-                )
-
     def settings(
         self, config: Mapping[str, Any] | None = None, context: Any = None
     ) -> tuple[RunnableConfig, Any]:
@@ -218,89 +172,6 @@ class PreparedGraph:
             joined_config(config, self.variant.config, where),
             joined_context(context, self.variant.context, where),
         )
-
-    def check_update(self, update: Any, as_node: str | None) -> None:
-        """Refuse an update of keys that the state does not have, or as a node that there is not.
-
-        Raises:
-            ConfigurationError: An unknown key.
-            UnknownNodeError: An unknown node.
-        """
-        nodes = [name for name in self.graph.nodes if name != START]
-        if as_node is not None and not isinstance(as_node, str):
-            raise ConfigurationError(f"as_node is the name of a node, not {as_node!r}")
-        if as_node is not None and as_node not in (*nodes, START, END):
-            raise UnknownNodeError(
-                f"{self.variant.title} has no node {as_node!r} that could have returned an update. "
-                f"{did_you_mean(as_node, nodes, listed_as='its nodes')}"
-            )
-        if not isinstance(update, Mapping):
-            return
-        whole = self.graph.stream_channels_asis
-        known = [] if isinstance(whole, str) else [str(key) for key in whole]
-        for key in update:
-            if known and key not in known:
-                raise ConfigurationError(
-                    f"the state has no key {key!r}. "
-                    f"{did_you_mean(str(key), known, listed_as='its keys')}"
-                )
-
-    def check_next(self, nodes: Sequence[str]) -> None:
-        """Refuse to go on in a graph without the nodes that come next.
-
-        Raises:
-            UnknownNodeError: One is missing.
-        """
-        known = [name for name in self.graph.nodes if name != START]
-        # Of a function that is a graph (`@entrypoint`), also what it calls comes next.
-        checked = nodes if isinstance(self.graph, CompiledStateGraph) else ()
-        for node in checked:
-            if node not in self.graph.nodes:
-                raise UnknownNodeError(
-                    f"{self.variant.title} has no node {node!r}, which comes next there. "
-                    f"{did_you_mean(node, known, listed_as='its nodes')}"
-                )
-
-    def stage(
-        self,
-        lineage: Lineage,
-        saver: StagingSaver,
-        update: Any,
-        as_node: str | None,
-        place: str | None,
-        config: Mapping[str, Any] | None,
-    ) -> Staged:
-        """Work out what an update makes of the state, without storing it.
-
-        Args:
-            lineage: The lineage to update; nothing is written to it.
-            saver: Reads it, and keeps what would be written.
-            update: What a node could return.
-            as_node: The node that is to have returned it; by default the one that ran last.
-            place: A checkpoint; None for the head.
-            config: LangGraph's config, below the variant's own.
-
-        Raises:
-            Exception: What LangGraph or a reducer raises.
-        """
-        graph = with_saver(self.graph, saver)
-        joined, _ = self.settings(config)
-        there = lineage.config(joined)
-        if place is not None:
-            there["configurable"]["checkpoint_id"] = place
-        if self.is_async:
-            self._loops.run(lambda: graph.aupdate_state(there, update, as_node=as_node))
-        else:
-            graph.update_state(there, update, as_node=as_node)
-        return Staged(saver.staged)
-
-    def state_at(self, saver: BenchSaver, config: Mapping[str, Any]) -> Any:
-        """Return the state of the checkpoint that a config names, as the graph reads it."""
-        graph = with_saver(self.graph, saver)
-        named: Any = dict(config)
-        if self.is_async:
-            return self._loops.run(lambda: graph.aget_state(named)).values
-        return graph.get_state(named).values
 
     def _begin(
         self,
@@ -339,7 +210,7 @@ class PreparedGraph:
         if asked is None:
             return _OVER
         answers, questions = asked
-        found = answers.to(questions, lambda make: self._loops.run(make))
+        found = answers.to(questions, lambda make: self.loops.run(make))
         return begun.answered(found)
 
     async def _aanswered(self, begun: "_Begun") -> Any:

@@ -95,9 +95,11 @@ class Staged(NamedTuple):
     Attributes:
         puts: What to `put`, and before it the writes that lead there, in order: functions of a
             saver and a thread.
+        parent: The checkpoint that it was worked out for.
     """
 
     puts: Sequence[Callable[[BenchSaver, str], object]]
+    parent: str | None
 
     def store(self, saver: BenchSaver, thread: str) -> None:
         """Store it in a thread."""
@@ -111,6 +113,7 @@ class StagingSaver(BenchSaver):
     def __init__(self, checkpoints: "CheckpointsRef") -> None:
         super().__init__(checkpoints)
         self.staged: list[Callable[[BenchSaver, str], object]] = []
+        self.parent: str | None = None
 
     def put(
         self,
@@ -120,6 +123,7 @@ class StagingSaver(BenchSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keep a checkpoint."""
+        self.parent = self.parent or get_checkpoint_id(config)
         self.staged.append(
             lambda saver, thread: saver.put(_of(config, thread), checkpoint, metadata, new_versions)
         )
