@@ -126,7 +126,7 @@ impl Engine {
             up_to: Some(place.checkpoint.clone()),
         });
         let body = EventBody::ExecutionRolledBack { checkpoint: place.checkpoint, thread };
-        let event = self.event(record.batch.as_ref(), Some(&id), body);
+        let event = self.event(None, Some(&id), body);
         self.store.commit(UnitOfWork { changes, events: vec![event] })?;
         Ok(id)
     }
@@ -139,23 +139,18 @@ impl Engine {
         let record = self.store.execution(&plan.execution)?;
         let status = record.status;
         check_resumable(&record)?;
-        let (id, changes) = going_on(&record);
-        let mut unit = UnitOfWork { changes, events: Vec::new() };
+        let (id, created) = going_on(&record);
+        let mut unit = self.stopping(&record)?;
+        unit.changes.splice(0..0, created);
         unit.changes.extend(plan.expected.as_ref().map(|place| expect(&record, place)));
-        if !status.is_final() {
-            self.check_left(&record)?;
-            let stopped = self.stop_left(&record);
-            unit.changes.extend(stopped.changes);
-            unit.events.extend(stopped.events);
-        }
         unit.changes.push(Change::RequeueExecution { execution: id.clone(), from_head: true });
         let body = EventBody::ExecutionResumed {
             status: status.to_string(),
             answered: plan.answered,
             updated: plan.updated,
         };
-        unit.events.push(self.event(record.batch.as_ref(), Some(&id), body));
-        self.store.commit(unit)?;
+        unit.events.push(self.event(None, Some(&id), body));
+        self.commit_taking_up(&id, unit)?;
         let record = self.store.execution(&id)?;
         let prior = prior(self.store.as_ref(), &record)?;
         self.activate_single(&record, prior, plan.timeout_ms, true)

@@ -3,10 +3,11 @@
 use std::sync::{Arc, PoisonError};
 
 use wtb_model::{
-    AttemptOutcome, AttemptStatus, EventBody, ExecutionRecord, ExecutionStatus, StatusCounts,
+    AttemptOutcome, AttemptStatus, Event, EventBody, ExecutionId, ExecutionRecord, ExecutionStatus,
+    StatusCounts,
 };
 use wtb_scheduler::Prior;
-use wtb_store::{Change, JournalFilter, Page, UnitOfWork};
+use wtb_store::{Change, JournalFilter, Page, StoreError, UnitOfWork};
 
 use crate::active::{ActiveBatch, CellInfo, Setup};
 use crate::clock::Clock;
@@ -35,15 +36,11 @@ impl Engine {
             let text = format!("execution {execution} belongs to batch {batch}: retry it there");
             return Err(EngineError::Invalid(text));
         }
-        let mut unit = UnitOfWork::default();
-        if !record.status.is_final() {
-            self.check_left(&record)?;
-            unit = self.stop_left(&record);
-        }
+        let mut unit = self.stopping(&record)?;
         let (change, event) = self.requeue(None, execution, *beginning);
         unit.changes.push(change);
         unit.events.push(event);
-        self.store.commit(unit)?;
+        self.commit_taking_up(execution, unit)?;
         let record = self.store.execution(execution)?;
         let prior = prior(self.store.as_ref(), &record)?;
         self.activate_single(&record, prior, *timeout_ms, *checkpointed)
@@ -73,8 +70,44 @@ impl Engine {
         Ok(active)
     }
 
+    /// What begins a unit that takes an execution up: it stops what a session that is gone left of it,
+    /// and is refused when somebody else takes it up in the meantime.
+    pub(crate) fn stopping(&self, record: &ExecutionRecord) -> Result<UnitOfWork, EngineError> {
+        let mut unit = UnitOfWork::silent(Change::ExpectState {
+            execution: record.id.clone(),
+            status: record.status,
+            token: record.token,
+            finished_at: record.finished_at,
+        });
+        if !record.status.is_final() {
+            self.check_left(record)?;
+            let (change, event) = self.stop_left(record);
+            unit.changes.push(change);
+            unit.events.push(event);
+        }
+        Ok(unit)
+    }
+
+    /// Commits a unit that takes an execution up. Where somebody else was faster, that is told.
+    pub(crate) fn commit_taking_up(
+        &self,
+        id: &ExecutionId,
+        unit: UnitOfWork,
+    ) -> Result<(), EngineError> {
+        let Err(error) = self.store.commit(unit) else {
+            return Ok(());
+        };
+        if matches!(error, StoreError::Moved { .. } | StoreError::Illegal(_))
+            && let Ok(record) = self.store.execution(id)
+            && !record.status.is_final()
+        {
+            self.check_left(&record)?;
+        }
+        Err(error.into())
+    }
+
     /// Refuses to touch what somebody drives.
-    pub(crate) fn check_left(&self, record: &ExecutionRecord) -> Result<(), EngineError> {
+    fn check_left(&self, record: &ExecutionRecord) -> Result<(), EngineError> {
         match self.driver_of_single(record)? {
             Some(owner) => Err(EngineError::UnderWay { execution: record.id.known(), owner }),
             None => Ok(()),
@@ -86,26 +119,29 @@ impl Engine {
         if self.all_active().iter().any(|active| active.drives_single(&record.id)) {
             return Ok(Some("this program".to_owned()));
         }
+        let kinds = ["execution.requeued", "execution.resumed", "execution.started"];
         let filter = JournalFilter {
             execution: Some(record.id.known()),
-            kinds: vec!["execution.started".to_owned()],
+            kinds: kinds.map(str::to_owned).to_vec(),
             ..JournalFilter::default()
         };
-        let started = self.store.journal(&filter, 0, Page::ALL.limit)?;
-        match started.last().map(|entry| &entry.event.session) {
+        let mut steps = self.store.journal(&filter, 0, Page::ALL.limit)?;
+        // What a cell goes on to by itself is known by the cell's id, but not driven by its batch.
+        steps.retain(|entry| entry.event.batch.is_none());
+        match steps.last().map(|entry| &entry.event.session) {
             Some(driver) if *driver != self.session => live_driver(self.store.as_ref(), driver),
             _ => Ok(None),
         }
     }
 
-    /// The unit of work that stops an execution whose session is gone.
-    pub(crate) fn stop_left(&self, record: &ExecutionRecord) -> UnitOfWork {
+    /// What stops an execution whose session is gone, and tells of it.
+    fn stop_left(&self, record: &ExecutionRecord) -> (Change, Event) {
         let (execution, at) = (record.id.clone(), Clock::now());
         if record.status == ExecutionStatus::Queued {
             let status = ExecutionStatus::Cancelled;
             let body = EventBody::ExecutionCancelled { reason: "its session ended".to_owned() };
             let event = self.event(None, Some(&record.id), body);
-            return UnitOfWork::new(Change::FinishExecution { execution, status, at }, event);
+            return (Change::FinishExecution { execution, status, at }, event);
         }
         let change = Change::FinishAttempt {
             execution,
@@ -124,6 +160,6 @@ impl Engine {
             message: "its session ended before the attempt did".to_owned(),
             backoff_ms: 0,
         };
-        UnitOfWork::new(change, self.event(None, Some(&record.id), body))
+        (change, self.event(None, Some(&record.id), body))
     }
 }

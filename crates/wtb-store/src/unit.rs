@@ -105,6 +105,18 @@ pub enum Change {
         /// ([`ExecutionId::thread`]), if that matters.
         checkpoint: Option<String>,
     },
+    /// Nothing changes, but the unit is refused with [`StoreError::Moved`] unless an execution is as its
+    /// record had it: nothing has begun or ended since then.
+    ExpectState {
+        /// The execution; refused also when it is not there any more.
+        execution: ExecutionId,
+        /// Its state.
+        status: ExecutionStatus,
+        /// The fencing token of its last attempt.
+        token: u64,
+        /// When it ended last.
+        finished_at: Option<Timestamp>,
+    },
     /// A session takes a batch over. Refused with [`StoreError::NotOwner`] unless the batch
     /// has no owner or its owner is `from`. Executions left running go back to the queue, their
     /// attempts are marked lost, and their dead leases can write nothing any more.

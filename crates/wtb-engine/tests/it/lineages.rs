@@ -5,8 +5,8 @@ use std::thread;
 
 use serde_json::json;
 use wtb_engine::{
-    ActiveBatch, AttemptEnd, Delivery, Engine, EngineError, ForkPlan, Place, ResumePlan,
-    SinglePlan, Task,
+    ActiveBatch, AttemptEnd, Beginning, Delivery, Engine, EngineError, ForkPlan, Place, ResumePlan,
+    RetryPlan, SinglePlan, Task,
 };
 use wtb_model::{
     AttemptOutcome, EventBody, ExecutionId, ExecutionStatus as Status, StoredValue, Value,
@@ -343,4 +343,107 @@ fn a_fork_is_prepared_before_it_is_there() {
     assert_eq!(now.len(), before.len() + 2);
     let missing = bench.engine.prepare_fork(&id, &place(1, "z"), false);
     assert!(missing.err().unwrap().to_string().contains("no checkpoint `z`"));
+}
+
+/// What takes an execution up, as another program would.
+type TakeUp = fn(&Engine, &ExecutionId) -> Result<Arc<ActiveBatch>, EngineError>;
+
+fn resumed(engine: &Engine, id: &ExecutionId) -> Result<Arc<ActiveBatch>, EngineError> {
+    engine.resume_execution(&resume(id))
+}
+
+fn retried(engine: &Engine, id: &ExecutionId) -> Result<Arc<ActiveBatch>, EngineError> {
+    engine.retry_single(&RetryPlan {
+        execution: id.clone(),
+        timeout_ms: None,
+        checkpointed: true,
+        beginning: Beginning::Head,
+    })
+}
+
+fn refused_as_under_way(result: Result<Arc<ActiveBatch>, EngineError>) {
+    let error = result.err().expect("somebody else has it");
+    assert!(matches!(error, EngineError::UnderWay { .. }), "{error}");
+    assert!(!error.to_string().contains('+'), "{error}");
+}
+
+/// A cell that asks something.
+fn asking_cell(bench: &Bench) -> ExecutionId {
+    let batch = bench.engine.submit(plan(1, 1, |_| {})).unwrap();
+    run(&batch, 1, |task| {
+        put(&bench.engine, task, None, "a").unwrap();
+        asking()
+    });
+    batch.executions().remove(0)
+}
+
+#[test]
+fn what_another_program_has_taken_up_is_its_own_before_it_starts() {
+    let bench = Bench::new();
+    let (single, cell) = (with_two_steps(&bench, asking), asking_cell(&bench));
+    let other = other(&bench);
+    for (id, take_up) in [(&single, resumed as TakeUp), (&single, retried), (&cell, resumed)] {
+        let current = bench.engine.store().find_execution(id.as_str()).unwrap();
+        let active = take_up(&other, &current).unwrap();
+        let current = active.executions().remove(0);
+        refused_as_under_way(resumed(&bench.engine, &current));
+        refused_as_under_way(retried(&bench.engine, &current));
+        run(&active, 1, |_| asking());
+    }
+}
+
+#[test]
+fn an_execution_is_taken_up_by_one_of_two_programs() {
+    let bench = Bench::new();
+    let (single, cell) = (with_two_steps(&bench, asking), asking_cell(&bench));
+    let first = other(&bench);
+    for round in 0..24 {
+        let id = if round % 2 == 0 { &single } else { &cell };
+        let current = || bench.engine.store().find_execution(id.as_str()).unwrap();
+        if round % 3 == 0 {
+            // Queued, by a session that is gone.
+            let gone = other(&bench);
+            drop(resumed(&gone, &current()).unwrap());
+            gone.close().unwrap();
+        }
+        let second = other(&bench);
+        let (current, barrier) = (&current(), &Barrier::new(2));
+        let [one, two] = thread::scope(|scope| {
+            let take_ups = [resumed as TakeUp, if round % 4 == 0 { retried } else { resumed }];
+            let mut engines = [&first, &second].into_iter().zip(take_ups);
+            [(); 2]
+                .map(|()| {
+                    let (engine, take_up) = engines.next().unwrap();
+                    scope.spawn(move || {
+                        barrier.wait();
+                        take_up(engine, current)
+                    })
+                })
+                .map(|taken| taken.join().unwrap())
+        });
+        let (won, lost) = match (one, two) {
+            (Ok(won), Err(lost)) | (Err(lost), Ok(won)) => (won, lost),
+            (Ok(_), Ok(_)) => panic!("both drive it (round {round})"),
+            (Err(one), Err(two)) => panic!("nobody drives it: {one}; {two} (round {round})"),
+        };
+        assert!(matches!(lost, EngineError::UnderWay { .. }), "{lost} (round {round})");
+        run(&won, 1, |_| asking());
+        let kinds = told(&bench.engine, &id.known());
+        assert!(kinds.iter().any(|body| body.kind() == "execution.interrupted"));
+    }
+}
+
+#[test]
+fn what_a_cell_goes_on_to_is_told_apart_from_its_batch() {
+    let bench = Bench::new();
+    let cell = asking_cell(&bench);
+    bench.engine.rollback(&cell, place(1, "a")).unwrap();
+    run(&resumed(&bench.engine, &cell.continuation()).unwrap(), 1, |_| success());
+    bench.engine.rollback(&cell.continuation(), place(1, "a")).unwrap();
+    let filter = JournalFilter { execution: Some(cell.clone()), ..JournalFilter::default() };
+    let entries = bench.engine.store().journal(&filter, 0, 1_000).unwrap();
+    let begun = entries.iter().position(|one| one.event.body.kind() == "execution.rolled_back");
+    let (of_batch, own) = entries.split_at(begun.unwrap());
+    assert!(of_batch.iter().all(|one| one.event.batch.is_some()));
+    assert!(own.len() >= 4 && own.iter().all(|one| one.event.batch.is_none()), "{own:?}");
 }

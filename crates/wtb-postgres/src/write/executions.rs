@@ -189,6 +189,24 @@ impl<'group> Executions<'group> {
         of_batch.map(|(key, execution)| (*key, *execution)).collect()
     }
 
+    /// Refuses what was decided upon when an execution was in another state.
+    pub(super) fn expect_state(
+        &self,
+        id: &ExecutionId,
+        status: ExecutionStatus,
+        token: u64,
+        finished_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let expected = (status, token, finished_at.map(Timestamp::as_micros));
+        let found = self.find_any(id).map(|(_, execution)| {
+            (execution.status, execution.token.unsigned_abs(), execution.finished_at)
+        });
+        if found == Some(expected) {
+            return Ok(());
+        }
+        Err(StoreError::Moved { what: format!("execution {}", id.known()) })
+    }
+
     pub(super) fn finish_idle(
         &mut self,
         id: &ExecutionId,

@@ -232,6 +232,9 @@ impl<'group> Group<'group> {
                 self.extend_batch(batch, spec, variants, cases, executions)
             }
             Change::CreateExecution(execution) => self.create_execution(execution),
+            Change::ExpectState { execution, status, token, finished_at } => {
+                self.executions.expect_state(execution, *status, *token, *finished_at)
+            }
             Change::ClaimBatch { batch, session, from, at } => {
                 self.claim_batch(batch, session, from.as_ref(), *at)
             }

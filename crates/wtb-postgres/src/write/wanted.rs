@@ -96,6 +96,7 @@ impl<'group> Wanted<'group> {
             }
             Change::FinishExecution { execution, .. }
             | Change::PlaceExecution { execution, .. }
+            | Change::ExpectState { execution, .. }
             | Change::PutScores { execution, .. } => self.execution(execution),
             Change::RequeueExecution { execution, .. } => {
                 self.execution(execution);

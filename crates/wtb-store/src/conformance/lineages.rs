@@ -20,6 +20,7 @@ checks!("lineages":
     a_placed_cell_is_counted,
     what_was_decided_about_another_head_is_refused,
     a_head_is_expected_of_what_is_there,
+    what_was_decided_about_another_state_is_refused,
     answers_keep_their_object,
 );
 
@@ -244,6 +245,52 @@ fn a_head_is_expected_of_what_is_there(place_of_stores: &dyn Place) -> Result<()
     assert!(!error.to_string().contains('+'), "{error}");
     store.commit(unit([create(continued.clone()), expect(id, lineages, None), of_continued]))?;
     assert_eq!(store.execution(&continued.id)?, continued);
+    Ok(())
+}
+
+fn what_was_decided_about_another_state_is_refused(
+    place_of_stores: &dyn Place,
+) -> Result<(), StoreError> {
+    let store = place_of_stores.open()?;
+    let single = execution(1);
+    let id = &single.id;
+    let expect = |found: &ExecutionRecord| Change::ExpectState {
+        execution: id.clone(),
+        status: found.status,
+        token: found.token,
+        finished_at: found.finished_at,
+    };
+    let cancel = |at| Change::FinishExecution {
+        execution: id.clone(),
+        status: ExecutionStatus::Cancelled,
+        at: moment(at),
+    };
+    let ends = (AttemptStatus::Failed, ExecutionStatus::Failed);
+    let again = (AttemptStatus::Failed, ExecutionStatus::Queued);
+    let steps = [
+        vec![create(single.clone())],
+        // As it was before, but somebody else has taken it up in between.
+        vec![cancel(700), requeue(id)],
+        vec![cancel(701), requeue(id)],
+        vec![start(id, 1, 4)],
+        vec![finish(id, (1, 4), again, failure("no")), start(id, 2, 5)],
+        vec![finish(id, (2, 5), ends, failure("no"))],
+        vec![place(id, 2)],
+        vec![requeue(id)],
+    ];
+    let moved = |found: &ExecutionRecord| {
+        let error = refusal(store.commit(unit([expect(found)])));
+        assert!(matches!(error, StoreError::Moved { .. }), "{error}");
+    };
+    moved(&single);
+    let mut seen: Vec<ExecutionRecord> = Vec::new();
+    for step in steps {
+        store.commit(unit(step))?;
+        let now = store.execution(id)?;
+        store.commit(unit([expect(&now)]))?;
+        seen.iter().for_each(&moved);
+        seen.push(now);
+    }
     Ok(())
 }
 

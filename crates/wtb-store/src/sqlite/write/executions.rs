@@ -111,12 +111,36 @@ impl Transaction<'_> {
                    (SELECT key FROM lineages WHERE thread = ?4 AND namespace = ''))))";
         let parameters =
             params![execution.as_str(), lineages, checkpoint, execution.thread(lineages)];
-        let stands = self
+        self.expect(execution, sql, parameters)
+    }
+
+    pub(super) fn expect_state(
+        &self,
+        execution: &ExecutionId,
+        status: ExecutionStatus,
+        token: u64,
+        finished_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let sql = "SELECT 1 FROM executions \
+                   WHERE id = ?1 AND status = ?2 AND token = ?3 AND finished_at IS ?4";
+        let finished_at = finished_at.map(Timestamp::as_micros);
+        let parameters = params![execution.as_str(), status.as_str(), token, finished_at];
+        self.expect(execution, sql, parameters)
+    }
+
+    /// Refuses what was decided upon when an execution was otherwise: when a query finds nothing.
+    fn expect(
+        &self,
+        execution: &ExecutionId,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<(), StoreError> {
+        let is_so = self
             .connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.exists(parameters))
             .while_("looking where an execution stands")?;
-        if stands {
+        if is_so {
             return Ok(());
         }
         Err(StoreError::Moved { what: format!("execution {}", execution.known()) })

@@ -148,6 +148,9 @@ impl<'writer> Transaction<'writer> {
             Change::ExpectHead { execution, lineages, checkpoint } => {
                 self.expect_head(execution, *lineages, checkpoint.as_deref())
             }
+            Change::ExpectState { execution, status, token, finished_at } => {
+                self.expect_state(execution, *status, *token, *finished_at)
+            }
             Change::ClaimBatch { batch, session, from, at } => {
                 self.claim_batch(batch, session, from.as_ref(), *at)
             }
