@@ -147,7 +147,7 @@ def test_updates_that_a_reducer_or_model_refuses(bench, refused):
 
 
 def test_as_nodes_that_there_are_not(bench, ended, refused):
-    for as_node in ("d", SQL, "__start__", "", "a/b"):
+    for as_node in ("d", SQL, "", "a/b"):
         with refused(UnknownNodeError, "could have returned"):
             bench.fork(ended["succeeded"], after="a", update={"x": 1}, as_node=as_node)
 

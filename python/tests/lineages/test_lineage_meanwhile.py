@@ -89,7 +89,7 @@ def test_what_nothing_was_stored_of_is_neither_updated_nor_answered(bench, refus
 
     execution = bench.run(chain(a=fails), {"x": 0}, checkpoints="exit")
     bench._core.checkpoints.delete_thread(execution.thread_id)
-    with refused(InvalidTransitionError, "no checkpoint"):
+    with refused(InvalidTransitionError, "no checkpoints"):
         bench.resume(execution, update={"x": 5})
     assert bench.resume(execution).status == "failed", "it begins anew"
 
