@@ -217,7 +217,7 @@ fn check_stands(
         return Ok(None);
     }
     if !source.status.is_final() {
-        let what = format!("a fork of execution {}", source.id.known());
+        let what = format!("a fork of execution {}", source.id);
         return Err(under_way(what, source.status).into());
     }
     Ok(Some(expect(source, place)))

@@ -48,7 +48,7 @@ fn is_body(body: &str) -> bool {
 const CONTINUED: char = '+';
 
 macro_rules! id_type {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal, $body:ident) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal, $body:ident, $shown:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -100,7 +100,7 @@ macro_rules! id_type {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
+                formatter.write_str($shown(&self.0))
             }
         }
 
@@ -114,19 +114,28 @@ macro_rules! id_type {
 
 id_type!(
     /// Names a batch: `b_...`.
-    BatchId, "b_", "a batch", is_body
+    BatchId, "b_", "a batch", is_body, whole
 );
 id_type!(
     /// Names an execution: `e_...`.
     ///
     /// A cell that was rolled back or resumed goes on beside the result that its batch keeps, under
-    /// the same id with a `+` behind it: see [`ExecutionId::continuation`].
-    ExecutionId, "e_", "an execution", is_execution_body
+    /// the same id with a `+` behind it: see [`ExecutionId::continuation`]. That is for stores and
+    /// programs ([`ExecutionId::as_str`]); what it is displayed as is what people know.
+    ExecutionId, "e_", "an execution", is_execution_body, known
 );
 id_type!(
     /// Names a session: `s_...`.
-    SessionId, "s_", "a session", is_body
+    SessionId, "s_", "a session", is_body, whole
 );
+
+fn whole(id: &str) -> &str {
+    id
+}
+
+fn known(id: &str) -> &str {
+    id.trim_end_matches(CONTINUED)
+}
 
 fn is_execution_body(body: &str) -> bool {
     is_body(body.strip_suffix(CONTINUED).unwrap_or(body))
@@ -139,7 +148,7 @@ impl ExecutionId {
         if self.is_continuation() {
             self.clone()
         } else {
-            Self(format!("{self}{CONTINUED}").into())
+            Self(format!("{}{CONTINUED}", self.0).into())
         }
     }
 
@@ -151,12 +160,12 @@ impl ExecutionId {
     /// Returns the id that people know: that of the cell, if a cell goes on under this one.
     #[must_use]
     pub fn known(&self) -> Self {
-        Self(self.0.trim_end_matches(CONTINUED).into())
+        Self(known(&self.0).into())
     }
 
     /// Names one of the execution's lineages (LangGraph: threads), which are numbered from 1.
     pub fn thread(&self, lineage: u32) -> String {
-        format!("{}/{lineage}", self.0.trim_end_matches(CONTINUED))
+        format!("{self}/{lineage}")
     }
 }
 
@@ -180,12 +189,14 @@ mod tests {
         assert_eq!(continued.as_str(), format!("{cell}+"));
         assert_eq!(continued.as_str().parse::<ExecutionId>(), Ok(continued.clone()));
         assert!(continued.is_continuation() && !cell.is_continuation());
+        assert_eq!(continued.to_string(), cell.as_str());
+        assert_eq!(format!("{continued:?}"), continued.as_str());
         assert_eq!(
             (continued.known(), continued.continuation()),
             (cell.clone(), continued.clone())
         );
         assert_eq!(continued.thread(2), cell.thread(2));
-        assert!(format!("{continued}+").parse::<ExecutionId>().is_err());
+        assert!(format!("{}+", continued.as_str()).parse::<ExecutionId>().is_err());
         assert!("b_0123456789abcdef+".parse::<BatchId>().is_err());
     }
 

@@ -1,7 +1,8 @@
 //! From what a person types to the one id that it means: what stores share of it.
 //!
 //! A store looks for the ids that begin as [`Range`] says, and [`Range::choose`] tells which one was
-//! meant. A cell and what it goes on to by itself are one candidate, since people know one id of both.
+//! meant. A cell and what it goes on to by itself are one candidate, since people know one id of both:
+//! that as which both are displayed.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -10,8 +11,6 @@ use crate::StoreError;
 
 /// How many candidates an ambiguous prefix shows.
 const CANDIDATES_MAX: usize = 5;
-/// What ends the id under which a cell goes on by itself: see [`wtb_model::ExecutionId::known`].
-const CONTINUED: char = '+';
 
 /// The ids that a text may mean, by their order.
 #[derive(Debug, Clone)]
@@ -41,27 +40,30 @@ impl Range {
     }
 
     /// Returns the range of the id that was written last, if there is one: `latest` means that.
-    pub fn latest(
+    pub fn latest<T: FromStr<Err: Display> + Display>(
         what: &'static str,
         prefix: &str,
         id: Option<String>,
     ) -> Result<Self, StoreError> {
         let missing = || StoreError::NotFound { what, id: "latest".to_owned() };
-        Self::new(what, prefix, known(&id.ok_or_else(missing)?))
+        let id: T = read(what, &id.ok_or_else(missing)?)?;
+        Self::new(what, prefix, &id.to_string())
     }
 
     /// Returns the id that is meant, of those that were found in the range, in their order.
-    pub fn choose<T: FromStr<Err: Display>>(self, found: &[String]) -> Result<T, StoreError> {
-        let Self { what, text, .. } = self;
-        let mut known: Vec<_> = found.iter().map(|id| known(id).to_owned()).collect();
+    pub fn choose<T: FromStr<Err: Display> + Display>(
+        self,
+        found: &[String],
+    ) -> Result<T, StoreError> {
+        let Self { what, text, first, .. } = self;
+        let mut ids = found.iter().map(|id| read(what, id)).collect::<Result<Vec<T>, _>>()?;
+        let mut known: Vec<_> = ids.iter().map(ToString::to_string).collect();
+        known.retain(|id| id.starts_with(&first));
         known.dedup();
         // What a cell goes on to is behind it.
-        match (found.last(), known.len()) {
-            (None, _) => Err(StoreError::NotFound { what, id: text }),
-            (Some(id), 1) => id.parse().map_err(|error: T::Err| StoreError::Unreadable {
-                what: what.to_owned(),
-                reason: error.to_string(),
-            }),
+        match (ids.pop(), known.len()) {
+            (None, _) | (_, 0) => Err(StoreError::NotFound { what, id: text }),
+            (Some(id), 1) => Ok(id),
             _ => {
                 known.truncate(CANDIDATES_MAX);
                 Err(StoreError::Ambiguous { what, prefix: text, candidates: known })
@@ -70,7 +72,9 @@ impl Range {
     }
 }
 
-/// Returns the id that people know.
-fn known(id: &str) -> &str {
-    id.trim_end_matches(CONTINUED)
+fn read<T: FromStr<Err: Display>>(what: &str, id: &str) -> Result<T, StoreError> {
+    id.parse().map_err(|error: T::Err| StoreError::Unreadable {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    })
 }

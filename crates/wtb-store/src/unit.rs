@@ -39,7 +39,7 @@ pub fn check_goes_on(
     token: u64,
     is_there: bool,
 ) -> Result<(), StoreError> {
-    let what = format!("execution {}", continuation.id.known());
+    let what = format!("execution {}", continuation.id);
     status.check_goes_on(continuation.status, &what)?;
     if continuation.token < token || is_there {
         return Err(StoreError::Moved { what });

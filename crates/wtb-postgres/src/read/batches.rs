@@ -80,7 +80,7 @@ impl Query<'_> {
     }
 
     pub(crate) fn variants(&mut self, batch: &BatchId) -> Result<Vec<VariantRecord>, Failure> {
-        let key = self.key("batches", "batch", batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.all(
             "SELECT name, description FROM @.variants WHERE batch = $1 ORDER BY position",
             &[key],
@@ -90,7 +90,7 @@ impl Query<'_> {
     }
 
     pub(crate) fn cases(&mut self, batch: &BatchId) -> Result<Vec<CaseRecord>, Failure> {
-        let key = self.key("batches", "batch", batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.all(
             "SELECT id, case_group, tags, input, expected, answers FROM @.cases WHERE batch = $1 \
              ORDER BY position",

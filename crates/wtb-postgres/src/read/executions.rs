@@ -61,7 +61,7 @@ impl Query<'_> {
     }
 
     pub(crate) fn detail(&mut self, id: &ExecutionId) -> Result<ExecutionDetail, Failure> {
-        let key = [self.key("executions", "execution", id.as_str())?];
+        let key = [self.execution_key(id)?];
         // What a cell goes on to by itself is written after the cell: its key is the larger one.
         let ids = [Value::texts([id.known().as_str(), id.as_str()])];
         let attempts = self.all(
@@ -95,7 +95,7 @@ impl Query<'_> {
         &mut self,
         batch: &BatchId,
     ) -> Result<Vec<(ExecutionId, ScoreRecord)>, Failure> {
-        let key = self.key("batches", "batch", batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.all(
             "SELECT e.id, s.name, s.value, s.direction, s.source, s.reason, s.error \
              FROM @.executions e JOIN @.scores s ON s.execution = e.key WHERE e.batch = $1 \

@@ -24,7 +24,7 @@ pub(crate) struct Findable {
 impl Query<'_> {
     /// Returns the id that `text` names: a whole id, a unique prefix of one (with or without the
     /// letter of its kind), or `latest` for the one written last.
-    pub(crate) fn find<T: FromStr<Err: Display>>(
+    pub(crate) fn find<T: FromStr<Err: Display> + Display>(
         &mut self,
         kind: Findable,
         text: &str,
@@ -33,7 +33,7 @@ impl Query<'_> {
         let range = if text == "latest" {
             let sql = format!("SELECT id FROM @.{table} ORDER BY key DESC LIMIT 1");
             let latest: Option<String> = self.first(&sql, &[], what, only)?;
-            Range::latest(what, prefix, latest)?
+            Range::latest::<T>(what, prefix, latest)?
         } else {
             Range::new(what, prefix, text)?
         };

@@ -17,6 +17,7 @@ pub(crate) use self::find::Findable;
 pub(crate) use self::objects::InPieces;
 
 use postgres::Row;
+use wtb_model::{BatchId, ExecutionId};
 use wtb_store::{Page, StoreError};
 
 use crate::collect;
@@ -65,11 +66,20 @@ impl<'connection> Query<'connection> {
         Ok(self.all(sql, parameters, what, decode)?.into_iter().next())
     }
 
-    /// Returns the integer key of a batch or an execution.
-    fn key(&mut self, table: &str, what: &'static str, id: &str) -> Result<Value, Failure> {
-        let sql = format!("SELECT key FROM @.{table} WHERE id = $1");
-        let key: Option<i64> = self.first(&sql, &[Value::text(id)], what, only)?;
-        Ok(key.ok_or_else(|| StoreError::NotFound { what, id: id.to_owned() })?.into())
+    /// Returns the integer key of a batch.
+    fn batch_key(&mut self, id: &BatchId) -> Result<Value, Failure> {
+        let sql = "SELECT key FROM @.batches WHERE id = $1";
+        let key: Option<i64> = self.first(sql, &[id.as_str().into()], "a batch", only)?;
+        let missing = || StoreError::NotFound { what: "batch", id: id.to_string() };
+        Ok(key.ok_or_else(missing)?.into())
+    }
+
+    /// Returns the integer key of an execution.
+    fn execution_key(&mut self, id: &ExecutionId) -> Result<Value, Failure> {
+        let sql = "SELECT key FROM @.executions WHERE id = $1";
+        let key: Option<i64> = self.first(sql, &[id.as_str().into()], "an execution", only)?;
+        let missing = || StoreError::NotFound { what: "execution", id: id.to_string() };
+        Ok(key.ok_or_else(missing)?.into())
     }
 }
 

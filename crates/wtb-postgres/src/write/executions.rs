@@ -204,7 +204,7 @@ impl<'group> Executions<'group> {
         if found == Some(expected) {
             return Ok(());
         }
-        Err(StoreError::Moved { what: format!("execution {}", id.known()) })
+        Err(StoreError::Moved { what: format!("execution {id}") })
     }
 
     pub(super) fn finish_idle(

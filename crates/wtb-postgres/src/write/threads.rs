@@ -212,7 +212,7 @@ fn expect_head(
     if stands {
         return Ok(());
     }
-    let what = format!("execution {}", execution.known());
+    let what = format!("execution {execution}");
     Err(Failure::Data(StoreError::Moved { what }))
 }
 

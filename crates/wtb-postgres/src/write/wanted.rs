@@ -101,7 +101,7 @@ impl<'group> Wanted<'group> {
             Change::RequeueExecution { execution, .. } => {
                 self.execution(execution);
                 if !execution.is_continuation() {
-                    let continued = execution.continuation().to_string();
+                    let continued = String::from(execution.continuation());
                     self.executions.insert(continued.clone().into());
                     self.continued.insert(continued);
                 }
@@ -171,7 +171,7 @@ impl<'group> Wanted<'group> {
             if execution.id.is_continuation() {
                 self.executions.insert(execution.id.known().to_string().into());
                 self.executions.insert(execution.id.as_str().into());
-                self.continued.insert(execution.id.to_string());
+                self.continued.insert(execution.id.clone().into());
             }
             self.values(values_of(execution));
         }

@@ -20,6 +20,7 @@ checks!("continuations":
     a_cell_waits_for_them,
     only_an_ended_cell_goes_on,
     a_cell_goes_on_once,
+    errors_name_them_as_people_know_them,
     they_have_leases_of_their_own,
 );
 
@@ -231,6 +232,36 @@ fn a_cell_goes_on_once(place_of_stores: &dyn Place) -> Result<(), StoreError> {
     let text = error.to_string();
     assert!(text.starts_with(&format!("execution {} has moved on", cell.id)), "{text}");
     assert_eq!(store.execution(&continued.id)?.lineages, 2);
+    Ok(())
+}
+
+fn errors_name_them_as_people_know_them(place_of_stores: &dyn Place) -> Result<(), StoreError> {
+    let store = place_of_stores.open()?;
+    let (_, cell) = ended_cell(store.as_ref())?;
+    let continued = continuation(&cell);
+    let id = &continued.id;
+    let check = |error: StoreError| {
+        let text = error.to_string();
+        assert!(text.contains(cell.id.as_str()) && !text.contains('+'), "{text}");
+    };
+    let lease = Some(Lease { execution: id.clone(), token: 77 });
+    let under_lease = Change::PutCheckpoint {
+        checkpoint: Box::new(checkpoint(name("t", ROOT, "1"), None, b"1")),
+        lease,
+    };
+    let running = || start(id, 2, 9);
+    let lost = finish(id, (2, 8), SUCCEEDED, outcome(0));
+    let scores = Change::PutScores { execution: id.clone(), scores: Vec::new() };
+    let refused = [requeue(id), place(id, 5), running(), lost, under_lease];
+    let missing = [store.execution(id).err(), store.detail(id).err()];
+    missing.into_iter().flatten().for_each(check);
+    for change in refused.iter().chain([&scores]) {
+        check(refusal(store.commit(unit([change.clone()]))));
+    }
+    store.commit(unit([create(continued.clone()), requeue(id), running()]))?;
+    for change in refused.iter().chain([&create(continued.clone())]) {
+        check(refusal(store.commit(unit([change.clone()]))));
+    }
     Ok(())
 }
 

@@ -57,7 +57,7 @@ impl Query {
         &self,
         batch: &BatchId,
     ) -> Result<Vec<VariantRecord>, StoreError> {
-        let key = self.key("batches", "batch", batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.all(
             "SELECT name, description FROM variants WHERE batch = ? ORDER BY position",
             &[Value::Integer(key)],
@@ -67,7 +67,7 @@ impl Query {
     }
 
     pub(in crate::sqlite) fn cases(&self, batch: &BatchId) -> Result<Vec<CaseRecord>, StoreError> {
-        let key = self.key("batches", "batch", batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.all(
             "SELECT id, case_group, tags, input, expected, answers FROM cases WHERE batch = ? \
              ORDER BY position",

@@ -66,9 +66,9 @@ impl Query {
         &self,
         id: &ExecutionId,
     ) -> Result<ExecutionDetail, StoreError> {
-        let key = [Value::Integer(self.key("executions", "execution", id.as_str())?)];
+        let key = [Value::Integer(self.execution_key(id)?)];
         // What a cell goes on to by itself is written after the cell: its key is the larger one.
-        let ids = [id.known(), id.clone()].map(|id| Value::Text(id.to_string()));
+        let ids = [id.known(), id.clone()].map(|id| Value::Text(id.into()));
         let attempts = self.all(
             "SELECT number, token, worker, status, started_at, finished_at, error FROM attempts \
              WHERE execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
@@ -101,7 +101,7 @@ impl Query {
         &self,
         batch: &BatchId,
     ) -> Result<Vec<(ExecutionId, ScoreRecord)>, StoreError> {
-        let key = self.key("batches", "batch", batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.all(
             "SELECT e.id, s.name, s.value, s.direction, s.source, s.reason, s.error \
              FROM executions e JOIN scores s ON s.execution = e.key WHERE e.batch = ? \

@@ -22,7 +22,7 @@ pub(in crate::sqlite) struct Findable {
 impl Query {
     /// Returns the id that `text` names: a whole id, a unique prefix of one (with or without the
     /// letter of its kind), or `latest` for the one written last.
-    pub(in crate::sqlite) fn find<T: FromStr<Err: Display>>(
+    pub(in crate::sqlite) fn find<T: FromStr<Err: Display> + Display>(
         &self,
         kind: Findable,
         text: &str,
@@ -31,7 +31,7 @@ impl Query {
         let range = if text == "latest" {
             let sql = format!("SELECT id FROM {table} ORDER BY key DESC LIMIT 1");
             let latest: Option<String> = self.first(&sql, &[], what, only)?;
-            Range::latest(what, prefix, latest)?
+            Range::latest::<T>(what, prefix, latest)?
         } else {
             Range::new(what, prefix, text)?
         };

@@ -19,6 +19,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
+use wtb_model::{BatchId, ExecutionId};
 
 use super::address::{Address, SqliteOptions};
 use super::columns::{Columns, only};
@@ -196,11 +197,18 @@ impl Query {
         Ok(rows.into_iter().next())
     }
 
-    /// Returns the integer key of a batch or an execution.
-    fn key(&self, table: &str, what: &'static str, id: &str) -> Result<i64, StoreError> {
-        let sql = format!("SELECT key FROM {table} WHERE id = ?");
-        self.first(&sql, &[id.to_owned().into()], what, only)?
-            .ok_or_else(|| StoreError::NotFound { what, id: id.to_owned() })
+    /// Returns the integer key of a batch.
+    fn batch_key(&self, id: &BatchId) -> Result<i64, StoreError> {
+        let sql = "SELECT key FROM batches WHERE id = ?";
+        self.first(sql, &[id.as_str().to_owned().into()], "a batch", only)?
+            .ok_or_else(|| StoreError::NotFound { what: "batch", id: id.to_string() })
+    }
+
+    /// Returns the integer key of an execution.
+    fn execution_key(&self, id: &ExecutionId) -> Result<i64, StoreError> {
+        let sql = "SELECT key FROM executions WHERE id = ?";
+        self.first(sql, &[id.as_str().to_owned().into()], "an execution", only)?
+            .ok_or_else(|| StoreError::NotFound { what: "execution", id: id.to_string() })
     }
 }
 

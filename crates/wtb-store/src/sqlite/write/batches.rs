@@ -6,7 +6,7 @@ use wtb_model::{
     SessionId, Timestamp, VariantRecord,
 };
 
-use super::{Keyed, Transaction};
+use super::Transaction;
 use crate::StoreError;
 use crate::codec::{encode_json, encode_list, encode_optional, encode_value};
 use crate::sqlite::errors::While;
@@ -51,7 +51,7 @@ impl Transaction<'_> {
         executions: &[ExecutionRecord],
     ) -> Result<(), StoreError> {
         self.set_batch_spec(batch, spec)?;
-        let key = self.key(Keyed::Batch, batch.as_str())?;
+        let key = self.batch_key(batch)?;
         self.append(batch, key, variants, cases, executions)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::params;
 use wtb_model::{AttemptOutcome, ExecutionId, NodeRecord, ScoreRecord};
 
-use super::{Keyed, Transaction};
+use super::Transaction;
 use crate::StoreError;
 use crate::codec::{encode_optional, encode_optional_json};
 
@@ -65,7 +65,7 @@ impl Transaction<'_> {
         execution: &ExecutionId,
         scores: &[ScoreRecord],
     ) -> Result<(), StoreError> {
-        let key = self.key(Keyed::Execution, execution.as_str())?;
+        let key = self.live(execution)?.key;
         let sources: BTreeSet<_> = scores.iter().map(|score| score.source.as_str()).collect();
         for source in sources {
             let sql = "DELETE FROM scores WHERE execution = ?1 AND source = ?2";

@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension as _, params};
 use wtb_model::{BatchId, ExecutionId, ExecutionRecord, ExecutionStatus, Timestamp};
 
+use super::Transaction;
 use super::sessions::Owner;
-use super::{Keyed, Transaction};
 use crate::codec::{encode_list, encode_optional, encode_optional_json};
 use crate::sqlite::errors::While;
 use crate::{StoreError, check_goes_on};
@@ -31,12 +31,12 @@ impl Transaction<'_> {
         &mut self,
         execution: &ExecutionRecord,
     ) -> Result<(), StoreError> {
-        let batch = self.batch_key(execution.batch.as_ref())?;
+        let batch = self.optional_batch_key(execution.batch.as_ref())?;
         self.insert_execution(execution, batch)
     }
 
-    fn batch_key(&self, id: Option<&BatchId>) -> Result<Option<i64>, StoreError> {
-        id.map(|id| self.key(Keyed::Batch, id.as_str())).transpose()
+    fn optional_batch_key(&self, id: Option<&BatchId>) -> Result<Option<i64>, StoreError> {
+        id.map(|id| self.batch_key(id)).transpose()
     }
 
     pub(super) fn insert_execution(
@@ -46,7 +46,7 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         let e = execution;
         self.check_objects([&e.input, &e.output, &e.state, &e.interrupts].map(Option::as_ref))?;
-        let origin = self.batch_key(e.origin.as_ref())?;
+        let origin = self.optional_batch_key(e.origin.as_ref())?;
         if e.id.is_continuation() {
             let cell = self.live(&e.id.known())?;
             check_goes_on(e, cell.status, cell.token, self.find_live(&e.id)?.is_some())?;
@@ -143,7 +143,7 @@ impl Transaction<'_> {
         if is_so {
             return Ok(());
         }
-        Err(StoreError::Moved { what: format!("execution {}", execution.known()) })
+        Err(StoreError::Moved { what: format!("execution {execution}") })
     }
 
     pub(super) fn finish_execution(

@@ -19,6 +19,7 @@ mod threads;
 use std::cell::Cell;
 
 use rusqlite::{Connection, OptionalExtension as _};
+use wtb_model::BatchId;
 
 use self::counts::CountChanges;
 use super::errors::{While, concerns_the_database};
@@ -210,25 +211,16 @@ impl<'writer> Transaction<'writer> {
             .while_(doing)
     }
 
-    /// Returns the integer key of a batch or an execution.
-    fn key(&self, table: Keyed, id: &str) -> Result<i64, StoreError> {
-        let (sql, what) = match table {
-            Keyed::Batch => ("SELECT key FROM batches WHERE id = ?1", "batch"),
-            Keyed::Execution => ("SELECT key FROM executions WHERE id = ?1", "execution"),
-        };
+    /// Returns the integer key of a batch.
+    fn batch_key(&self, id: &BatchId) -> Result<i64, StoreError> {
         self.connection
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
+            .prepare_cached("SELECT key FROM batches WHERE id = ?1")
+            .and_then(|mut statement| {
+                statement.query_row([id.as_str()], |row| row.get(0)).optional()
+            })
             .while_("looking an id up")?
-            .ok_or_else(|| StoreError::NotFound { what, id: id.to_owned() })
+            .ok_or_else(|| StoreError::NotFound { what: "batch", id: id.to_string() })
     }
-}
-
-/// What has an id in text and a key in integers.
-#[derive(Clone, Copy)]
-enum Keyed {
-    Batch,
-    Execution,
 }
 
 /// Returns the journal's last sequence number.
