@@ -44,9 +44,6 @@ fn is_body(body: &str) -> bool {
     body.len() == BODY_CHARS && body.bytes().all(|byte| ALPHABET.contains(&byte))
 }
 
-/// What ends the id under which a store keeps a cell that goes on by itself.
-const CONTINUED: char = '+';
-
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal, $body:ident, $shown:ident) => {
         $(#[$doc])*
@@ -134,27 +131,30 @@ fn whole(id: &str) -> &str {
 }
 
 fn known(id: &str) -> &str {
-    id.trim_end_matches(CONTINUED)
+    id.trim_end_matches(ExecutionId::CONTINUED)
 }
 
 fn is_execution_body(body: &str) -> bool {
-    is_body(body.strip_suffix(CONTINUED).unwrap_or(body))
+    is_body(body.strip_suffix(ExecutionId::CONTINUED).unwrap_or(body))
 }
 
 impl ExecutionId {
+    /// What ends the id under which a cell goes on by itself, for the queries of stores.
+    pub const CONTINUED: char = '+';
+
     /// Returns the id under which a cell goes on beside the result that its batch keeps.
     #[must_use]
     pub fn continuation(&self) -> Self {
         if self.is_continuation() {
             self.clone()
         } else {
-            Self(format!("{}{CONTINUED}", self.0).into())
+            Self(format!("{}{}", self.0, Self::CONTINUED).into())
         }
     }
 
     /// Whether a cell goes on under this id.
     pub fn is_continuation(&self) -> bool {
-        self.0.ends_with(CONTINUED)
+        self.0.ends_with(Self::CONTINUED)
     }
 
     /// Returns the id that people know: that of the cell, if a cell goes on under this one.

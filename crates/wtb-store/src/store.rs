@@ -43,7 +43,8 @@ pub struct BatchFilter {
 /// Which executions to list. Every condition that is set must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExecutionFilter {
-    /// Of this batch.
+    /// Of this batch, as it keeps them. Without it, what a cell went on to by itself is listed in place
+    /// of the cell.
     pub batch: Option<BatchId>,
     /// That belong to no batch.
     pub single: bool,

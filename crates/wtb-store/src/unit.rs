@@ -165,7 +165,8 @@ pub enum Change {
         status: AttemptStatus,
         /// What becomes of its execution: `Queued` when another attempt follows.
         next: ExecutionStatus,
-        /// Whether the execution goes on the dead-letter list.
+        /// Whether the execution goes on the dead-letter list; nothing does that a cell went on to by
+        /// itself, since its batch does not retry it.
         dead_letter: bool,
         /// What the worker delivered; replaces what an earlier attempt left. Node records are kept
         /// per attempt, logged metrics replace those of source `workflow`.

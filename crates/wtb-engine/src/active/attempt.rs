@@ -102,7 +102,9 @@ impl ActiveBatch {
         let execution = state.cells[cell.0 as usize].execution.clone();
         let (next_status, dead_letter) = match next {
             Next::Retry { .. } => (ExecutionStatus::Queued, false),
-            Next::Final { end, dead_letter } => (execution_status(end), dead_letter),
+            Next::Final { end, dead_letter } => {
+                (execution_status(end), dead_letter && !execution.is_continuation())
+            }
         };
         let body = match next {
             Next::Retry { at } => {

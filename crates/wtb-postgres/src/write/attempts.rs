@@ -239,7 +239,7 @@ impl<'group> Group<'group> {
         self.attempts.rows.set(place, attempt);
         let execution = Execution {
             status: *next,
-            dead_letter: *dead_letter,
+            dead_letter: *dead_letter && !id.is_continuation(),
             settled: *settled,
             finished_at: next.is_final().then_some(at.as_micros()),
             outcome: Outcome::Delivered(outcome),

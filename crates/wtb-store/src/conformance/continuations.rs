@@ -15,6 +15,8 @@ use crate::{Change, ExecutionFilter, Lease, Page, Store, StoreError};
 checks!("continuations":
     a_batch_sees_nothing_of_them,
     their_detail_begins_with_that_of_the_cell,
+    they_are_listed_in_place_of_their_cells,
+    they_are_never_dead_letters,
     a_requeued_cell_replaces_them,
     they_are_replaced_within_one_unit,
     a_cell_waits_for_them,
@@ -99,6 +101,79 @@ fn their_detail_begins_with_that_of_the_cell(place: &dyn Place) -> Result<(), St
     assert_eq!(found.nodes, nodes);
     assert_eq!(found.scores, [score(ScoreRecord::WORKFLOW, "loss", 2.0)]);
     assert_eq!(store.detail(&cell.id)?, of_cell);
+    Ok(())
+}
+
+fn they_are_listed_in_place_of_their_cells(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let (batch, cell) = ended_cell(store.as_ref())?;
+    let other = execution(2);
+    store.commit(unit([create(other.clone())]))?;
+    let listed = |filter: ExecutionFilter| -> Result<Vec<_>, StoreError> {
+        let found = store.executions(&filter, Page::ALL)?;
+        Ok(found.into_iter().map(|one| one.id.as_str().to_owned()).collect())
+    };
+    let with = |status| ExecutionFilter { statuses: vec![status], ..ExecutionFilter::default() };
+    let [of_cell, of_other] = [&cell.id, &other.id].map(|id| id.as_str().to_owned());
+    assert_eq!(listed(ExecutionFilter::default())?, [of_other.clone(), of_cell.clone()]);
+    let continued = continuation(&cell);
+    let of_continued = continued.id.as_str().to_owned();
+    store.commit(unit([create(continued.clone())]))?;
+    assert_eq!(listed(ExecutionFilter::default())?, [of_continued.clone(), of_other.clone()]);
+    assert_eq!(listed(with(cell.status))?, Vec::<String>::new());
+    assert_eq!(listed(with(continued.status))?, std::slice::from_ref(&of_continued));
+    let single = ExecutionFilter { single: true, ..ExecutionFilter::default() };
+    assert_eq!(listed(single)?, [of_continued, of_other]);
+    let batch = Some(batch.record.id);
+    assert_eq!(listed(ExecutionFilter { batch, ..ExecutionFilter::default() })?, [of_cell]);
+    Ok(())
+}
+
+fn they_are_never_dead_letters(place: &dyn Place) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let batch = Batch::new(1, &session_id(1), (1, 1, 1));
+    let id = &batch.executions[0].id;
+    let dead = |change| match change {
+        Change::FinishAttempt {
+            execution,
+            attempt,
+            token,
+            status,
+            next,
+            outcome,
+            settled,
+            at,
+            ..
+        } => {
+            let dead_letter = true;
+            Change::FinishAttempt {
+                execution,
+                attempt,
+                token,
+                status,
+                next,
+                dead_letter,
+                outcome,
+                settled,
+                at,
+            }
+        }
+        other => other,
+    };
+    let ends = (AttemptStatus::Failed, ExecutionStatus::Failed);
+    let ended = dead(finish(id, (1, 4), ends, failure("no")));
+    store.commit(unit([batch.create(), start(id, 1, 4), ended]))?;
+    let filter = ExecutionFilter { dead_letter: true, ..ExecutionFilter::default() };
+    let letters = || Ok::<_, StoreError>(store.executions(&filter, Page::ALL)?.len());
+    assert_eq!(letters()?, 1);
+    let continued = continuation(&store.execution(id)?);
+    let of = &continued.id;
+    let ended = dead(finish(of, (2, 9), ends, failure("no")));
+    store.commit(unit([create(continued.clone()), requeue(of), start(of, 2, 9), ended]))?;
+    assert!(!store.execution(of)?.dead_letter && store.execution(id)?.dead_letter);
+    assert_eq!(letters()?, 0);
+    let of_batch = ExecutionFilter { batch: Some(batch.record.id), ..filter.clone() };
+    assert_eq!(store.executions(&of_batch, Page::ALL)?.len(), 1, "its batch keeps its result");
     Ok(())
 }
 

@@ -37,6 +37,14 @@ impl Query {
             // A batch that is not there has no executions, which is what the filter asked for.
             let key = "e.batch = (SELECT key FROM batches WHERE id = ?)";
             query.and_text(key, Some(batch.as_str()));
+        } else {
+            // A cell that goes on by itself is listed once, as it stands now.
+            let continued = ExecutionId::CONTINUED;
+            let gone_on = format!(
+                "(e.batch IS NULL OR NOT EXISTS \
+                 (SELECT 1 FROM executions c WHERE c.id = e.id || '{continued}'))"
+            );
+            query.and(&gone_on, []);
         }
         if filter.single {
             query.and("e.batch IS NULL", []);

@@ -83,7 +83,7 @@ impl Transaction<'_> {
             params![
                 live.key,
                 next.as_str(),
-                dead_letter,
+                *dead_letter && !execution.is_continuation(),
                 settled,
                 next.is_final().then_some(at.as_micros()),
                 encode_optional(outcome.output.as_ref()),
