@@ -63,7 +63,12 @@ fn class_of(error: &EngineError) -> &'static str {
             StoreError::NotOwner { .. } => "BatchBusyError",
             _ => "StoreError",
         },
-        EngineError::Illegal(_) | EngineError::UnderWay { .. } => "InvalidTransitionError",
+        EngineError::Illegal(_)
+        | EngineError::UnderWay { .. }
+        | EngineError::StandsNowhere { .. }
+        | EngineError::AtItsEnd { .. }
+        | EngineError::InBatch { .. }
+        | EngineError::NoCheckpoints { .. } => "InvalidTransitionError",
         EngineError::Busy { .. } => "BatchBusyError",
         EngineError::Invalid(_) => "ConfigurationError",
         EngineError::Forked { .. } => "ForkedProcessError",

@@ -1,6 +1,6 @@
 //! What the engine refuses, and why.
 
-use wtb_model::{BatchId, ExecutionId, IllegalTransition};
+use wtb_model::{BatchId, ExecutionId, ExecutionStatus, IllegalTransition};
 use wtb_store::StoreError;
 
 /// An error of the engine.
@@ -30,6 +30,45 @@ pub enum EngineError {
         execution: ExecutionId,
         /// The program that drives it.
         owner: String,
+    },
+    /// A fork was to stand where its source stands, but that is under way.
+    #[error(
+        "execution {execution} is {status} and stands nowhere before it has ended: wait for that, \
+         or name the checkpoint at which the fork is to begin"
+    )]
+    StandsNowhere {
+        /// The source.
+        execution: ExecutionId,
+        /// Its state.
+        status: ExecutionStatus,
+    },
+    /// There is nothing that the execution could go on to.
+    #[error(
+        "execution {execution} has succeeded and has nothing to go on to: to begin at another place \
+         of its history, roll it back, or fork it"
+    )]
+    AtItsEnd {
+        /// The execution.
+        execution: ExecutionId,
+    },
+    /// The execution is its batch's as long as it has not ended.
+    #[error(
+        "execution {execution} is {status} in batch {batch}: resume the batch, and the execution \
+         once it has ended"
+    )]
+    InBatch {
+        /// The execution.
+        execution: ExecutionId,
+        /// Its state.
+        status: ExecutionStatus,
+        /// Its batch.
+        batch: BatchId,
+    },
+    /// The execution has no history.
+    #[error("execution {execution} has no checkpoints that it could go on from")]
+    NoCheckpoints {
+        /// The execution.
+        execution: ExecutionId,
     },
     /// What was asked for makes no sense.
     #[error("{0}")]

@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use wtb_model::{EventBody, ExecutionId, ExecutionRecord, ExecutionStatus, IllegalTransition};
+use wtb_model::{EventBody, ExecutionId, ExecutionRecord, ExecutionStatus};
 use wtb_store::{Change, StoreError, UnitOfWork};
 
 use crate::active::ActiveBatch;
@@ -172,27 +172,15 @@ impl Engine {
 }
 
 fn check_resumable(record: &ExecutionRecord) -> Result<(), EngineError> {
-    let id = record.id.known();
-    if record.status == ExecutionStatus::Succeeded {
-        return Err(IllegalTransition {
-            what: format!("execution {id}"),
-            from: record.status.as_str(),
-            to: ExecutionStatus::Running.as_str(),
-            allowed: "another place of its history first: roll it back, or fork it".to_owned(),
-        }
-        .into());
+    let (execution, status) = (record.id.known(), record.status);
+    if status == ExecutionStatus::Succeeded {
+        return Err(EngineError::AtItsEnd { execution });
     }
-    if let Some(batch) = record.batch.as_ref().filter(|_| !record.status.is_final()) {
-        let text = format!(
-            "execution {id} is {} in batch {batch}: resume the batch, and the execution once it \
-             has ended",
-            record.status
-        );
-        return Err(EngineError::Invalid(text));
+    if let Some(batch) = record.batch.clone().filter(|_| !status.is_final()) {
+        return Err(EngineError::InBatch { execution, status, batch });
     }
     if record.lineages == 0 {
-        let text = format!("execution {id} has no checkpoints that it could go on from");
-        return Err(EngineError::Invalid(text));
+        return Err(EngineError::NoCheckpoints { execution });
     }
     Ok(())
 }
@@ -217,8 +205,8 @@ fn check_stands(
         return Ok(None);
     }
     if !source.status.is_final() {
-        let what = format!("a fork of execution {}", source.id);
-        return Err(under_way(what, source.status).into());
+        let (execution, status) = (source.id.known(), source.status);
+        return Err(EngineError::StandsNowhere { execution, status });
     }
     Ok(Some(expect(source, place)))
 }
@@ -288,14 +276,5 @@ fn without_outcome(record: ExecutionRecord) -> ExecutionRecord {
         duration_us: None,
         warnings: Vec::new(),
         ..record
-    }
-}
-
-fn under_way(what: String, status: ExecutionStatus) -> IllegalTransition {
-    IllegalTransition {
-        what,
-        from: status.as_str(),
-        to: ExecutionStatus::Paused.as_str(),
-        allowed: "its end first, or name a checkpoint to begin at".to_owned(),
     }
 }

@@ -9,7 +9,8 @@ use wtb_engine::{
     RetryPlan, SinglePlan, Task,
 };
 use wtb_model::{
-    AttemptOutcome, EventBody, ExecutionId, ExecutionStatus as Status, StoredValue, Value,
+    AttemptOutcome, CheckpointMode, EventBody, ExecutionId, ExecutionStatus as Status, StoredValue,
+    Value,
 };
 use wtb_store::{
     Change, CheckpointName, ExecutionFilter, JournalFilter, NEW_INLINE_BYTES_MAX, NewCheckpoint,
@@ -117,8 +118,11 @@ fn an_attempt_that_begins_anew_opens_a_lineage_and_one_that_goes_on_does_not() {
         if task.attempt == 1 { failure("no") } else { success() }
     });
     assert_eq!(bench.engine.store().execution(&cell).unwrap().lineages, 2);
-    let error = bench.engine.resume_execution(&resume(&cell)).err().unwrap().to_string();
-    assert!(error.contains("roll it back, or fork it"), "{error}");
+    let error = bench.engine.resume_execution(&resume(&cell)).err().unwrap();
+    assert!(matches!(error, EngineError::AtItsEnd { .. }), "{error}");
+    let whole = "has succeeded and has nothing to go on to: to begin at another place of its history, \
+                 roll it back, or fork it";
+    assert_eq!(error.to_string(), format!("execution {cell} {whole}"));
 }
 
 #[test]
@@ -213,6 +217,9 @@ fn what_is_under_way_is_neither_rolled_back_nor_resumed() {
     assert!(error.contains("`running`"), "{error}");
     let error = bench.engine.resume_execution(&resume(&id)).err().unwrap().to_string();
     assert!(error.contains("is under way in this program"), "{error}");
+    let error = bench.engine.fork(fork(&id, place(1, "a"), true)).err().unwrap();
+    assert!(matches!(error, EngineError::StandsNowhere { .. }), "{error}");
+    assert!(error.to_string().contains("is running and stands nowhere"), "{error}");
     let fork = bench.engine.fork(fork(&id, place(1, "a"), false)).unwrap();
     assert_eq!(ids(&bench.engine, &fork.thread(1)), ["a"], "history can be forked at any time");
     active.complete(&task, success()).unwrap();
@@ -446,4 +453,21 @@ fn what_a_cell_goes_on_to_is_told_apart_from_its_batch() {
     let (of_batch, own) = entries.split_at(begun.unwrap());
     assert!(of_batch.iter().all(|one| one.event.batch.is_some()));
     assert!(own.len() >= 4 && own.iter().all(|one| one.event.batch.is_none()), "{own:?}");
+}
+
+#[test]
+fn what_cannot_be_resumed_says_why() {
+    let bench = Bench::new();
+    let plan = plan(1, 2, |spec| spec.checkpoints = CheckpointMode::Off);
+    let batch = bench.engine.submit(plan).unwrap();
+    let [first, second] = [0, 1].map(|index| batch.executions().remove(index));
+    for cell in [&first, &second] {
+        let error = bench.engine.resume_execution(&resume(cell)).err().unwrap();
+        assert!(matches!(error, EngineError::InBatch { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("{cell} is queued in batch")), "{error}");
+    }
+    run(&batch, 1, |_| asking());
+    let error = bench.engine.resume_execution(&resume(&first)).err().unwrap();
+    assert!(matches!(error, EngineError::NoCheckpoints { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("{first} has no checkpoints")), "{error}");
 }
