@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Barrier, Mutex};
 use std::thread;
 
-use wtb_model::{AttemptStatus, EventBody, ExecutionStatus, StatusCounts, Value};
+use wtb_model::{AttemptStatus, EventBody, ExecutionRecord, ExecutionStatus, StatusCounts, Value};
 use wtb_store::conformance::sample::{
-    Batch, continuation, event, execution, finish, note, outcome, requeue, session, session_id,
-    start, succeed, unit,
+    Batch, continuation, event, execution, finish, moment, note, outcome, requeue, session,
+    session_id, start, succeed, unit,
 };
 use wtb_store::{Change, JournalFilter, Store, StoreError, UnitOfWork};
 
@@ -201,6 +201,106 @@ fn one_of_many_claims_a_batch() {
         assert_eq!(won, 1);
         assert_eq!(place.store().batch(&batch.record.id).unwrap().counts.queued, 3);
     }
+}
+
+/// Whoever decided upon what has moved on in the meantime is refused, however they interleave.
+#[test]
+fn rollbacks_of_several_programs_have_lineages_of_their_own() {
+    const ROUNDS: u32 = 15;
+    let place = Fresh::new();
+    let batch = Batch::new(1, &session_id(1), (1, 1, 1));
+    let cell = &batch.executions[0].id;
+    place.store().commit(unit([batch.create(), start(cell, 1, 1), succeed(cell)])).unwrap();
+    let before = place.store().execution(cell).unwrap().lineages;
+    let barrier = Barrier::new(PROGRAMS);
+    let done: u32 = thread::scope(|scope| {
+        let programs: Vec<_> = (0..PROGRAMS)
+            .map(|_| {
+                let (store, barrier) = (place.store(), &barrier);
+                scope.spawn(move || {
+                    let rounds = (0..ROUNDS).filter(|_| {
+                        let found = store.find_execution(cell.as_str()).unwrap();
+                        let record = store.execution(&found).unwrap();
+                        barrier.wait();
+                        match store.commit(rolled_back(&record)) {
+                            Ok(_) => true,
+                            Err(StoreError::Moved { .. }) => false,
+                            Err(other) => panic!("{other}"),
+                        }
+                    });
+                    u32::try_from(rounds.count()).unwrap()
+                })
+            })
+            .collect();
+        programs.into_iter().map(|program| program.join().unwrap()).sum()
+    });
+    let lineages = place.store().execution(&cell.continuation()).unwrap().lineages;
+    assert_eq!(lineages, before + done);
+    assert!(done >= ROUNDS, "one of each round: {done}");
+}
+
+fn rolled_back(record: &ExecutionRecord) -> UnitOfWork {
+    let id = record.id.continuation();
+    let goes_on = (id != record.id).then(|| {
+        let continued = ExecutionRecord { lineages: record.lineages, ..continuation(record) };
+        Change::CreateExecution(Box::new(continued))
+    });
+    let lineages = record.lineages + 1;
+    let (source, target) = (id.thread(1), id.thread(lineages));
+    unit(goes_on.into_iter().chain([
+        Change::ExpectHead {
+            execution: record.id.clone(),
+            lineages: record.lineages,
+            checkpoint: None,
+        },
+        Change::PlaceExecution { execution: id, lineages, at: moment(5) },
+        Change::CopyThread { source, target, up_to: None },
+    ]))
+}
+
+/// What a dead session left queued is queued again afterwards: only one program may have done it.
+#[test]
+fn what_was_left_is_taken_up_by_one_program() {
+    let place = Fresh::new();
+    let stores: Vec<_> = (0..PROGRAMS).map(|_| place.store()).collect();
+    for round in 0..20 {
+        let single = execution(round);
+        stores[0].commit(unit([Change::CreateExecution(Box::new(single.clone()))])).unwrap();
+        let barrier = Barrier::new(PROGRAMS);
+        let won: usize = thread::scope(|scope| {
+            let programs: Vec<_> = (1..)
+                .zip(&stores)
+                .map(|(at, store)| {
+                    let (single, barrier) = (&single, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        match store.commit(taken_up(single, at)) {
+                            Ok(_) => 1,
+                            Err(StoreError::Moved { .. }) => 0,
+                            Err(other) => panic!("{other}"),
+                        }
+                    })
+                })
+                .collect();
+            programs.into_iter().map(|program| program.join().unwrap()).sum()
+        });
+        assert_eq!(won, 1);
+    }
+}
+
+fn taken_up(record: &ExecutionRecord, at: i64) -> UnitOfWork {
+    let (execution, status) = (record.id.clone(), record.status);
+    let ended = ExecutionStatus::Cancelled;
+    unit([
+        Change::ExpectState {
+            execution: execution.clone(),
+            status,
+            token: record.token,
+            finished_at: record.finished_at,
+        },
+        Change::FinishExecution { execution, status: ended, at: moment(at) },
+        requeue(&record.id),
+    ])
 }
 
 /// Two programs put the same objects in opposite orders, and name them.
