@@ -109,8 +109,8 @@ def _head(core: "Core", found: "Execution") -> str:
     head = None if found.thread_id is None else core.checkpoints.head(found.thread_id, "")
     if head is None:
         raise InvalidTransitionError(
-            f"execution {found.id} has no checkpoint that could be updated or answered: resume it "
-            "without, or run it again"
+            f"execution {found.id} has no checkpoints that could be updated or answered: resume "
+            "it without, or run it again"
         )
     return head[2]
 

@@ -88,7 +88,7 @@ def test_how_they_show_themselves(bench, batches):
     assert "&lt;one&gt;" in batch.results[1]._repr_html_()
     assert repr(batch.results[0].nodes[0]).startswith("NodeRecord('prepare', succeeded, ")
     assert repr(batch.comparison) == "<Comparison of 2 variants by is_positive, best: baseline>"
-    assert repr(bench).startswith("<TestBench on sqlite:///")
+    assert repr(bench) == f"<TestBench on {bench.url}>"
 
 
 def test_the_directory_of_a_store_is_made_where_the_program_stands(tmp_path, monkeypatch):

@@ -129,7 +129,7 @@ bench.run_batch("bench_graphs:build_slowly", variants=[{}],
     progress=lambda progress: print(progress.ended, flush=True))
 """
     process = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)],
+        [sys.executable, "-c", program, store_at(tmp_path)],
         env={**os.environ, "PYTHONPATH": PATHS},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -204,5 +204,5 @@ def test_events_read_well_and_compare_by_value(bus, audit):
     assert isinstance(event, Event)
 
 
-def test_the_trail_reads_well(audit, url):
-    assert repr(audit) == f"AuditTrail({url})"
+def test_the_trail_reads_well(audit, engine):
+    assert repr(audit) == f"AuditTrail({engine.url})"

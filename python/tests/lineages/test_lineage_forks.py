@@ -4,6 +4,7 @@ import pytest
 from langgraph.types import Command
 from lineage_graphs import Breaks, State, abc, add, ask, chain, fork_and_join, has_many, loop
 from oracle import assert_ends_alike
+from stores import file_only
 
 from wtb import Variant, Workflow
 from wtb.errors import ConfigurationError, InvalidTransitionError
@@ -36,6 +37,7 @@ def of(rows, bench):
 
 
 def test_the_source_stays_as_it_is(bench, of):
+    file_only()
     source = bench.run(abc(), {"x": 0, "log": ["begin"]})
     before = of(source)
     assert before["checkpoints"]

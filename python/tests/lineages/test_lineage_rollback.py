@@ -3,6 +3,7 @@
 import pytest
 from langgraph.types import interrupt
 from lineage_graphs import Breaks, abc, add, ask, chain, has_many, loop
+from stores import file_only
 
 from wtb import Workflow
 from wtb.errors import InvalidTransitionError
@@ -54,6 +55,8 @@ def test_one_of_several_turns_of_a_loop(bench, occurrence, x, again):
 
 
 def test_an_older_lineage_stays_as_it_was_and_can_be_gone_back_to(bench, rows):
+    file_only()
+
     def of_first(found):
         """All that the store has of the first lineage."""
         kept = {key for key in ids(found, "lineages") if f"{execution.id}/1'" in key}
