@@ -49,7 +49,7 @@ pub(crate) fn table(store: &dyn Store, executions: &[ExecutionRecord], now: Time
 pub(crate) fn json(execution: &ExecutionRecord) -> Value {
     json!({
         "id": execution.id.known(),
-        "batch": execution.batch,
+        "batch": if execution.id.is_continuation() { &execution.origin } else { &execution.batch },
         "origin": execution.origin,
         "parent": execution.parent,
         "thread": execution.thread(),
