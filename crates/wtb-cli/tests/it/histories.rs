@@ -126,7 +126,11 @@ fn a_cell_that_goes_on_has_the_id_that_people_know() {
     ");
     let document = wtb(directory.path(), "list executions --limit 1 --json").json();
     assert_eq!(document[0]["id"], id.as_str());
-    assert_eq!((&document[0]["batch"], &document[0]["lineages"]), (&Value::Null, &json!(2)));
+    assert!(document[0]["batch"].is_string(), "the batch that keeps its result");
+    assert_eq!(
+        (&document[0]["batch"], &document[0]["lineages"]),
+        (&document[0]["origin"], &json!(2))
+    );
     let events = wtb(directory.path(), &format!("events --execution {id} --json")).stdout;
     assert!(events.contains("execution.failed"), "{events}");
 
