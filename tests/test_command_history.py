@@ -52,8 +52,10 @@ def test_rollback_stands_where_it_is_told(asking: Console, dogs: str) -> None:
     page = asking("show", dogs)
     assert "which keeps its own result of this cell" in page.stdout
     assert f"lineage   {dogs}/2 (1 before it)" in page.stdout
-    cells = asking("list", "executions", "--filter", "status=succeeded", "--json").json()
-    assert [one["id"] for one in cells] == [dogs], "the batch keeps its result"
+    (one,) = asking("list", "executions", "--filter", "status=paused", "--json").json()
+    assert one["id"] == dogs
+    kept = asking("list", "executions", "--filter", f"batch={one['batch']}", "--json").json()
+    assert {one["id"]: one["status"] for one in kept}[dogs] == "succeeded", "its batch keeps it"
     resumed = asking("resume", dogs, "--update", '{"found": ["more"]}', "--json").json()
     assert resumed["output"]["found"] == ["dogs are animals", "the end", "more"]
     assert resumed["id"] == dogs
