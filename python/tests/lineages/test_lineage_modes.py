@@ -155,3 +155,14 @@ def test_questions_and_answers_that_cannot_be_stored(bench):
         on_interrupt=lambda question: threading.Lock(),
     ).results
     assert found.status in ("succeeded", "failed", "interrupted")
+
+
+def test_attempts_on_event_loops_share_a_few_threads(bench):
+    async def node(state):
+        return {"x": state["x"] + 1}
+
+    cases = [{"x": number, "log": []} for number in range(30)]
+    batch = bench.run_batch(chain(a=node, b=node), variants=[{}], test_cases=cases)
+    assert [one.output["x"] for one in batch.results] == [number + 2 for number in range(30)]
+    waiting = [one for one in threading.enumerate() if one.name.startswith("wtb-saver")]
+    assert 1 <= len(waiting) <= 4

@@ -1,6 +1,7 @@
 """The lineage (LangGraph: thread) that an attempt writes: its saver, and where it begins."""
 
 import copy
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -19,7 +20,7 @@ from wtb import _values
 from wtb.context import Metric
 from wtb.errors import WtbError
 from wtb.langgraph.loading import AnyGraph
-from wtb.langgraph.saver import WtbSaver
+from wtb.langgraph.saver import Executor, WtbSaver
 
 if TYPE_CHECKING:
     from wtb._answers import Answers
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["BenchSaver", "Lineage", "Staged", "Start"]
 
 Durability = Literal["sync", "exit"]
+
+_EXECUTOR = Executor()
+os.register_at_fork(after_in_child=_EXECUTOR.renew)
 
 
 class NotResumableError(WtbError):
@@ -59,6 +63,8 @@ class BenchSaver(WtbSaver):
 
     def __init__(self, checkpoints: "CheckpointsRef") -> None:
         self._begin(checkpoints, _TolerantSerializer(), ())
+        # Every attempt has a saver of its own, and all of them the same few threads.
+        self._executor = _EXECUTOR
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that the config names, or the one that was inserted last.
@@ -77,16 +83,6 @@ class BenchSaver(WtbSaver):
         if found is not None:
             _check_whole(found)
         return found
-
-    async def aput_writes(
-        self,
-        config: RunnableConfig,
-        writes: Sequence[tuple[str, Any]],
-        task_id: str,
-        task_path: str = "",
-    ) -> None:
-        """Store what a task wrote; it is queued, so that no thread has to wait for the store."""
-        self.put_writes(config, writes, task_id, task_path)
 
 
 class Staged(NamedTuple):

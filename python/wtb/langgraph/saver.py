@@ -127,7 +127,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
         super().__init__(serde=serde)
         # Shared with the shallow copies that LangGraph makes of savers.
         self._checkpoints = checkpoints
-        self._executor = _Executor()
+        self._executor = Executor()
 
     def close(self) -> None:
         """Close the store: later writes are refused."""
@@ -416,10 +416,14 @@ _process = _Process()
 os.register_at_fork(after_in_child=_process.renew)
 
 
-class _Executor:
+class Executor:
     """Threads that wait for the store; made at the first need, bound to no event loop."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, as a forked child has to: threads do not survive a fork."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
