@@ -1,8 +1,5 @@
 """Benches on stores of their own, and what tests of batches wait for."""
 
-import threading
-from time import monotonic, sleep
-
 import pytest
 from stores import store_at
 
@@ -22,27 +19,6 @@ def pytest_collection_modifyitems(items):
 def bench(tmp_path):
     with TestBench(store_at(tmp_path / "store")) as bench:
         yield bench
-
-
-@pytest.fixture
-def released():
-    """What hanging nodes wait for; they are let go at the end of the test."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-@pytest.fixture
-def until():
-    """Waits until a condition is true; only a program that hangs lets it fail."""
-
-    def until(condition, seconds=30):
-        end = monotonic() + seconds
-        while not condition():
-            assert monotonic() < end, "it never became true"
-            sleep(0.005)
-
-    return until
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Benches on stores of their own, what is in those stores, and what LangGraph itself makes."""
 
-import threading
 from contextlib import contextmanager
-from time import monotonic, sleep
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -62,27 +60,6 @@ def refused(bench, rows):
         assert bench._core.engine.last_sequence() == last
 
     return refused
-
-
-@pytest.fixture
-def released():
-    """What hanging nodes wait for; they are let go at the end of the test."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-@pytest.fixture
-def until():
-    """Waits until a condition is true; only a program that hangs lets it fail."""
-
-    def until(condition, seconds=30):
-        end = monotonic() + seconds
-        while not condition():
-            assert monotonic() < end, "it never became true"
-            sleep(0.005)
-
-    return until
 
 
 @pytest.fixture
