@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use serde_json::json;
 use wtb_engine::{ActiveBatch, AttemptEnd, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
 use wtb_model::{
     AttemptOutcome, Direction, ErrorInfo, NodeRecord, NodeStatus, ScoreRecord, StoredValue,
-    Timestamp, Value,
+    Timestamp,
 };
 use wtb_scheduler::Millis;
 use wtb_store::Store;
 
 use crate::errors::{Result, invalid, request};
+use crate::payload::{Payload, value};
 use crate::saver::CheckpointsRef;
 
-/// A serialised value as Python passes it.
-pub(crate) type Payload = (String, PyBackedBytes);
 /// `(type, message, traceback, node)`.
 type ErrorTuple = (String, String, Option<String>, Option<String>);
 /// `(name, value, direction, source, reason, error)`.
@@ -291,10 +289,7 @@ impl ActiveBatchRef {
 }
 
 fn stored(store: &dyn Store, payload: Option<Payload>) -> Result<Option<StoredValue>> {
-    let Some((kind, bytes)) = payload else {
-        return Ok(None);
-    };
-    Ok(Some(store.put_value(Value::new(kind, &*bytes))?))
+    Ok(payload.map(|payload| store.put_value(value(payload))).transpose()?)
 }
 
 fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delivery> {

@@ -11,15 +11,16 @@ use wtb_engine::{
 };
 use wtb_model::{
     BatchId, BatchSpec, BatchStatus, CUSTOM_PREFIX, EventBody, ExecutionId, ExecutionStatus,
-    Timestamp, Value, VariantRecord,
+    Timestamp, VariantRecord,
 };
 use wtb_store::{
     BatchFilter, BatchSummary, Change, ExecutionFilter, JournalFilter, Page, Store, StoreError,
     UnitOfWork,
 };
 
-use crate::active::{ActiveBatchRef, Payload, ScoreTuple, score_record};
+use crate::active::{ActiveBatchRef, ScoreTuple, score_record};
 use crate::errors::{Result, invalid};
+use crate::payload::{Payload, value};
 use crate::rows::{self, ValueRef, value_ref};
 use crate::saver::CheckpointsRef;
 
@@ -132,7 +133,7 @@ impl EngineRef {
         let plan = SinglePlan {
             workflow,
             variant,
-            input: value(&input),
+            input: value(input),
             seed,
             timeout_ms,
             checkpointed,
@@ -435,18 +436,14 @@ fn execution_row(record: wtb_model::ExecutionRecord) -> ExecutionRow {
     )
 }
 
-fn value((kind, bytes): &Payload) -> Value {
-    Value::new(kind.as_str(), &**bytes)
-}
-
 fn case_plans(cases: Vec<CaseTuple>) -> Vec<CasePlan> {
     let plan = |(id, group, tags, input, expected, answers): CaseTuple| CasePlan {
         id,
         group,
         tags,
-        input: value(&input),
-        expected: expected.as_ref().map(value),
-        answers: answers.as_ref().map(value),
+        input: value(input),
+        expected: expected.map(value),
+        answers: answers.map(value),
     };
     cases.into_iter().map(plan).collect()
 }

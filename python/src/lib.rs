@@ -11,6 +11,7 @@ mod command;
 mod engine;
 mod errors;
 mod lineages;
+mod payload;
 mod rows;
 mod saver;
 mod watch;

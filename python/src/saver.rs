@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 use serde_json::Value as Json;
 use wtb_engine::EngineError;
 use wtb_model::Value;
@@ -14,16 +13,17 @@ use wtb_store::{
 
 use crate::checkpoint_rows::{Row, StepRow, Taken, TakenWrite, row, step_row, taken, taken_write};
 use crate::errors::{Result, invalid};
+use crate::payload::{Payload, value};
 
 /// Writes of up to so many bytes are queued without letting go of the GIL.
 const QUICK_BYTES_MAX: usize = 16 * 1024;
 
-/// `(kind, bytes)`.
-type Given = (String, PyBackedBytes);
 /// `(name, version, value)`; without a value, the parent's.
-type GivenChannel = (String, String, Option<Given>);
-/// `(position, channel, kind, bytes)`.
-type GivenWrite = (i64, String, String, PyBackedBytes);
+type GivenChannel = (String, String, Option<Payload>);
+/// The same, with the bytes as Rust shares them.
+type Channel = (String, String, Option<Value>);
+/// `(position, channel, value)`.
+type GivenWrite = (i64, String, Payload);
 
 /// Checkpoints of an open store. May be used by several threads; does not survive a fork.
 #[pyclass(frozen, module = "wtb._native")]
@@ -106,16 +106,21 @@ impl CheckpointsRef {
         parent: Option<String>,
         run: Option<String>,
         metadata: String,
-        body: Given,
+        body: Payload,
         channels: Vec<GivenChannel>,
     ) -> Result<Vec<String>> {
         let name = CheckpointName { thread, namespace, id };
+        let body = NewValue::new(value(body), NEW_INLINE_BYTES_MAX);
+        let channels: Vec<Channel> = channels
+            .into_iter()
+            .map(|(name, version, given)| (name, version, given.map(value)))
+            .collect();
         let missing = self.with(py, |store| {
             self.check_submitted()?;
             let commit = |how: Packing| {
                 let checkpoint = Box::new(NewCheckpoint {
                     channels: pack_channels(store, &name, &channels, how),
-                    body: NewValue::new(value(&body), NEW_INLINE_BYTES_MAX),
+                    body: body.clone(),
                     name: name.clone(),
                     parent: parent.clone(),
                     run: run.clone(),
@@ -158,11 +163,11 @@ impl CheckpointsRef {
     ) -> Result<()> {
         let checkpoint = CheckpointName { thread, namespace, id };
         let lease = self.lease.clone();
-        let weight: usize = writes.iter().map(|(_, _, _, bytes)| bytes.len()).sum();
+        let weight: usize = writes.iter().map(|(_, _, (_, bytes))| bytes.len()).sum();
         let work = |store: &dyn Store| {
             self.check_submitted()?;
-            let new = |(position, channel, kind, bytes): GivenWrite| {
-                let value = NewValue::new(Value::new(kind, &*bytes), NEW_INLINE_BYTES_MAX);
+            let new = |(position, channel, given): GivenWrite| {
+                let value = NewValue::new(value(given), NEW_INLINE_BYTES_MAX);
                 NewWrite { position, channel, value }
             };
             let writes = writes.into_iter().map(new).collect();
@@ -309,7 +314,7 @@ enum Packing {
 fn pack_channels(
     store: &dyn Store,
     name: &CheckpointName,
-    channels: &[GivenChannel],
+    channels: &[Channel],
     how: Packing,
 ) -> Vec<NewChannel> {
     let mut slot = Slot {
@@ -317,17 +322,13 @@ fn pack_channels(
         namespace: name.namespace.clone(),
         channel: String::new(),
     };
-    let mut pack = |(name, version, given): &GivenChannel| {
+    let mut pack = |(name, version, value): &Channel| {
         slot.channel.clone_from(name);
-        let value = given.as_ref().map(|given| match how {
-            Packing::Differences => store.pack(&slot, value(given)),
-            Packing::Whole => NewValue::new(value(given), NEW_INLINE_BYTES_MAX),
+        let value = value.clone().map(|value| match how {
+            Packing::Differences => store.pack(&slot, value),
+            Packing::Whole => NewValue::new(value, NEW_INLINE_BYTES_MAX),
         });
         NewChannel { name: name.clone(), version: version.clone(), value }
     };
     channels.iter().map(&mut pack).collect()
-}
-
-fn value((kind, bytes): &Given) -> Value {
-    Value::new(kind.as_str(), &**bytes)
 }

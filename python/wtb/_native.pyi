@@ -249,7 +249,7 @@ class CheckpointsRef:
         id: str,
         task: str,
         path: str,
-        writes: Sequence[tuple[int, str, str, bytes]],
+        writes: Sequence[tuple[int, str, tuple[str, bytes]]],
         replace: bool,
     ) -> None: ...
     def get(self, thread: str, namespace: str, id: str | None) -> CheckpointRow | None: ...

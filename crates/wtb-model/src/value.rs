@@ -1,5 +1,6 @@
 //! User values as the serializer's `(type, bytes)`. Rust stores and returns them, never reads them.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// A serialised user value: what LangGraph's serializer calls `(type, bytes)`.
@@ -9,13 +10,13 @@ use serde::{Deserialize, Serialize};
 pub struct Value {
     /// The serializer's type tag, such as `msgpack`.
     pub kind: String,
-    /// The serialised bytes.
-    pub bytes: Vec<u8>,
+    /// The serialised bytes, shared by whoever holds the value.
+    pub bytes: Bytes,
 }
 
 impl Value {
     /// Makes a value from its parts.
-    pub fn new(kind: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn new(kind: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
         Self { kind: kind.into(), bytes: bytes.into() }
     }
 }

@@ -66,7 +66,7 @@ fn put_all(
     let mut messages = Vec::new();
     for number in 0..puts {
         messages.extend(noise(number.into(), growth));
-        let packed = store.pack(&slot, Value::new("msgpack", messages.as_slice()));
+        let packed = store.pack(&slot, Value::new("msgpack", messages.clone()));
         let id = |number: u32| format!("{number:08}");
         let name =
             CheckpointName { thread: thread.to_owned(), namespace: String::new(), id: id(number) };

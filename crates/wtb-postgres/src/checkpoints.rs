@@ -4,8 +4,8 @@
 //! query, and the pieces of those that are ropes by another.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
+use bytes::Bytes;
 use wtb_model::{StoredValue, Value};
 use wtb_store::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
@@ -148,7 +148,7 @@ struct Values<'store> {
     recent: &'store Recent,
     wanted: BTreeSet<Hash>,
     /// Those that are remembered.
-    known: HashMap<(Slot, Hash), Arc<Vec<u8>>>,
+    known: HashMap<(Slot, Hash), Bytes>,
     found: HashMap<Hash, InPieces>,
 }
 
@@ -184,10 +184,10 @@ impl<'store> Values<'store> {
 
     fn value(&self, stored: &StoredValue) -> Result<Value, StoreError> {
         match stored {
-            StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.as_slice())),
+            StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.clone())),
             StoredValue::Object { kind, hash, .. } => {
                 let (bytes, _) = self.found.get(hash).ok_or_else(|| missing(*hash))?;
-                Ok(Value::new(kind, bytes.as_slice()))
+                Ok(Value::new(kind, bytes.clone()))
             }
         }
     }
@@ -203,11 +203,11 @@ impl<'store> Values<'store> {
         let slot = slot(name, channel);
         let known = (slot, *hash);
         if let Some(bytes) = self.known.get(&known) {
-            return Ok(Value::new(kind, bytes.as_slice()));
+            return Ok(Value::new(kind, bytes.clone()));
         }
         let (bytes, pieces) = self.found.get(hash).ok_or_else(|| missing(*hash))?;
-        self.recent.remember(known.0, *hash, Arc::new(bytes.clone()), pieces.clone());
-        Ok(Value::new(kind, bytes.as_slice()))
+        self.recent.remember(known.0, *hash, bytes.clone(), pieces.clone());
+        Ok(Value::new(kind, bytes.clone()))
     }
 
     fn pending(&self, write: &Unread) -> Result<PendingWrite, StoreError> {

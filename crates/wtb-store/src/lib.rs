@@ -19,6 +19,7 @@ mod recent;
 mod rope;
 mod store;
 mod ticket;
+mod tree;
 mod unit;
 pub mod writer;
 

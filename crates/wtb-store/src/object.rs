@@ -5,9 +5,8 @@
 //! [`crate::Recent`]. Either way a value's name is the BLAKE3 hash of all its bytes, and it is checked
 //! against it when it is read.
 
+use bytes::Bytes;
 use std::cell::RefCell;
-use std::sync::Arc;
-
 use zstd::bulk::Compressor;
 
 use wtb_model::{StoredValue, Value};
@@ -65,19 +64,19 @@ pub struct Encoded {
     /// How.
     pub encoding: Encoding,
     /// The bytes on disk.
-    pub data: Arc<Vec<u8>>,
+    pub data: Bytes,
 }
 
 impl Encoded {
     /// Encodes bytes: compressed if they are not too many and that saves an eighth or more.
-    pub fn new(bytes: &Arc<Vec<u8>>) -> Self {
+    pub fn new(bytes: &Bytes) -> Self {
         if bytes.len() <= COMPRESSED_BYTES_MAX
             && let Some(data) = compressed(bytes)
             && data.len() < bytes.len() - bytes.len() / 8
         {
-            return Self { encoding: Encoding::Zstd, data: Arc::new(data) };
+            return Self { encoding: Encoding::Zstd, data: data.into() };
         }
-        Self { encoding: Encoding::Raw, data: Arc::clone(bytes) }
+        Self { encoding: Encoding::Raw, data: bytes.clone() }
     }
 }
 
@@ -129,10 +128,10 @@ pub struct NewObject {
 
 impl NewObject {
     /// Makes a whole object.
-    pub fn whole(bytes: Vec<u8>) -> Self {
+    pub fn whole(bytes: &Bytes) -> Self {
         let size = bytes.len() as u64;
-        let hash = *blake3::hash(&bytes).as_bytes();
-        let content = Content::Whole(Encoded::new(&Arc::new(bytes)));
+        let hash = *blake3::hash(bytes).as_bytes();
+        let content = Content::Whole(Encoded::new(bytes));
         Self { hash, size, content }
     }
 
@@ -140,7 +139,7 @@ impl NewObject {
     ///
     /// It is named apart from values of the same bytes. A value may be there as a rope already; a
     /// segment is always whole.
-    pub(crate) fn segment(bytes: &Arc<Vec<u8>>) -> Self {
+    pub(crate) fn segment(bytes: &Bytes) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(SEGMENT_CONTEXT);
         let hash = *hasher.update(bytes).finalize().as_bytes();
         Self { hash, size: bytes.len() as u64, content: Content::Whole(Encoded::new(bytes)) }
@@ -171,9 +170,9 @@ impl NewValue {
     pub fn new(value: Value, inline_bytes_max: usize) -> Self {
         let Value { kind, bytes } = value;
         if bytes.len() > inline_bytes_max {
-            return Self::of_object(kind, NewObject::whole(bytes));
+            return Self::of_object(kind, NewObject::whole(&bytes));
         }
-        Self { stored: StoredValue::Inline { kind, bytes }, object: None }
+        Self { stored: StoredValue::Inline { kind, bytes: bytes.into() }, object: None }
     }
 
     /// Names an object's value.
@@ -246,7 +245,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_survive_their_encoding(bytes: Vec<u8>, repeats in 1_usize..50) {
-            let bytes = Arc::new(bytes.repeat(repeats));
+            let bytes = Bytes::from(bytes.repeat(repeats));
             let Encoded { encoding, data } = Encoded::new(&bytes);
             prop_assert!(data.len() <= bytes.len());
             let read = decoded(encoding, data.to_vec(), bytes.len() as u64);
@@ -255,7 +254,7 @@ mod tests {
 
         #[test]
         fn damaged_bytes_are_never_returned(bytes in prop::collection::vec(any::<u8>(), 1..2000), at: usize) {
-            let NewObject { hash, size, content } = NewObject::whole(bytes.repeat(3));
+            let NewObject { hash, size, content } = NewObject::whole(&bytes.repeat(3).into());
             let Content::Whole(Encoded { encoding, data }) = content else { unreachable!() };
             let mut data = data.to_vec();
             let at = at % data.len();

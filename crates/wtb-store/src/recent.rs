@@ -4,12 +4,15 @@
 //! are pieces of. It is a memory and no more: when it is lost, the next value is stored whole.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use wtb_model::{StoredValue, Value};
 
 use crate::object::{Content, Hash, NEW_INLINE_BYTES_MAX, NewObject, NewValue, Piece};
 use crate::rope::{Difference, Run, boundaries, difference};
+use crate::tree::{self, Blocks};
 
 /// Smaller values are stored whole: a rope would hardly be smaller.
 pub const ROPE_BYTES_MIN: usize = 4096;
@@ -32,7 +35,9 @@ pub struct Slot {
 #[derive(Debug)]
 struct Known {
     hash: Hash,
-    bytes: Arc<Vec<u8>>,
+    bytes: Bytes,
+    /// What it takes to hash the next value; nothing for a value that was read.
+    blocks: Blocks,
     pieces: Vec<Piece>,
     boundaries: OnceLock<Vec<usize>>,
 }
@@ -58,37 +63,36 @@ impl Recent {
             return NewValue::new(value, NEW_INLINE_BYTES_MAX);
         }
         let Value { kind, bytes } = value;
-        let bytes = Arc::new(bytes);
-        let hash = *blake3::hash(&bytes).as_bytes();
         // Not under the lock: to compare takes time.
         let before = self.lock().take(slot);
         let (known, object) = match before {
-            Some(before) if before.hash == hash => {
+            Some(before) if before.bytes == bytes => {
+                let (hash, size) = (before.hash, bytes.len() as u64);
                 self.lock().insert(slot.clone(), before);
-                let size = bytes.len() as u64;
                 return NewValue { stored: StoredValue::Object { kind, hash, size }, object: None };
             }
             // A value that was read whole has no segments to refer to.
-            Some(before) if !before.pieces.is_empty() => followed(&before, hash, bytes),
-            Some(_) | None => begun(hash, bytes, OnceLock::new()),
+            Some(before) if !before.pieces.is_empty() => followed(&before, bytes),
+            Some(_) | None => begun(tree::hash(&bytes), bytes, OnceLock::new()),
         };
         self.lock().insert(slot.clone(), Arc::new(known));
         NewValue::of_object(kind, object)
     }
 
     /// Remembers a value that was read, with the pieces that it was read from; none if it was whole.
-    pub fn remember(&self, slot: Slot, hash: Hash, bytes: Arc<Vec<u8>>, pieces: Vec<Piece>) {
+    pub fn remember(&self, slot: Slot, hash: Hash, bytes: Bytes, pieces: Vec<Piece>) {
         if bytes.len() >= ROPE_BYTES_MIN {
-            let known = Known { hash, bytes, pieces, boundaries: OnceLock::new() };
+            let blocks = Blocks::default();
+            let known = Known { hash, bytes, blocks, pieces, boundaries: OnceLock::new() };
             self.lock().insert(slot, Arc::new(known));
         }
     }
 
     /// Returns the bytes of an object if they are the last ones of the slot.
-    pub fn bytes(&self, slot: &Slot, hash: Hash) -> Option<Arc<Vec<u8>>> {
+    pub fn bytes(&self, slot: &Slot, hash: Hash) -> Option<Bytes> {
         let mut state = self.lock();
         let known = state.take(slot)?;
-        let bytes = (known.hash == hash).then(|| Arc::clone(&known.bytes));
+        let bytes = (known.hash == hash).then(|| known.bytes.clone());
         state.insert(slot.clone(), known);
         bytes
     }
@@ -126,35 +130,54 @@ impl Generations {
 }
 
 /// The first value of a slot, or one that is unlike the last: a rope of one segment.
-fn begun(hash: Hash, bytes: Arc<Vec<u8>>, boundaries: OnceLock<Vec<usize>>) -> (Known, NewObject) {
+fn begun(
+    (hash, blocks): (Hash, Blocks),
+    bytes: Bytes,
+    boundaries: OnceLock<Vec<usize>>,
+) -> (Known, NewObject) {
     let segment = NewObject::segment(&bytes);
     let pieces = vec![Piece { object: segment.hash, offset: 0, length: bytes.len() }];
     let size = bytes.len() as u64;
     let content = Content::Rope { pieces: pieces.clone(), segment: Some(Box::new(segment)) };
-    (Known { hash, bytes, pieces, boundaries }, NewObject { hash, size, content })
+    (Known { hash, bytes, blocks, pieces, boundaries }, NewObject { hash, size, content })
 }
 
 /// A value after another one: a rope, if enough of it is the same and not in too many pieces.
-fn followed(before: &Known, hash: Hash, bytes: Arc<Vec<u8>>) -> (Known, NewObject) {
+fn followed(before: &Known, bytes: Bytes) -> (Known, NewObject) {
     let known = before.boundaries.get_or_init(|| boundaries(&before.bytes));
     let Difference { runs, boundaries } = difference(&before.bytes, known, &bytes);
+    let name = tree::hash_after(&before.blocks, &in_place(&runs), &bytes);
     let literal: usize = runs.iter().map(|run| new_bytes(run, &bytes).len()).sum();
     if literal > bytes.len() / 4 * 3 {
-        return begun(hash, bytes, boundaries.into());
+        return begun(name, bytes, boundaries.into());
     }
     let literal = runs.iter().fold(Vec::with_capacity(literal), |mut literal, run| {
         literal.extend_from_slice(new_bytes(run, &bytes));
         literal
     });
-    let segment = (!literal.is_empty()).then(|| Box::new(NewObject::segment(&Arc::new(literal))));
+    let segment = (!literal.is_empty()).then(|| Box::new(NewObject::segment(&literal.into())));
     let pieces = pieces(before, segment.as_deref(), &runs);
     if pieces.len() > bytes.len() / BYTES_PER_PIECE_MIN {
-        return begun(hash, bytes, boundaries.into());
+        return begun(name, bytes, boundaries.into());
     }
-    let size = bytes.len() as u64;
+    let ((hash, blocks), size) = (name, bytes.len() as u64);
     let content = Content::Rope { pieces: pieces.clone(), segment };
-    let known = Known { hash, bytes, pieces, boundaries: boundaries.into() };
+    let known = Known { hash, bytes, blocks, pieces, boundaries: boundaries.into() };
     (known, NewObject { hash, size, content })
+}
+
+/// The stretches that are where they were.
+fn in_place(runs: &[Run]) -> Vec<Range<usize>> {
+    let mut at = 0;
+    let mut places = Vec::new();
+    for run in runs {
+        let (Run::Copy(range) | Run::New(range)) = run;
+        if matches!(run, Run::Copy(from) if from.start == at) {
+            places.push(range.clone());
+        }
+        at += range.len();
+    }
+    places
 }
 
 fn new_bytes<'bytes>(run: &Run, bytes: &'bytes [u8]) -> &'bytes [u8] {
@@ -272,7 +295,10 @@ mod tests {
                 packed.object.into_iter().for_each(|object| shelf.put(object));
                 match packed.stored {
                     StoredValue::Inline { bytes, .. } => prop_assert_eq!(&bytes, &value),
-                    StoredValue::Object { hash, .. } => prop_assert_eq!(&shelf.get(hash), &value),
+                    StoredValue::Object { hash, .. } => {
+                        prop_assert_eq!(hash, *blake3::hash(&value).as_bytes());
+                        prop_assert_eq!(&shelf.get(hash), &value);
+                    }
                 }
             }
         }

@@ -59,8 +59,15 @@ pub(crate) fn difference(old: &[u8], old_boundaries: &[usize], new: &[u8]) -> Di
         let boundary = cutter.cut(at, new.len() - at).1.max(at + 1);
         at = boundary;
         let Some(window) = new.get(boundary..boundary + WINDOW) else { break };
-        let points = meeting_points.get_or_insert_with(|| windows(old, old_boundaries));
-        if let Some(&from) = points.get(window) {
+        // As a rule a header of the same length has changed, and the rest is where it was.
+        let is_in_place = old.get(boundary..boundary + WINDOW) == Some(window);
+        let from = if is_in_place {
+            Some(boundary)
+        } else {
+            let points = meeting_points.get_or_insert_with(|| windows(old, old_boundaries));
+            points.get(window).copied()
+        };
+        if let Some(from) = from {
             let before = common_end(&old[..from], &new[literal..boundary]);
             let after = common_start(&old[from..], &new[boundary..]);
             if before + after >= COPY_BYTES_MIN {

@@ -50,6 +50,9 @@ PAGE_SIZE = 32
 _UNSPEAKABLE = re.compile(r"\\u[dD][89a-fA-F]|\d{19}")
 """What may be in JSON that is not read as it was: surrogates (most are in pairs), long numbers."""
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+"""As `json.dumps` does, which makes an encoder for each call."""
+
 ASYNC_WORKERS = 4
 """Threads that wait for the store on behalf of event loops, for each saver."""
 
@@ -211,7 +214,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
             task_id,
             task_path,
             [
-                (WRITES_IDX_MAP.get(channel, index), channel, *dump(value))
+                (WRITES_IDX_MAP.get(channel, index), channel, dump(value))
                 for index, (channel, value) in enumerate(writes)
             ],
             all(channel in WRITES_IDX_MAP for channel, _ in writes),
@@ -476,10 +479,10 @@ def _json(entries: Mapping[str, Any]) -> str:
     bits, and lone surrogates, which become "?" as they do in the serializer.
     """
     try:
-        text = json.dumps(entries, allow_nan=False)
+        text = _encode(entries)
     except ValueError:
-        return json.dumps(_speakable(entries))
-    return json.dumps(_speakable(entries)) if _UNSPEAKABLE.search(text) else text
+        return _encode(_speakable(entries))
+    return _encode(_speakable(entries)) if _UNSPEAKABLE.search(text) else text
 
 
 def _speakable(value: Any) -> Any:

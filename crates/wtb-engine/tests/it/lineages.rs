@@ -40,7 +40,7 @@ fn put(engine: &Engine, task: &Task, parent: Option<&str>, id: &str) -> Result<(
         parent: parent.map(str::to_owned),
         run: None,
         metadata: "{}".to_owned(),
-        body: NewValue::new(Value::new("text", id.as_bytes()), NEW_INLINE_BYTES_MAX),
+        body: NewValue::new(Value::new("text", id.to_owned()), NEW_INLINE_BYTES_MAX),
         channels: Vec::new(),
     };
     let checkpoint = Box::new(checkpoint);

@@ -40,7 +40,7 @@ fn a_single_execution_runs_and_is_kept() {
     let stored = bench.engine.store().executions(&filter, Page::ALL).unwrap();
     assert_eq!(stored.len(), 1);
     let input = bench.engine.store().value(stored[0].input.as_ref().unwrap()).unwrap();
-    assert_eq!(input.bytes, b"hello");
+    assert_eq!(input.bytes, b"hello".as_slice());
 }
 
 #[test]

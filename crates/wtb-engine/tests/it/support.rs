@@ -83,7 +83,7 @@ pub(crate) fn variant(name: &str) -> VariantRecord {
 }
 
 pub(crate) fn case(id: &str) -> CasePlan {
-    let input = Value::new("text", id.as_bytes());
+    let input = Value::new("text", id.to_owned());
     CasePlan {
         id: id.to_owned(),
         group: None,

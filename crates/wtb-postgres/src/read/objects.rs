@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use bytes::Bytes;
 use wtb_store::codec::decode_pieces;
 use wtb_store::{Encoding, Hash, Piece, StoreError, checked, corrupt, decoded, hex};
 
@@ -11,7 +12,7 @@ use crate::errors::Failure;
 use crate::sql::Value;
 
 /// An object's bytes, and the pieces that they were put together from.
-pub(crate) type InPieces = (Vec<u8>, Vec<Piece>);
+pub(crate) type InPieces = (Bytes, Vec<Piece>);
 
 /// A row of the objects.
 struct Row {
@@ -30,7 +31,7 @@ const ROWS: &str = "SELECT key, hash, encoding, size, data FROM @.objects";
 impl Query<'_> {
     /// Returns the bytes of an object, or `None` when there is no such object.
     pub(crate) fn object(&mut self, hash: Hash) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(self.objects(&BTreeSet::from([hash]))?.remove(&hash).map(|(bytes, _)| bytes))
+        Ok(self.objects(&BTreeSet::from([hash]))?.remove(&hash).map(|(bytes, _)| bytes.into()))
     }
 
     /// Returns those of some objects that are there.
@@ -56,7 +57,7 @@ impl Query<'_> {
                 encoding => {
                     let bytes = decoded(encoding, row.data, size)
                         .map_err(|reason| corrupt(hash, &reason))?;
-                    objects.insert(hash, (checked(hash, bytes)?, Vec::new()));
+                    objects.insert(hash, (checked(hash, bytes)?.into(), Vec::new()));
                 }
             }
         }
@@ -112,7 +113,7 @@ fn put_together(
         let (offset, length) = range.unwrap_or_default();
         pieces.push(Piece { object: *object, offset, length });
     }
-    Ok((checked(rope, bytes)?, pieces))
+    Ok((checked(rope, bytes)?.into(), pieces))
 }
 
 fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {

@@ -20,7 +20,7 @@ fn name(thread: &str, namespace: &str, id: &str) -> CheckpointName {
 }
 
 fn value(bytes: &[u8]) -> NewValue {
-    NewValue::new(Value::new("msgpack", bytes), NEW_INLINE_BYTES_MAX)
+    NewValue::new(Value::new("msgpack", bytes.to_vec()), NEW_INLINE_BYTES_MAX)
 }
 
 fn channel(name: &str, value: Option<NewValue>) -> NewChannel {
@@ -64,7 +64,7 @@ fn put_chain(store: &PostgresStore, thread: &str, length: u32) -> Result<(), Sto
     for number in 0..length {
         bytes.extend(noise(number.into(), 600));
         let id = format!("{number:05}");
-        let grown = store.pack(&slot, Value::new("msgpack", bytes.as_slice()));
+        let grown = store.pack(&slot, Value::new("msgpack", bytes.clone()));
         let ticket = store.submit(write(name(thread, "", &id), "task", id.as_bytes()))?;
         store.commit(put(checkpoint(name(thread, "", &id), parent.as_deref(), grown)))?;
         ticket.wait()?;
@@ -195,7 +195,7 @@ fn a_lone_checkpoint_is_one_call() {
     let grown = |number: u32| {
         let slot = Slot { thread: "t".into(), namespace: String::new(), channel: "grows".into() };
         let bytes = [noise(1, 5_000), noise(5, 400 * number as usize)].concat();
-        store.pack(&slot, Value::new("msgpack", bytes))
+        store.pack(&slot, Value::new("msgpack", bytes.to_vec()))
     };
     let sql = format!(
         "CREATE FUNCTION {0}.refuse() RETURNS trigger LANGUAGE plpgsql AS \

@@ -30,7 +30,7 @@ pub(super) fn name(thread: &str, namespace: &str, id: &str) -> CheckpointName {
 }
 
 pub(super) fn value(bytes: &[u8]) -> Value {
-    Value::new("msgpack", bytes)
+    Value::new("msgpack", bytes.to_vec())
 }
 
 fn new_value(bytes: &[u8]) -> NewValue {
@@ -112,7 +112,7 @@ pub(super) fn found(
 pub(super) fn x(store: &dyn Store, thread: &str, id: &str) -> Result<Vec<u8>, StoreError> {
     let channels = found(store, &name(thread, ROOT, id))?.channels;
     let channel = channels.into_iter().find(|(name, _)| name == "x");
-    Ok(channel.map(|(_, value)| value.bytes).unwrap_or_default())
+    Ok(channel.map(|(_, value)| value.bytes.into()).unwrap_or_default())
 }
 
 fn a_checkpoint_comes_back_whole(place: &dyn Place) -> Result<(), StoreError> {

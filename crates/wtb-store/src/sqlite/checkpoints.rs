@@ -1,7 +1,6 @@
 //! Checkpoints of the embedded store: rows from the readers, values from what is remembered or read.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use wtb_model::{StoredValue, Value};
 
 use super::collect::collect;
@@ -137,18 +136,18 @@ impl SqliteStore {
     ) -> Result<Value, StoreError> {
         let StoredValue::Object { kind, hash, .. } = stored else { return value(query, stored) };
         if let Some(bytes) = self.recent.bytes(slot, *hash) {
-            return Ok(Value::new(kind, bytes.as_slice()));
+            return Ok(Value::new(kind, bytes));
         }
         let (bytes, pieces) = query.object_in_pieces(*hash)?.ok_or_else(|| missing(*hash))?;
-        let bytes = Arc::new(bytes);
-        self.recent.remember(slot.clone(), *hash, Arc::clone(&bytes), pieces);
-        Ok(Value::new(kind, bytes.as_slice()))
+        let bytes = Bytes::from(bytes);
+        self.recent.remember(slot.clone(), *hash, bytes.clone(), pieces);
+        Ok(Value::new(kind, bytes))
     }
 }
 
 fn value(query: &Query, stored: &StoredValue) -> Result<Value, StoreError> {
     match stored {
-        StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.as_slice())),
+        StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.clone())),
         StoredValue::Object { kind, hash, .. } => {
             Ok(Value::new(kind, query.object(*hash)?.ok_or_else(|| missing(*hash))?))
         }

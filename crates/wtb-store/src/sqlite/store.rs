@@ -106,7 +106,7 @@ impl Store for SqliteStore {
 
     fn value(&self, stored: &StoredValue) -> Result<Value, StoreError> {
         match stored {
-            StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.as_slice())),
+            StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.clone())),
             StoredValue::Object { kind, hash, .. } => Ok(Value::new(kind, self.get(*hash)?)),
         }
     }

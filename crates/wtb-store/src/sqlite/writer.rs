@@ -66,12 +66,13 @@ impl Writer {
     }
 
     fn write_jobs(&mut self, group: &[Job], isolation: Isolation) -> Result<Written, Undo> {
-        let collections = collections(&self.connection)?;
+        let (collections, sequence) = begin(&self.connection)?;
         if collections != self.collections {
             self.stored.clear();
             self.collections = collections;
         }
-        let mut transaction = Transaction::new(&self.connection, isolation, &mut self.stored)?;
+        let mut transaction =
+            Transaction::new(&self.connection, isolation, &mut self.stored, sequence);
         let mut results = Vec::with_capacity(group.len());
         for job in group {
             results.push(match job {
@@ -88,12 +89,13 @@ impl Writer {
     }
 }
 
-/// How often objects have been collected.
-fn collections(connection: &Connection) -> Result<i64, StoreError> {
+/// Returns how often objects have been collected, and the journal's last sequence number.
+fn begin(connection: &Connection) -> Result<(i64, u64), StoreError> {
+    let sql = "SELECT number, (SELECT COALESCE(MAX(sequence), 0) FROM journal) FROM collections";
     connection
-        .prepare_cached("SELECT number FROM collections")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .while_("looking for collections")
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))))
+        .while_("reading the store's state")
 }
 
 fn seconds_since_1970() -> i64 {

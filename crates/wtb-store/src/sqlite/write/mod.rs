@@ -69,14 +69,15 @@ pub(super) struct Transaction<'writer> {
 }
 
 impl<'writer> Transaction<'writer> {
-    /// Begins to write on a connection that has just begun a transaction.
+    /// Begins to write on a connection that has just begun a transaction; the journal has got to
+    /// `sequence`.
     pub(super) fn new(
         connection: &'writer Connection,
         isolation: Isolation,
         stored: &'writer mut Stored,
-    ) -> Result<Self, StoreError> {
-        let sequence = last_sequence(connection)?;
-        Ok(Self {
+        sequence: u64,
+    ) -> Self {
+        Self {
             connection,
             isolation,
             has_written: Cell::new(false),
@@ -85,7 +86,7 @@ impl<'writer> Transaction<'writer> {
             missing: Vec::new(),
             counts: CountChanges::default(),
             sequence,
-        })
+        }
     }
 
     /// Applies a unit. The inner result is the unit's own.

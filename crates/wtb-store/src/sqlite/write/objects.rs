@@ -52,7 +52,7 @@ impl Transaction<'_> {
     fn insert_object(&mut self, object: &NewObject, named: Named) -> Result<i64, StoreError> {
         let encoded;
         let (encoding, data) = match &object.content {
-            Content::Whole(whole) => (whole.encoding, whole.data.as_slice()),
+            Content::Whole(whole) => (whole.encoding, whole.data.as_ref()),
             Content::Rope { pieces, .. } => {
                 encoded = self.encode_rope(pieces)?;
                 (Encoding::Rope, encoded.as_slice())
