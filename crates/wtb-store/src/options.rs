@@ -2,15 +2,28 @@
 
 /// Says that an option is unknown, which known one was probably meant, and which there are.
 pub fn unknown(key: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|known| (distance(key, known), known)).min();
-    let hint = match nearest {
+    format!("unknown option `{key}`{} (known: {})", hint(key, known), listed(known))
+}
+
+/// Says that an option has a value that it cannot have, which one was probably meant, and which there are.
+pub fn unknown_value(key: &str, value: &str, known: &[&str]) -> String {
+    let (hint, listed) = (hint(value, known), listed(known));
+    format!("`{key}` is `{value}`, but must be one of {listed}{hint}")
+}
+
+fn hint(word: &str, known: &[&str]) -> String {
+    let nearest = known.iter().map(|known| (distance(word, known), known)).min();
+    match nearest {
         Some((distance, known)) if distance <= known.len() / 3 => {
             format!("; did you mean `{known}`?")
         }
         _ => String::new(),
-    };
+    }
+}
+
+fn listed(known: &[&str]) -> String {
     let known: Vec<_> = known.iter().map(|known| format!("`{known}`")).collect();
-    format!("unknown option `{key}`{hint} (known: {})", known.join(", "))
+    known.join(", ")
 }
 
 /// The number of single-character edits that lead from one text to the other (Levenshtein).
