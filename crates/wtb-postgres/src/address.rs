@@ -5,15 +5,15 @@
 use std::time::Duration;
 
 use postgres::Config;
-use postgres::config::SslMode;
 use wtb_store::StoreError;
 use wtb_store::options::unknown;
 
 use crate::errors::with_causes;
+use crate::tls::{Tls, Wishes};
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 /// What the query of an address can set: the store's own first, then the client's.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 26] = [
     "schema",
     "migrate",
     "connections",
@@ -25,7 +25,11 @@ const KEYS: [&str; 22] = [
     "options",
     "application_name",
     "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
     "sslnegotiation",
+    "channel_binding",
     "host",
     "hostaddr",
     "port",
@@ -133,6 +137,8 @@ pub(crate) struct Address {
     pub(crate) url: String,
     /// How to connect.
     pub(crate) config: Config,
+    /// How to encrypt the connection.
+    pub(crate) tls: Tls,
     /// The options with the query's on top.
     pub(crate) options: PostgresOptions,
 }
@@ -148,13 +154,15 @@ impl Address {
             ));
         }
         let (place, query) = text.split_once('?').unwrap_or((text, ""));
-        let mut theirs = Vec::new();
+        let (mut wishes, mut theirs) = (Wishes::default(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             if !KEYS.contains(&key) {
                 return Err(refuse(unknown(key, &KEYS)));
             }
-            if !set_option(&mut options, key, value).map_err(refuse)? {
+            let ours = set_option(&mut options, key, value).map_err(refuse)?
+                || wishes.set(key, value).map_err(refuse)?;
+            if !ours {
                 theirs.push(pair);
             }
         }
@@ -175,7 +183,8 @@ impl Address {
                     .to_owned(),
             ));
         }
-        Ok(Self { url, config, options })
+        let tls = wishes.apply(&mut config).map_err(refuse)?;
+        Ok(Self { url, config, tls, options })
     }
 }
 
@@ -194,10 +203,6 @@ fn complete(config: &mut Config, options: &PostgresOptions) {
     }
     if config.get_user().is_none() && config.get_dbname().is_none() {
         config.dbname("postgres");
-    }
-    // This program speaks no TLS: to offer it would only cost a round trip.
-    if config.get_ssl_mode() == SslMode::Prefer {
-        config.ssl_mode(SslMode::Disable);
     }
 }
 
@@ -273,9 +278,14 @@ mod tests {
             ("postgresql://me:se@c:ret/@host/db", "postgresql://me@host/db"),
             ("postgresql://host/db?password=secret&schema=a", "postgresql://host/db?schema=a"),
             ("postgresql://host/db?PassWord=secret", "postgresql://host/db"),
+            ("postgresql://host/db?password=secret%ff", "postgresql://host/db"),
             ("postgresql://host/db?p%61ssword=secret", "postgresql://host/db"),
             ("postgres://me:secret@[", "postgres://me@["),
             ("postgresql://me:secret@host/db?sslpassword=x", "postgresql://me@host/db"),
+            (
+                "postgresql://host/db?sslkey=/k&sslpassword=secret&sslcert=/c",
+                "postgresql://host/db?sslkey=/k&sslcert=/c",
+            ),
             ("postgresql+psycopg://me:secret@host/db", "postgresql+psycopg://me@host/db"),
             ("sqlite:///a@b.db", "sqlite:///a@b.db"),
             ("/a/b@c.db", "/a/b@c.db"),

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use postgres::config::SslMode;
 use postgres::{Client, NoTls, Row, SimpleQueryMessage};
 use wtb_store::StoreError;
 
 use crate::address::Address;
-use crate::errors::{Failure, While, failure, refusal};
+use crate::errors::{Failure, While, failure, is_about_tls, refusal, with_causes};
 use crate::locks::Locks;
 use crate::sql::{SCHEMA, Value};
 
@@ -29,13 +30,7 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to the server of an address.
     pub(crate) fn open(address: &Address) -> Result<Self, Failure> {
-        let client = address.config.connect(NoTls).map_err(|error| match refusal(&error) {
-            Some(reason) => Failure::Fatal(StoreError::Open { url: address.url.clone(), reason }),
-            None => match failure("connecting", &error) {
-                Failure::Data(error) | Failure::Conflict(error) => Failure::Fatal(error),
-                other => other,
-            },
-        })?;
+        let client = connect(address)?;
         let lock_ms = address.options.lock_timeout.as_millis();
         Ok(Self {
             client,
@@ -163,6 +158,48 @@ impl Connection {
         let typed: Vec<_> = parameters.iter().map(Value::typed).collect();
         self.client.execute_typed(&sql, &typed).while_(doing)
     }
+}
+
+/// Connects: with TLS, as far as the address wants it.
+fn connect(address: &Address) -> Result<Client, Failure> {
+    let Some(connector) = address.tls.connector() else {
+        return address.config.connect(NoTls).map_err(|error| refused(address, &error, ""));
+    };
+    let encrypted = match address.config.connect(connector) {
+        Ok(client) => return Ok(client),
+        Err(error) => error,
+    };
+    if !(address.tls.is_optional() && is_about_tls(&encrypted)) {
+        return Err(refused(address, &encrypted, ""));
+    }
+    // As with libpq: a server may have TLS that does not work, or want none of it from this program.
+    let mut config = address.config.clone();
+    config.ssl_mode(SslMode::Disable);
+    config.connect(NoTls).map_err(|plain| {
+        // Where both are against a rule, the way that was wanted is the one to be put right.
+        let (error, other, how) = if is_about_tls(&plain) {
+            (&encrypted, &plain, "without TLS")
+        } else {
+            (&plain, &encrypted, "with TLS")
+        };
+        refused(address, error, &format!(" ({how}: {})", with_causes(other)))
+    })
+}
+
+/// What a connection that did not come about means.
+fn refused(address: &Address, error: &postgres::Error, besides: &str) -> Failure {
+    let Some(reason) = refusal(error) else {
+        return match failure("connecting", error) {
+            Failure::Data(error) | Failure::Conflict(error) => Failure::Fatal(error),
+            // An older server takes it for a broken message and hangs up.
+            Failure::Lost(reason) if reason.contains("TLS") && address.tls.is_direct() => {
+                Failure::Lost(format!("{reason}; `sslnegotiation=direct` needs PostgreSQL 17"))
+            }
+            other => other,
+        };
+    };
+    let reason = format!("{reason}{besides}");
+    Failure::Fatal(StoreError::Open { url: address.url.clone(), reason })
 }
 
 /// Returns a column of a row that this program's own statement made.

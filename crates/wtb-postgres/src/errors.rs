@@ -6,6 +6,8 @@ use postgres::Error;
 use postgres::error::{DbError, SqlState};
 use wtb_store::StoreError;
 
+use crate::tls::{of_tls, told_tls};
+
 /// Why something did not work, by what is to be done about it.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -121,16 +123,32 @@ fn of_state(doing: &str, state: &SqlState, reason: &str) -> Failure {
     }
 }
 
+/// Whether a connection did not come about because of TLS: in the handshake, or by a rule of the
+/// server's.
+pub(crate) fn is_about_tls(error: &Error) -> bool {
+    let rule = Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+    of_tls(error).is_some() || error.code() == rule
+}
+
 /// Why a server refused a connection for good, with the remedy; `None` when it may yet take one.
 pub(crate) fn refusal(error: &Error) -> Option<String> {
+    if let Some(tls) = of_tls(error) {
+        return Some(told_tls(tls));
+    }
     let Some(reported) = error.as_db_error() else {
         let text = with_causes(error);
         let known = [
             (
-                "TLS",
-                "this program speaks to servers without TLS only; write `sslmode=disable`, or \
-                     connect through a PgBouncer or a tunnel on this machine that adds TLS",
+                "does not support TLS",
+                "switch it on there (`ssl = on`), or write `sslmode=prefer` if the way to the server \
+                 is safe without",
             ),
+            (
+                "channel binding",
+                "it needs TLS (`sslmode=require`), a password that the server keeps for SCRAM, and \
+                 nothing in between that ends TLS; or leave `channel_binding=require` out",
+            ),
+            ("invalid dns name", "check the host: it is looked for in the server's certificate"),
             ("authentication", "check the user and the password"),
             ("password missing", "write it into the address: `postgresql://user:password@host/db`"),
             ("invalid configuration", "check the address"),
@@ -142,8 +160,16 @@ pub(crate) fn refusal(error: &Error) -> Option<String> {
     match reported.code().code() {
         "28P01" => Some(format!("{reason}; check the user and the password")),
         "28000" if reason.contains("no encryption") || reason.contains("SSL off") => Some(format!(
-            "{reason}; the server wants TLS, which this program does not speak: connect through a \
-             PgBouncer or a tunnel on this machine that adds TLS"
+            "{reason}; the server wants TLS: write `sslmode=verify-full` with `sslrootcert=PATH`, or \
+             `sslmode=require`"
+        )),
+        "28000" if reason.contains("client certificate") => Some(format!(
+            "{reason}; write `sslcert=PATH` and `sslkey=PATH` for one that the server's ssl_ca_file \
+             vouches for"
+        )),
+        "28000" if reason.starts_with("certificate authentication failed") => Some(format!(
+            "{reason}; the name (CN) in the certificate of `sslcert` must be that of the user, or be \
+             mapped to it on the server (pg_ident.conf)"
         )),
         "28000" => Some(format!("{reason}; check the user, and the server's pg_hba.conf")),
         "3D000" => Some(format!("{reason}; create it (CREATE DATABASE), or name another one")),

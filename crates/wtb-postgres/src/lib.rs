@@ -2,6 +2,7 @@
 //! and machines at once.
 //!
 //! - `address`, `connection`, `migrations`: from an address to a schema of the known version.
+//! - `tls`: how much of it an address wants, and whether a server's certificate is good enough.
 //! - `writer`: one transaction for each group of units (queue and thread are those of
 //!   [`wtb_store::writer`]), retried, and looked up when nobody knows whether it was committed.
 //! - `write`: what the changes mean in rows. `read`: the queries. `pool`: what they run on.
@@ -41,6 +42,10 @@
 //! callers or bring a thread along): a list of idle connections and a bound. The store must not be
 //! called on a thread that runs an async executor; move such calls to a blocking thread.
 //!
+//! TLS is rustls with ring, by the client's own hook for connectors: no library of the system, so that a
+//! wheel has all that it needs, and no C++ to build. The certificates of the system are read only
+//! where an address asks for them.
+//!
 //! Nothing outlives a transaction on its connection: no `SET`, no prepared statements, no advisory
 //! locks of the session. So `PgBouncer` may hand the connection to somebody else in between.
 
@@ -59,6 +64,7 @@ mod read;
 mod sql;
 mod store;
 mod text;
+mod tls;
 mod write;
 mod writer;
 

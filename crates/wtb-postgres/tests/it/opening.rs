@@ -54,8 +54,6 @@ fn who_is_not_let_in_is_told_why() {
     assert!(text.contains("password"), "{text}");
     let text = refusal(&good.replace("/postgres?", "/nowhere?"));
     assert!(text.contains("`postgresql") && text.contains("CREATE DATABASE"), "{text}");
-    let text = refusal(&server.address("sslmode=require"));
-    assert!(text.contains("TLS"), "{text}");
 
     let error = open_error(&good.replace(&format!(":{}/", server.port), ":1/"));
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");

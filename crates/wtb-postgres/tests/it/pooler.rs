@@ -19,7 +19,7 @@ use wtb_store::{Store, StoreError};
 use crate::server::{PASSWORD, Server, shared};
 
 /// A place whose store is reached through another port.
-struct Behind(String);
+pub(crate) struct Behind(pub(crate) String);
 
 impl Place for Behind {
     fn open(&self) -> Result<Box<dyn Store>, StoreError> {
@@ -27,6 +27,9 @@ impl Place for Behind {
         Ok(Box::new(PostgresStore::open(&self.0, options)?))
     }
 }
+
+/// What a client says that would like TLS: the body of its first message.
+const TLS_REQUEST: [u8; 4] = 80_877_103_u32.to_be_bytes();
 
 fn conforms_behind(port: u16) {
     let server = shared();
@@ -81,7 +84,10 @@ fn backend(server: &Server) -> io::Result<TcpStream> {
 /// Serves one client until it goes.
 fn serve(mut client: TcpStream, server: &Server) -> io::Result<()> {
     client.set_nodelay(true)?;
-    message(&mut client, false)?;
+    if message(&mut client, false)?.1 == TLS_REQUEST {
+        client.write_all(b"N")?;
+        message(&mut client, false)?;
+    }
     send(&mut client, b'R', &[0; 4])?;
     send(&mut client, b'Z', b"I")?;
     let mut current: Option<TcpStream> = None;
