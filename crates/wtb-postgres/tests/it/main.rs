@@ -15,6 +15,7 @@ mod restart;
 mod rows;
 mod server;
 mod threads;
+mod tls;
 
 use proptest::prelude::*;
 use wtb_postgres::{PostgresOptions, PostgresStore};

@@ -42,12 +42,27 @@ fn write_on(store: &PostgresStore, writer: u64, done: &AtomicBool) -> u64 {
     number
 }
 
+/// Waits until those who write are in the middle of it, however slow this machine is.
+fn let_write(store: &PostgresStore) {
+    let (begun, before) = (Instant::now(), store.last_sequence().unwrap());
+    thread::sleep(Duration::from_millis(150));
+    while store.last_sequence().unwrap() < before + 20 {
+        assert!(begun.elapsed() < Duration::from_mins(1), "nobody writes");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn a_restart_loses_and_doubles_nothing() {
     let mut server = Server::start(&[]);
     let address = server.fresh();
+    survives_restarts(&mut server, &address);
+}
+
+/// Restarts a server while stores at an address of it write, and counts what is there at the end.
+pub(crate) fn survives_restarts(server: &mut Server, address: &str) {
     let stores =
-        [(); 2].map(|()| PostgresStore::open(&address, PostgresOptions::default()).unwrap());
+        [(); 2].map(|()| PostgresStore::open(address, PostgresOptions::default()).unwrap());
     let done = AtomicBool::new(false);
     let written: Vec<(u64, u64)> = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
@@ -57,11 +72,11 @@ fn a_restart_loses_and_doubles_nothing() {
             })
             .collect();
         for round in 0..8 {
-            thread::sleep(Duration::from_millis(150));
+            let_write(&stores[0]);
             server.stop(if round % 2 == 0 { Stop::Crash } else { Stop::Fast });
             server.restart();
         }
-        thread::sleep(Duration::from_millis(150));
+        let_write(&stores[0]);
         done.store(true, Ordering::Release);
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     });
