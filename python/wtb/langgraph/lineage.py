@@ -19,8 +19,9 @@ from langgraph.types import Command
 from wtb import _values
 from wtb.context import Metric
 from wtb.errors import WtbError
+from wtb.langgraph.executor import Executor
 from wtb.langgraph.loading import AnyGraph
-from wtb.langgraph.saver import Executor, WtbSaver
+from wtb.langgraph.saver import WtbSaver
 
 if TYPE_CHECKING:
     from wtb._answers import Answers

@@ -7,15 +7,10 @@ to the serializer. LangGraph's contract is `BaseCheckpointSaver`; what it leaves
 import asyncio
 import builtins
 import itertools
-import json
-import math
 import os
-import re
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -35,26 +30,16 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from wtb import _plan
 from wtb._native import CheckpointsRef
 from wtb.errors import ConfigurationError
+from wtb.langgraph.executor import Executor
+from wtb.langgraph.metadata import metadata_text
 
 if TYPE_CHECKING:
     from wtb._native import CheckpointRow
 
 __all__ = ["WtbSaver"]
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 PAGE_SIZE = 32
 """Checkpoints that `list` reads at once; nothing is locked between pages."""
-
-_UNSPEAKABLE = re.compile(r"\\u[dD][89a-fA-F]|\d{19}")
-"""What may be in JSON that is not read as it was: surrogates (most are in pairs), long numbers."""
-
-_encode = json.JSONEncoder(allow_nan=False).encode
-"""As `json.dumps` does, which makes an encoder for each call."""
-
-ASYNC_WORKERS = 4
-"""Threads that wait for the store on behalf of event loops, for each saver."""
 
 
 class WtbSaver(BaseCheckpointSaver[str]):
@@ -182,7 +167,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
             checkpoint["id"],
             parent,
             _text_or_none(full.get("run_id")),
-            _json(full),
+            metadata_text(full),
             self.serde.dumps_typed(body),
         )
         new = values if parent is None else new_versions
@@ -368,7 +353,7 @@ class WtbSaver(BaseCheckpointSaver[str]):
     ) -> "Callable[[tuple[str, int] | None, int], Sequence[CheckpointRow]]":
         configurable = {} if config is None else config["configurable"]
         thread = configurable.get("thread_id")
-        wanted = None if not filter else _json(filter)
+        wanted = None if not filter else metadata_text(filter)
 
         def page(after: tuple[str, int] | None, size: int) -> "Sequence[CheckpointRow]":
             return self._checkpoints.list(
@@ -419,39 +404,6 @@ _process = _Process()
 os.register_at_fork(after_in_child=_process.renew)
 
 
-class Executor:
-    """Threads that wait for the store; made at the first need, bound to no event loop."""
-
-    def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin anew, as a forked child has to: threads do not survive a fork."""
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        self._threads: ThreadPoolExecutor | None = None
-
-    async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function on one of the threads."""
-        if os.getpid() != self._process:
-            # Threads do not survive a fork, and the call will say that the store does not either.
-            return call(*args, **kwargs)
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(ASYNC_WORKERS, thread_name_prefix="wtb-saver")
-            future = self._threads.submit(call, *args, **kwargs)
-        return await asyncio.wrap_future(future)
-
-    def close(self) -> None:
-        """Let the threads end."""
-        if os.getpid() != self._process:
-            return
-        with self._lock:
-            if self._threads is not None:
-                self._threads.shutdown(wait=False)
-                self._threads = None
-
-
 def _name(config: RunnableConfig) -> tuple[str, str, str | None]:
     configurable = config["configurable"]
     thread, namespace = str(configurable["thread_id"]), configurable.get("checkpoint_ns", "")
@@ -470,34 +422,6 @@ def _config(thread: str, namespace: str, checkpoint: str) -> RunnableConfig:
             "checkpoint_id": checkpoint,
         }
     }
-
-
-def _json(entries: Mapping[str, Any]) -> str:
-    """Return entries as JSON that every store can read again.
-
-    What JSON has no words for is told by text: infinite and undefined numbers, whole ones beyond 64
-    bits, and lone surrogates, which become "?" as they do in the serializer.
-    """
-    try:
-        text = _encode(entries)
-    except ValueError:
-        return _encode(_speakable(entries))
-    return _encode(_speakable(entries)) if _UNSPEAKABLE.search(text) else text
-
-
-def _speakable(value: Any) -> Any:
-    match value:
-        case dict():
-            return {_speakable(key): _speakable(one) for key, one in value.items()}
-        case list() | tuple():
-            return [_speakable(one) for one in value]
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case float() if not math.isfinite(value):
-            return str(float(value))
-        case int() if not -(2**63) <= value < 2**64:
-            return str(int(value))
-    return value
 
 
 def _text_or_none(value: object) -> str | None:
