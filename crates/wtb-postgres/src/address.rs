@@ -13,9 +13,8 @@ use crate::tls::{Tls, Wishes};
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 /// What the query of an address can set: the store's own first, then the client's.
-const KEYS: [&str; 26] = [
+const KEYS: [&str; 25] = [
     "schema",
-    "migrate",
     "connections",
     "patience",
     "lock_timeout",
@@ -54,8 +53,6 @@ pub struct PostgresOptions {
     pub schema: String,
     /// Whether to make the schema and its tables when there are none.
     pub create: bool,
-    /// Whether to upgrade a store that an older program made. In an address: `migrate=true`.
-    pub migrate: bool,
     /// How many connections read at once; one more writes. In an address: `connections=NUMBER`.
     pub readers: usize,
     /// How long to wait for a server that is away before giving up what was to be read or written.
@@ -79,7 +76,6 @@ impl Default for PostgresOptions {
         Self {
             schema: "wtb".to_owned(),
             create: true,
-            migrate: false,
             readers: 4,
             patience: Duration::from_mins(1),
             lock_timeout: Duration::from_secs(30),
@@ -216,7 +212,6 @@ fn set_option(options: &mut PostgresOptions, key: &str, value: &str) -> Result<b
     };
     match key {
         "schema" => value.clone_into(&mut options.schema),
-        "migrate" => options.migrate = value.parse().map_err(|_| bad("`true` or `false`"))?,
         "connections" => {
             let number = value.parse().ok().filter(|number| *number > 0);
             options.readers = number.ok_or_else(|| bad("a whole number of at least 1"))?;
@@ -258,12 +253,12 @@ mod tests {
     fn the_query_overrides_the_options_and_the_rest_is_the_clients() {
         let address = parse(
             "postgresql://me:secret@host:5433/db?schema=team_1&patience=0.5&connections=2\
-             &migrate=true&application_name=nightly",
+             &application_name=nightly",
         )
         .unwrap();
         assert_eq!(address.options.schema, "team_1");
         assert_eq!(address.options.patience, Duration::from_millis(500));
-        assert_eq!((address.options.readers, address.options.migrate), (2, true));
+        assert_eq!(address.options.readers, 2);
         assert_eq!(address.config.get_application_name(), Some("nightly"));
         assert_eq!(address.config.get_password(), Some(b"secret".as_slice()));
         assert_eq!(address.config.get_dbname(), Some("db"));
@@ -307,7 +302,6 @@ mod tests {
             ("postgresql://host/db?schema=a\"b", "must be of small letters"),
             ("postgresql://host/db?patience=-1", "must be a number of seconds"),
             ("postgresql://host/db?connections=0", "of at least 1"),
-            ("postgresql://host/db?migrate=yes", "must be `true` or `false`"),
             ("postgresql://host:port/db", "port"),
             ("postgresql:///db", "it names no host"),
             ("mysql://host/db", "expected `postgresql://"),

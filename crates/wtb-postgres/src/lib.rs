@@ -69,4 +69,5 @@ mod write;
 mod writer;
 
 pub use address::{PostgresOptions, is_address, redacted};
+pub use migrations::Lives;
 pub use store::PostgresStore;

@@ -5,11 +5,15 @@
 //! another program. Programs that open a new store at once take turns by an advisory lock that
 //! belongs to the transaction.
 
-use wtb_store::StoreError;
+use std::time::Duration;
+
+use wtb_model::SessionRecord;
+use wtb_store::{StoreError, Upgrade};
 
 use crate::address::Address;
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
+use crate::read::Query;
 use crate::sql::Value;
 
 /// The schema's history: migration `n` leads from version `n` to version `n + 1`.
@@ -25,57 +29,169 @@ enum Found {
     Version(u32),
 }
 
-/// Brings the store to the last of `migrations`, or says why that is not done.
+/// Says whether a session lives that has been silent for so long.
+pub type Lives<'a> = &'a dyn Fn(&SessionRecord, Duration) -> bool;
+
+/// Makes a store of the last of `migrations` where there is none, or says why that is not done. One of
+/// an older version is left to [`upgrade`]: others may be using it.
 pub(crate) fn migrate(
     connection: &mut Connection,
     address: &Address,
     migrations: &[&str],
 ) -> Result<(), Failure> {
-    if is_current(connection, address, migrations)? {
+    if is_made(connection, address, migrations)? {
         return Ok(());
     }
+    begin(connection, address)?;
+    // Another program may have been quicker: only what the lock shows counts.
+    if !is_made(connection, address, migrations)? {
+        make_schema(connection, &address.options.schema)?;
+        apply(connection, 0, migrations)?;
+    }
+    connection.commit()
+}
+
+/// Brings a store that is there to the last of `migrations`. Returns what it was before.
+///
+/// Whoever uses it has looked at its version when he opened it, and never again. So nobody may
+/// live; the locks keep the rest from beginning in the meantime.
+pub(crate) fn upgrade(
+    connection: &mut Connection,
+    address: &Address,
+    migrations: &[&str],
+    lives: Lives<'_>,
+) -> Result<Upgrade, Failure> {
+    let upgrade = compare(connection, address, migrations, lives)?;
+    if !upgrade.is_needed() {
+        return Ok(upgrade);
+    }
+    begin(connection, address)?;
+    if has_sessions(connection, address)? {
+        let sql = "LOCK TABLE @.sessions IN SHARE ROW EXCLUSIVE MODE";
+        connection.batch(sql, "locking the sessions to upgrade the store")?;
+    }
+    let upgrade = compare(connection, address, migrations, lives)?;
+    if !upgrade.sessions.is_empty() {
+        let by = upgrade.in_the_way();
+        return Err(StoreError::InUse { url: address.url.clone(), by }.into());
+    }
+    apply(connection, upgrade.from, migrations)?;
+    connection.commit()?;
+    Ok(upgrade)
+}
+
+/// Compares the version of a store that has to be there with the last of `migrations`.
+pub(crate) fn compare(
+    connection: &mut Connection,
+    address: &Address,
+    migrations: &[&str],
+    lives: Lives<'_>,
+) -> Result<Upgrade, Failure> {
+    let mut upgrade = Upgrade {
+        url: address.url.clone(),
+        from: match find(connection, &address.options.schema)? {
+            Found::Version(found) => not_newer(found, address, migrations)?,
+            Found::Nothing => return Err(no_store(address)),
+            Found::Foreign => return Err(foreign(address)),
+        },
+        to: last_of(migrations),
+        sessions: Vec::new(),
+    };
+    if upgrade.is_needed() && has_sessions(connection, address)? {
+        // Asked of an older schema: what a migration makes of the sessions must not break this.
+        let mut query = Query::new(connection);
+        for session in query.open_sessions()? {
+            if lives(&session, query.silence(&session.id)?) {
+                upgrade.sessions.push(session);
+            }
+        }
+    }
+    Ok(upgrade)
+}
+
+/// Begins a transaction beside which nobody makes or upgrades the same store.
+fn begin(connection: &mut Connection, address: &Address) -> Result<(), Failure> {
     connection.begin()?;
     connection.query(
         "SELECT pg_advisory_xact_lock($1)",
         &[lock_key(&address.options.schema).into()],
         "locking the store to upgrade it",
     )?;
-    // Another program may have been quicker: only what the lock shows counts.
-    if !is_current(connection, address, migrations)? {
-        apply(connection, address, migrations)?;
-    }
-    connection.commit()
+    Ok(())
 }
 
-/// Whether there is nothing to do. What may not be done is an error.
-fn is_current(
+/// Whether a store is there that can be used as it is. What cannot be used, or may not be made, is an
+/// error.
+fn is_made(
     connection: &mut Connection,
     address: &Address,
     migrations: &[&str],
 ) -> Result<bool, Failure> {
-    let Address { url, options, .. } = address;
-    let refuse = |reason| Failure::Fatal(StoreError::Open { url: url.clone(), reason });
-    let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
-    match find(connection, &options.schema)? {
-        Found::Version(found) if found > known => {
-            Err(Failure::Fatal(StoreError::Newer { url: url.clone(), found, known }))
+    match find(connection, &address.options.schema)? {
+        Found::Version(found) if not_newer(found, address, migrations)? < last_of(migrations) => {
+            Err(older(found, address, migrations))
         }
-        Found::Version(found) if found == known => Ok(true),
-        Found::Version(_) if options.migrate => Ok(false),
-        Found::Version(found) => Err(refuse(format!(
-            "it has schema version {found}, and this program works with version {known}: end the \
-             programs that use it and open it once with `?migrate=true`"
-        ))),
-        Found::Nothing if options.create => Ok(false),
-        Found::Nothing => Err(refuse(format!(
-            "there is no store in schema `{}`; check the address, or run a batch to create it",
-            options.schema
-        ))),
-        Found::Foreign => Err(refuse(format!(
-            "schema `{}` belongs to another program; name another one with `?schema=`",
-            options.schema
-        ))),
+        Found::Version(_) => Ok(true),
+        Found::Nothing if address.options.create => Ok(false),
+        Found::Nothing => Err(no_store(address)),
+        Found::Foreign => Err(foreign(address)),
     }
+}
+
+fn last_of(migrations: &[&str]) -> u32 {
+    u32::try_from(migrations.len()).unwrap_or(u32::MAX)
+}
+
+fn not_newer(found: u32, address: &Address, migrations: &[&str]) -> Result<u32, Failure> {
+    let known = last_of(migrations);
+    if found > known {
+        return Err(StoreError::Newer { url: address.url.clone(), found, known }.into());
+    }
+    Ok(found)
+}
+
+fn older(found: u32, address: &Address, migrations: &[&str]) -> Failure {
+    let (known, url) = (last_of(migrations), &address.url);
+    refusal(
+        address,
+        format!(
+            "it has schema version {found}, and this program works with version {known}: end the \
+             programs that use it, and upgrade it by `wtb migrate --store '{url}'`"
+        ),
+    )
+}
+
+fn no_store(address: &Address) -> Failure {
+    let schema = &address.options.schema;
+    refusal(
+        address,
+        format!(
+            "there is no store in schema `{schema}`; check the address, or run a batch to create it"
+        ),
+    )
+}
+
+fn foreign(address: &Address) -> Failure {
+    let schema = &address.options.schema;
+    refusal(
+        address,
+        format!("schema `{schema}` belongs to another program; name another one with `?schema=`"),
+    )
+}
+
+fn refusal(address: &Address, reason: String) -> Failure {
+    StoreError::Open { url: address.url.clone(), reason }.into()
+}
+
+/// Whether there is a table of sessions; the first migration makes it.
+fn has_sessions(connection: &mut Connection, address: &Address) -> Result<bool, Failure> {
+    let rows = connection.query(
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+         ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'sessions'",
+        &[address.options.schema.as_str().into()],
+        "looking for the sessions",
+    )?;
+    Ok(!rows.is_empty())
 }
 
 fn find(connection: &mut Connection, schema: &str) -> Result<Found, Failure> {
@@ -100,20 +216,9 @@ fn find(connection: &mut Connection, schema: &str) -> Result<Found, Failure> {
     Ok(Found::Version(u32::try_from(version).unwrap_or(u32::MAX)))
 }
 
-fn apply(
-    connection: &mut Connection,
-    address: &Address,
-    migrations: &[&str],
-) -> Result<(), Failure> {
-    let schema = &address.options.schema;
-    let first = match find(connection, schema)? {
-        Found::Version(version) => version,
-        Found::Nothing | Found::Foreign => {
-            make_schema(connection, schema)?;
-            0
-        }
-    };
-    for (version, sql) in (first + 1..).zip(&migrations[first as usize..]) {
+/// Applies what leads on from a version.
+fn apply(connection: &mut Connection, from: u32, migrations: &[&str]) -> Result<(), Failure> {
+    for (version, sql) in (from + 1..).zip(&migrations[from as usize..]) {
         connection.batch(sql, &format!("upgrading the store to version {version}"))?;
         connection.execute(
             "INSERT INTO @.migrations (version) VALUES ($1)",
@@ -149,3 +254,10 @@ fn lock_key(schema: &str) -> i64 {
     key.copy_from_slice(&hash.as_bytes()[..8]);
     i64::from_le_bytes(key)
 }
+
+#[cfg(test)]
+#[path = "../tests/it/server.rs"]
+#[expect(dead_code, reason = "these tests need less of it than the others")]
+mod server;
+#[cfg(test)]
+mod tests;

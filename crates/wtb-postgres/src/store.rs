@@ -9,13 +9,13 @@ use wtb_model::{
 use wtb_store::writer::{Bounds, Writing};
 use wtb_store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
-    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, store_value,
+    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, Upgrade, store_value,
 };
 
 use crate::address::{Address, PostgresOptions};
 use crate::connection::Connection;
 use crate::errors::Failure;
-use crate::migrations::{MIGRATIONS, migrate};
+use crate::migrations::{Lives, MIGRATIONS, compare, migrate, upgrade};
 use crate::pool::Readers;
 use crate::read::{Findable, Query};
 use crate::writer::Writer;
@@ -72,12 +72,47 @@ impl PostgresStore {
         let readers = Readers::new(address, connection);
         Ok(Self { url, writing, readers, recent: Recent::default() })
     }
+
+    /// Tells what [`PostgresStore::upgrade`] would do, and changes nothing. The store has to be there.
+    ///
+    /// `lives` says whether a session lives that has been silent for so long.
+    pub fn upgrade_needed(
+        address: &str,
+        options: PostgresOptions,
+        lives: Lives<'_>,
+    ) -> Result<Upgrade, StoreError> {
+        let address = Address::parse(address, options)?;
+        connect(&address)
+            .and_then(|mut connection| compare(&mut connection, &address, MIGRATIONS, lives))
+            .map_err(|failure| name_store(failure, &address.url))
+    }
+
+    /// Upgrades a store that has to be there. Returns what it was before. While a session lives,
+    /// the upgrade is refused with [`StoreError::InUse`].
+    ///
+    /// `lives` says whether a session lives that has been silent for so long.
+    pub fn upgrade(
+        address: &str,
+        options: PostgresOptions,
+        lives: Lives<'_>,
+    ) -> Result<Upgrade, StoreError> {
+        let address = Address::parse(address, options)?;
+        connect(&address)
+            .and_then(|mut connection| upgrade(&mut connection, &address, MIGRATIONS, lives))
+            .map_err(|failure| name_store(failure, &address.url))
+    }
 }
 
-/// Connects, looks at the server, brings the schema to the known version.
-fn prepare(address: &Address) -> Result<(Connection, u64), Failure> {
+/// Connects to a server that the statements work on.
+fn connect(address: &Address) -> Result<Connection, Failure> {
     let mut connection = Connection::open(address)?;
     connection.check_server(&address.url)?;
+    Ok(connection)
+}
+
+/// Connects, and makes a store where there is none.
+fn prepare(address: &Address) -> Result<(Connection, u64), Failure> {
+    let mut connection = connect(address)?;
     migrate(&mut connection, address, MIGRATIONS)?;
     let sequence = Query::new(&mut connection).last_sequence()?;
     Ok((connection, sequence))

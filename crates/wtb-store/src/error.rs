@@ -26,6 +26,17 @@ pub enum StoreError {
         /// The newest version known.
         known: u32,
     },
+    /// Programs that would go on with the older schema use the store.
+    #[error(
+        "the store `{url}` cannot be upgraded while it is in use by {by}: they would go on with the \
+         older schema; end them first"
+    )]
+    InUse {
+        /// The address of the store, without secrets.
+        url: String,
+        /// Who uses it.
+        by: String,
+    },
     /// Nothing has that id.
     #[error("there is no {what} `{id}` in this store")]
     NotFound {

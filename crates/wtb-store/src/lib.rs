@@ -21,6 +21,7 @@ mod store;
 mod ticket;
 mod tree;
 mod unit;
+mod upgrade;
 pub mod writer;
 
 pub mod sqlite;
@@ -42,3 +43,4 @@ pub use store::{
 };
 pub use ticket::{Receipt, Ticket};
 pub use unit::{AttemptStart, Change, UnitOfWork, check_goes_on};
+pub use upgrade::Upgrade;

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::address::{Address, SqliteOptions, Synchronous};
 use super::errors::{While, database};
-use super::migrations::{MIGRATIONS, migrate};
-use crate::StoreError;
+use super::migrations::{MIGRATIONS, compare, migrate};
+use crate::{StoreError, Upgrade};
 
 /// Enough for every statement of the writer and the usual ones of a reader.
 const STATEMENTS_CACHED: usize = 64;
@@ -33,6 +33,15 @@ pub(super) fn open_writer(address: &Address) -> Result<Connection, StoreError> {
         .while_("setting the writer's options")
         .map_err(named)?;
     Ok(connection)
+}
+
+/// Compares the version of a store that has to be there with this program's. Changes nothing.
+pub(super) fn compare_version(address: &Address) -> Result<Upgrade, StoreError> {
+    prepare_file(address)?;
+    let Address { url, path, options } = address;
+    open_reader(path, options)
+        .and_then(|connection| compare(&connection, url, MIGRATIONS))
+        .map_err(|error| not_opened(error, url))
 }
 
 /// Opens a connection that only reads.

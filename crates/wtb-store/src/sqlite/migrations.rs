@@ -6,7 +6,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::errors::While;
-use crate::StoreError;
+use crate::{StoreError, Upgrade};
 
 /// The schema's history: migration `n` leads from version `n` to version `n + 1`.
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql")];
@@ -36,6 +36,29 @@ pub(super) fn migrate(
         transaction.commit().while_("upgrading the store")?;
     }
     Ok(())
+}
+
+/// Compares the version of a store that has to be there with the last of `migrations`.
+pub(super) fn compare(
+    connection: &Connection,
+    url: &str,
+    migrations: &[&str],
+) -> Result<Upgrade, StoreError> {
+    check_owner(connection, url)?;
+    if pragma::<i32>(connection, "application_id")? != APPLICATION_ID {
+        return Err(StoreError::Open {
+            url: url.to_owned(),
+            reason: "there is nothing in it; check the address, or run a batch to create the store"
+                .to_owned(),
+        });
+    }
+    pending(connection, url, migrations)?;
+    Ok(Upgrade {
+        url: url.to_owned(),
+        from: pragma(connection, "user_version")?,
+        to: u32::try_from(migrations.len()).unwrap_or(u32::MAX),
+        sessions: Vec::new(),
+    })
 }
 
 /// Returns the version found and the migration that leads on from it, if there is one.
@@ -112,6 +135,22 @@ mod tests {
         assert!(connection.prepare("SELECT * FROM three").is_err(), "half a migration is left");
         migrate(&mut connection, "u", &[FIRST, SECOND]).unwrap();
         assert_eq!(version(&connection), 2);
+    }
+
+    #[test]
+    fn comparing_tells_what_would_be_done_and_does_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let nothing = compare(&connection, "u", &[FIRST]).unwrap_err();
+        assert!(nothing.to_string().contains("run a batch to create"), "{nothing}");
+        migrate(&mut connection, "u", &[FIRST]).unwrap();
+        assert!(!compare(&connection, "u", &[FIRST]).unwrap().is_needed());
+        for _ in 0..2 {
+            let upgrade = compare(&connection, "u", &[FIRST, SECOND]).unwrap();
+            assert_eq!((upgrade.from, upgrade.to, upgrade.is_needed()), (1, 2, true));
+        }
+        migrate(&mut connection, "u", &[FIRST, SECOND]).unwrap();
+        let newer = compare(&connection, "u", &[FIRST]).unwrap_err();
+        assert!(matches!(newer, StoreError::Newer { found: 2, known: 1, .. }), "{newer}");
     }
 
     #[test]

@@ -8,14 +8,14 @@ use wtb_model::{
 };
 
 use super::address::{Address, SqliteOptions};
-use super::connection::open_writer;
+use super::connection::{compare_version, open_writer};
 use super::read::{Findable, Query, Readers};
 use super::write::last_sequence;
 use super::writer::Writer;
 use crate::writer::{Bounds, Writing};
 use crate::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
-    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, store_value,
+    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, Upgrade, store_value,
 };
 
 const BATCHES: Findable = Findable { table: "batches", what: "batch", prefix: BatchId::PREFIX };
@@ -66,6 +66,26 @@ impl SqliteStore {
         let writing = Writing::start(&url, sequence, bounds, Writer::new(connection))?;
         let readers = Readers::new(address.clone());
         Ok(Self { url, writing, readers, recent: Recent::default(), address })
+    }
+
+    /// Tells what [`SqliteStore::upgrade`] would do, and changes nothing. The store has to be there.
+    pub fn upgrade_needed(
+        address: &str,
+        mut options: SqliteOptions,
+    ) -> Result<Upgrade, StoreError> {
+        options.create = false;
+        compare_version(&Address::parse(address, options)?)
+    }
+
+    /// Upgrades a store that has to be there, as opening it would. Returns what it was before.
+    pub fn upgrade(address: &str, mut options: SqliteOptions) -> Result<Upgrade, StoreError> {
+        options.create = false;
+        let address = Address::parse(address, options)?;
+        let upgrade = compare_version(&address)?;
+        if upgrade.is_needed() {
+            open_writer(&address)?;
+        }
+        Ok(upgrade)
     }
 }
 
