@@ -109,6 +109,9 @@ impl From<StoreError> for CliError {
             }
             StoreError::Open { .. } => Self::usage(message)
                 .hint("name another store with `--store` or the variable `WTB_STORE`"),
+            StoreError::InUse { .. } => Self::usage(message).hint(
+                "a program that was killed on another machine counts as alive for some seconds more",
+            ),
             StoreError::Newer { .. } | StoreError::ReadOnly(_) | StoreError::NotOwner { .. } => {
                 Self::usage(message)
             }

@@ -16,7 +16,7 @@ use crate::settings;
 use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::{ColorChoice, Terminal};
-use crate::verbs::{compare, events, gc, history, init, list, resume, show};
+use crate::verbs::{compare, events, gc, history, init, list, migrate, resume, show};
 use crate::view::batch::Viewer;
 
 /// Help texts wider than this are hard to read.
@@ -115,6 +115,7 @@ fn perform(
             let store = store_url::open(&address())?;
             gc::gc(global.json, store.as_ref(), terminal)?;
         }
+        Verb::Migrate(args) => migrate::migrate(&args, global.json, &address(), terminal)?,
         Verb::Init(args) => init::init(&args, &global, surroundings, terminal)?,
         Verb::Schema => terminal.json(&bench_schema())?,
         Verb::Reference => {

@@ -35,11 +35,17 @@ pub(crate) fn locate(
 
 /// Opens a store that has to be there.
 pub(crate) fn open(address: &str) -> Result<Arc<dyn Store>, CliError> {
+    check_there(address)?;
+    Ok(wtb_engine::open_store(address, false)?)
+}
+
+/// Says how to get a store where no file is.
+pub(crate) fn check_there(address: &str) -> Result<(), CliError> {
     if !address.contains("://") && !Path::new(address).exists() {
         return Err(CliError::usage(format!("there is no store at `{address}`"))
             .hint("`wtb run` creates one; `--store` or the variable `WTB_STORE` names another"));
     }
-    Ok(wtb_engine::open_store(address, false)?)
+    Ok(())
 }
 
 fn address(text: &str, directory: &Path) -> String {

@@ -44,6 +44,7 @@ pub mod session;
 mod settings;
 mod single;
 mod takeover;
+mod upgrade;
 
 pub use active::{ActiveBatch, Delivery, Ended, Poll, Scoring, ScoringTask, Task, WorkerKey};
 pub use compare::{CompareRequest, compare_batches};
@@ -52,6 +53,7 @@ pub use error::EngineError;
 pub use lineage::{ForkPlan, Place, ResumePlan};
 pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
 pub use progress::{Failure, Progress};
+pub use upgrade::{upgrade_needed, upgrade_store};
 pub use wtb_postgres::redacted;
 
 /// How a worker's attempt ended; see [`ActiveBatch::complete`].

@@ -50,6 +50,11 @@ pub fn is_alive(store: &dyn Store, session: &SessionRecord) -> Result<bool, Stor
     known_here(session).map_or_else(|| Ok(store.silence(&session.id)? < HEARTBEAT_LIFE), Ok)
 }
 
+/// The same of a session that has been silent for so long.
+pub fn lives(session: &SessionRecord, silence: Duration) -> bool {
+    known_here(session).unwrap_or(silence < HEARTBEAT_LIFE)
+}
+
 /// What this machine knows of a session's driver; `None` when it is that of another one.
 fn known_here(session: &SessionRecord) -> Option<bool> {
     if session.ended_at.is_some() {
@@ -114,6 +119,8 @@ mod tests {
         let mut remote = session();
         remote.host = "elsewhere".to_owned();
         assert_eq!(known_here(&remote), None);
+        assert!(lives(&remote, HEARTBEAT_LIFE / 2));
+        assert!(!lives(&remote, HEARTBEAT_LIFE));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 #![expect(clippy::doc_markdown, reason = "help texts are for terminals, not for Markdown")]
 
 mod history;
+mod migrate;
 mod read;
 mod reference;
 mod run;
@@ -12,6 +13,7 @@ mod run;
 pub(crate) use history::{
     CheckpointsArgs, DiffArgs, ForkArgs, OccurrenceArgs, PlaceArgs, ResumeArgs, RollbackArgs,
 };
+pub(crate) use migrate::MigrateArgs;
 pub(crate) use read::{CompareArgs, EventsArgs, ListArgs, Listing, ShowArgs};
 pub(crate) use reference::reference;
 pub(crate) use run::{InitArgs, OutcomeArgs, RunArgs};
@@ -87,6 +89,8 @@ pub(crate) enum Verb {
         after_help = "Safe while batches run. The file does not shrink: what is freed is used again."
     )]
     Gc,
+    /// Upgrade a store that an older version of this program made
+    Migrate(MigrateArgs),
     /// Print the JSON Schema of the bench file
     #[command(hide = true)]
     Schema,

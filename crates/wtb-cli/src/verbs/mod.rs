@@ -6,6 +6,7 @@ pub(crate) mod gc;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod list;
+pub(crate) mod migrate;
 pub(crate) mod resume;
 pub(crate) mod show;
 
