@@ -290,12 +290,15 @@ DECLARE
     keys BIGINT[];
     changed BIGINT;
 BEGIN
+    -- Rows are numbers into the arrays, which are taken apart once: `unnest` of many arrays first
+    -- copies each of them to a store of its own. What is joined is unnested, for the sake of its plan.
     -- Each statement has to see what was committed before it.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RETURN NULL;
     END IF;
-    -- Of this transaction alone. Plans are kept, also while the tables grow from nothing.
-    PERFORM set_config('lock_timeout', lock_timeout, TRUE),
+    -- Of this transaction alone. Plans are kept, also while the tables grow from nothing. To a server
+    -- before 18 a scan that is switched off is so dear that it would compile each statement.
+    PERFORM set_config('lock_timeout', lock_timeout, TRUE), set_config('jit', 'off', TRUE),
         set_config('plan_cache_mode', 'force_generic_plan', TRUE),
         set_config('enable_seqscan', 'off', TRUE);
     PERFORM pg_advisory_xact_lock_shared(locks::integer, 256);
@@ -325,9 +328,8 @@ BEGIN
             RETURN NULL;
         END IF;
         INSERT INTO @.objects (key, hash, encoding, size, touched_at, data)
-            SELECT o.key, o.hash, o.encoding, o.size, 0, o.data
-            FROM unnest(o_key, o_hash, o_encoding, o_size, o_data)
-            AS o (key, hash, encoding, size, data) ON CONFLICT (hash) DO NOTHING;
+            SELECT o_key[n], o_hash[n], o_encoding[n], o_size[n], 0, o_data[n]
+            FROM generate_series(1, cardinality(o_hash)) AS n ON CONFLICT (hash) DO NOTHING;
         GET DIAGNOSTICS changed = ROW_COUNT;
         IF changed <> cardinality(o_hash) THEN
             RAISE 'an object was put at the same time' USING ERRCODE = 'serialization_failure';
@@ -344,26 +346,23 @@ BEGIN
     END IF;
     IF cardinality(c_id) > 0 THEN
         INSERT INTO @.checkpoints (lineage, id, parent, run, stamp, metadata, body, channels)
-            SELECT keys[c.lineage], c.id, c.parent, c.run, c.stamp, c.metadata, c.body, c.channels
-            FROM unnest(c_lineage, c_id, c_parent, c_run, c_stamp, c_metadata, c_body, c_channels)
-            AS c (lineage, id, parent, run, stamp, metadata, body, channels)
+            SELECT keys[c_lineage[n]], c_id[n], c_parent[n], c_run[n], c_stamp[n], c_metadata[n],
+            c_body[n], c_channels[n] FROM generate_series(1, cardinality(c_id)) AS n
             ON CONFLICT ON CONSTRAINT checkpoints_lineage_id_key DO UPDATE SET
             parent = excluded.parent, run = excluded.run, stamp = excluded.stamp,
             metadata = excluded.metadata, body = excluded.body, channels = excluded.channels;
     END IF;
     IF FALSE = ANY (w_replace) THEN
         INSERT INTO @.writes (lineage, checkpoint, task, position, path, channel, value)
-            SELECT keys[w.lineage], w.checkpoint, w.task, w.position, w.path, w.channel, w.value
-            FROM unnest(w_lineage, w_checkpoint, w_task, w_position, w_path, w_channel, w_value,
-            w_replace) AS w (lineage, checkpoint, task, position, path, channel, value, replace)
-            WHERE NOT w.replace ON CONFLICT DO NOTHING;
+            SELECT keys[w_lineage[n]], w_checkpoint[n], w_task[n], w_position[n], w_path[n],
+            w_channel[n], w_value[n] FROM generate_series(1, cardinality(w_task)) AS n
+            WHERE NOT w_replace[n] ON CONFLICT DO NOTHING;
     END IF;
     IF TRUE = ANY (w_replace) THEN
         INSERT INTO @.writes (lineage, checkpoint, task, position, path, channel, value)
-            SELECT keys[w.lineage], w.checkpoint, w.task, w.position, w.path, w.channel, w.value
-            FROM unnest(w_lineage, w_checkpoint, w_task, w_position, w_path, w_channel, w_value,
-            w_replace) AS w (lineage, checkpoint, task, position, path, channel, value, replace)
-            WHERE w.replace ON CONFLICT ON CONSTRAINT writes_pkey DO UPDATE SET
+            SELECT keys[w_lineage[n]], w_checkpoint[n], w_task[n], w_position[n], w_path[n],
+            w_channel[n], w_value[n] FROM generate_series(1, cardinality(w_task)) AS n
+            WHERE w_replace[n] ON CONFLICT ON CONSTRAINT writes_pkey DO UPDATE SET
             path = excluded.path, channel = excluded.channel, value = excluded.value;
     END IF;
     UPDATE @.writers m SET last = mark, at = clock_timestamp() WHERE m.id = writer;
