@@ -108,13 +108,16 @@ class Put:
 
 
 def in_turns(
-    rounds: int, works: Mapping[str, Callable[[], Sequence[Callable[[], object]]]]
+    rounds: int,
+    works: Mapping[str, Callable[[], Sequence[Callable[[], object]]]],
+    proofs: Mapping[str, Callable[[], None]] | None = None,
 ) -> dict[str, list[float]]:
     """Let contenders take turns; return the milliseconds of their median call, by round.
 
     Args:
         rounds: How many rounds count; one before them warms up.
         works: For each contender what prepares a round: it returns the calls to be timed.
+        proofs: For each contender what raises after a round if the work was not done. Not timed.
     """
     samples: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + 1):
@@ -124,6 +127,8 @@ def in_turns(
             times = [_timed(call) for call in prepare()]
             if number:
                 samples[name].append(statistics.median(times) * 1000)
+            if proofs is not None:
+                proofs[name]()
     return samples
 
 

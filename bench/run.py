@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import engine_overhead
 import list_latency
 import saver_graph
+import saver_postgres
 import saver_size
 import saver_speed
 import scheduler
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "saver_speed": saver_speed,
     "saver_size": saver_size,
     "saver_graph": saver_graph,
+    "saver_postgres": saver_postgres,
 }
 
 

@@ -1,11 +1,11 @@
 """What saving every step adds to a graph: a 3-node no-op graph with savers of several kinds."""
 
 import argparse
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, TypedDict
+from typing import Any
 
+from _graph import invocations
 from _harness import Figure, Measured, main, print_caveats, ratio, samples_table, scratch
 from _savers import Saver, in_turns, sqlite_saver, wtb_saver
 from langchain_core.runnables import RunnableConfig
@@ -17,7 +17,6 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
 
 INVOCATIONS = 60
 NOTHING, MEMORY = "a saver that does nothing", "InMemorySaver"
@@ -27,12 +26,6 @@ CAVEATS = (
     'durability="sync": each step is saved before the next one begins; a new thread for each call',
     "the nodes do nothing: nearly all of the time is LangGraph's own",
 )
-
-
-class State(TypedDict):
-    """What the graph adds to."""
-
-    x: int
 
 
 class NothingSaver(BaseCheckpointSaver[int]):
@@ -77,7 +70,7 @@ def measure(options: argparse.Namespace) -> Measured:
             SQLITE: stack.enter_context(sqlite_saver(stack.enter_context(scratch()), "normal")),
             WTB: stack.enter_context(wtb_saver(stack.enter_context(scratch()), "normal")),
         }
-        works = {name: _invocations(saver) for name, saver in savers.items()}
+        works = {name: invocations(saver, INVOCATIONS) for name, saver in savers.items()}
         samples = in_turns(3 if options.quick else 9, works)
     print(samples_table(samples, {}))
     basis = "time per invoke"
@@ -88,25 +81,6 @@ def measure(options: argparse.Namespace) -> Measured:
         Figure(f"graph with {WTB} / with {SQLITE}", rival, "x", 0.75, "at most", basis),
         Figure(f"graph with {WTB} / with {MEMORY}", memory, "x", None, "at most", basis),
     ]
-
-
-def _invocations(saver: Saver) -> Callable[[], Sequence[Callable[[], object]]]:
-    builder = StateGraph(State)
-    for name in "abc":
-        builder.add_node(name, _step)
-    for before, after in ((START, "a"), ("a", "b"), ("b", "c"), ("c", END)):
-        builder.add_edge(before, after)
-    graph = builder.compile(checkpointer=saver)
-
-    def invoke() -> object:
-        config: RunnableConfig = {"configurable": {"thread_id": str(uuid.uuid4())}}
-        return graph.invoke({"x": 0}, config, durability="sync")
-
-    return lambda: [invoke] * INVOCATIONS
-
-
-def _step(state: State) -> State:
-    return {"x": state["x"] + 1}
 
 
 if __name__ == "__main__":

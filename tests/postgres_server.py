@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for tests: it is gone with this process, however that ends."""
+"""A private PostgreSQL server: it is gone with the process that starts it, however that ends."""
 
 import contextlib
 import os
@@ -6,8 +6,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from console import until
 from postgres_bin import binaries
@@ -24,21 +25,26 @@ server=$!
 read order
 kill -QUIT $server
 wait $server
-rm -rf "$root"
+rm -rf "$root" 2>/dev/null
 """
 
 
 @contextlib.contextmanager
-def server() -> Iterator[str]:
-    """Start a server and yield the address of its database."""
-    root = Path(tempfile.mkdtemp(prefix="wtb-postgres-"))
+def server(settings: Sequence[str] = ("fsync=off",), parent: Path | None = None) -> Iterator[str]:
+    """Start a server and yield the address of its database.
+
+    Args:
+        settings: What it is told beside its defaults. Tests do not care for a power cut.
+        parent: Where its directory is made; by default where temporary files are.
+    """
+    root = Path(tempfile.mkdtemp(prefix="wtb-postgres-", dir=parent))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     is_root = os.geteuid() == 0
     if is_root:
         os.chown(root, NOBODY, NOBODY)
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if is_root else {}
+    user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if is_root else {}
     (root / "password").write_text(PASSWORD, encoding="utf-8")
     made = subprocess.run(
         [
@@ -54,7 +60,7 @@ def server() -> Iterator[str]:
     assert made.returncode == 0, made.stderr
     log = root / "log"
     program = [binaries() / "postgres", "-D", root / "data", "-k", root, "-h", "127.0.0.1"]
-    program += ["-p", str(port), "-c", "fsync=off"]
+    program += ["-p", str(port), *(word for setting in settings for word in ("-c", setting))]
     keeper = subprocess.Popen(
         ["/bin/sh", "-c", _KEEPER, "keeper", root, *program],
         stdin=subprocess.PIPE,
