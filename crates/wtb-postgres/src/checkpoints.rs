@@ -15,7 +15,7 @@ use wtb_store::{
 
 use crate::collect::collect;
 use crate::errors::Failure;
-use crate::read::{CheckpointRow, InPieces, Query, Unread};
+use crate::read::{CheckpointRow, InPieces, One, Query, ROWS_AT_ONCE, Unread};
 use crate::store::PostgresStore;
 
 impl Checkpoints for PostgresStore {
@@ -48,16 +48,21 @@ impl Checkpoints for PostgresStore {
         limit: u64,
     ) -> Result<Vec<CheckpointRecord>, StoreError> {
         self.writing.settle();
-        self.readers.view(|query| {
+        let ask = |query: &mut Query<'_>| {
             let rows = query.checkpoints(filter, limit)?;
             self.records(query, rows)
-        })
+        };
+        if limit <= ROWS_AT_ONCE && filter.metadata.is_empty() {
+            self.readers.glance(ask)
+        } else {
+            self.readers.view(ask)
+        }
     }
 
     fn head(&self, thread: &str, namespace: &str) -> Result<Option<CheckpointRecord>, StoreError> {
         self.writing.settle();
-        self.readers.view(|query| {
-            let head = query.head(thread, namespace)?;
+        self.readers.glance(|query| {
+            let head = query.checkpoint(thread, namespace, One::Head)?;
             Ok(self.records(query, head.into_iter().collect())?.pop())
         })
     }

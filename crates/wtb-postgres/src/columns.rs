@@ -128,6 +128,20 @@ impl<'row> Columns<'row> {
         if self.passes_null()? { Ok(None) } else { self.value().map(Some) }
     }
 
+    /// Reads texts; none for NULL.
+    pub(crate) fn texts(&mut self) -> Result<Vec<String>, StoreError> {
+        let texts: Option<Vec<String>> = self.take()?;
+        Ok(texts.unwrap_or_default().into_iter().map(text::read).collect())
+    }
+
+    /// Reads stored values; none for NULL.
+    pub(crate) fn values(&mut self) -> Result<Vec<StoredValue>, StoreError> {
+        let index = self.next;
+        let blobs: Option<Vec<&[u8]>> = self.take()?;
+        let values = blobs.unwrap_or_default().into_iter().map(decode_value);
+        values.collect::<Result<_, _>>().map_err(|reason| self.unreadable(index, &reason))
+    }
+
     /// Reads bytes that `decode` understands.
     pub(crate) fn decoded<T>(
         &mut self,

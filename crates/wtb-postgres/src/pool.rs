@@ -52,6 +52,20 @@ impl Readers {
         })
     }
 
+    /// Runs queries of which the first finds all rows, and the others their values.
+    ///
+    /// Values never change. But they may be collected before they are read, when others have deleted
+    /// the rows in the meantime: only then it takes one view of the store.
+    pub(crate) fn glance<T>(
+        &self,
+        queries: impl Fn(&mut Query<'_>) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        match self.read(&queries) {
+            Err(StoreError::Corrupt { .. }) => self.view(queries),
+            other => other,
+        }
+    }
+
     /// Runs a transaction that is good to be run again where nobody knows whether it was committed.
     pub(crate) fn work<T>(
         &self,

@@ -269,6 +269,52 @@ CREATE TABLE @.collections (
 
 INSERT INTO @.collections (number, dropped) VALUES (0, 0);
 
+-- Reads one checkpoint with what tasks wrote on top of it, in the order in which that is applied: the
+-- one of that id, or the newest by id (before another one, if one is given), or the one that was
+-- inserted last. A function, because the plans of its statements are kept: to make them takes several
+-- times as long as to run them, and prepared statements would belong to a connection.
+CREATE FUNCTION @.read_checkpoint(
+    of_thread TEXT, of_namespace TEXT, of_id TEXT, before_id TEXT, at_head BOOLEAN
+) RETURNS TABLE (
+    sequence BIGINT, thread TEXT, namespace TEXT, id TEXT, parent TEXT, metadata TEXT, body BYTEA,
+    channels BYTEA, lineage BIGINT, tasks TEXT[], task_channels TEXT[], task_values BYTEA[]
+) LANGUAGE plpgsql STABLE SET plan_cache_mode = 'force_generic_plan' SET enable_seqscan = 'off'
+SET jit = 'off' AS $read$
+#variable_conflict use_column
+DECLARE
+    of_lineage BIGINT;
+    found_at BIGINT;
+BEGIN
+    SELECT l.key INTO of_lineage FROM @.lineages l
+        WHERE l.thread = of_thread AND l.namespace = of_namespace;
+    IF at_head THEN
+        -- The sum keeps the server from looking for it at the end of all checkpoints, where those of
+        -- other threads may be.
+        SELECT max(c.sequence + 0) INTO found_at FROM @.checkpoints c WHERE c.lineage = of_lineage;
+    ELSIF of_id IS NOT NULL THEN
+        SELECT c.sequence INTO found_at FROM @.checkpoints c
+            WHERE c.lineage = of_lineage AND c.id = of_id AND (before_id IS NULL OR c.id < before_id);
+    ELSIF before_id IS NOT NULL THEN
+        SELECT c.sequence INTO found_at FROM @.checkpoints c
+            WHERE c.lineage = of_lineage AND c.id < before_id ORDER BY c.id DESC LIMIT 1;
+    ELSE
+        SELECT c.sequence INTO found_at FROM @.checkpoints c
+            WHERE c.lineage = of_lineage ORDER BY c.id DESC LIMIT 1;
+    END IF;
+    RETURN QUERY SELECT c.sequence, of_thread, of_namespace, c.id, c.parent, c.metadata, c.body,
+        c.channels, c.lineage, w.tasks, w.channels, w.contents
+        FROM @.checkpoints c CROSS JOIN LATERAL (
+            SELECT array_agg(o.task) AS tasks, array_agg(o.channel) AS channels,
+            array_agg(o.value) AS contents FROM (
+                SELECT w.task, w.channel, w.value FROM @.writes w
+                WHERE w.lineage = c.lineage AND w.checkpoint = c.id
+                ORDER BY w.path, w.task, w.position
+            ) AS o
+        ) AS w
+        WHERE c.sequence = found_at;
+END
+$read$;
+
 -- Puts checkpoints and what tasks wrote: all of a group in one journey to the server, by itself one
 -- transaction (see `write/quick.rs`). Arrays of the same letter are columns: objects (o) in the order
 -- of their hashes, lineages (l), checkpoints (c) and writes (w) with the places of their lineages,
@@ -289,8 +335,11 @@ CREATE FUNCTION @.put_checkpoints(
 DECLARE
     keys BIGINT[];
     changed BIGINT;
+    slot BIGINT;
+    ignored BOOLEAN;
 BEGIN
-    -- Rows are numbers into the arrays, which are taken apart once: `unnest` of many arrays first
+    -- Most groups are one checkpoint of one thread: what is asked of it is asked directly. And a value
+    -- that is assigned is worked out at once, where PERFORM would run a query. Rows are numbers into the arrays, which are taken apart once: `unnest` of many arrays first
     -- copies each of them to a store of its own. What is joined is unnested, for the sake of its plan.
     -- Each statement has to see what was committed before it.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
@@ -298,17 +347,25 @@ BEGIN
     END IF;
     -- Of this transaction alone. Plans are kept, also while the tables grow from nothing. To a server
     -- before 18 a scan that is switched off is so dear that it would compile each statement.
-    PERFORM set_config('lock_timeout', lock_timeout, TRUE), set_config('jit', 'off', TRUE),
-        set_config('plan_cache_mode', 'force_generic_plan', TRUE),
-        set_config('enable_seqscan', 'off', TRUE);
-    PERFORM pg_advisory_xact_lock_shared(locks::integer, 256);
-    PERFORM pg_advisory_xact_lock(locks::integer, slot::integer) FROM unnest(slots) AS slot;
+    ignored := set_config('lock_timeout', lock_timeout, TRUE) IS NULL;
+    ignored := set_config('jit', 'off', TRUE) IS NULL;
+    ignored := set_config('plan_cache_mode', 'force_generic_plan', TRUE) IS NULL;
+    ignored := set_config('enable_seqscan', 'off', TRUE) IS NULL;
+    ignored := pg_advisory_xact_lock_shared(locks::integer, 256) IS NULL;
+    FOREACH slot IN ARRAY slots LOOP
+        ignored := pg_advisory_xact_lock(locks::integer, slot::integer) IS NULL;
+    END LOOP;
     IF collected <> (SELECT n.number FROM @.collections n) THEN
         RETURN NULL;
     END IF;
-    SELECT array_agg(l.key ORDER BY u.place) INTO keys
-        FROM unnest(l_thread, l_namespace) WITH ORDINALITY AS u (thread, namespace, place)
-        LEFT JOIN @.lineages l ON l.thread = u.thread AND l.namespace = u.namespace;
+    IF cardinality(l_thread) = 1 THEN
+        keys := ARRAY[(SELECT l.key FROM @.lineages l
+            WHERE l.thread = l_thread[1] AND l.namespace = l_namespace[1])];
+    ELSE
+        SELECT array_agg(l.key ORDER BY u.place) INTO keys
+            FROM unnest(l_thread, l_namespace) WITH ORDINALITY AS u (thread, namespace, place)
+            LEFT JOIN @.lineages l ON l.thread = u.thread AND l.namespace = u.namespace;
+    END IF;
     IF array_position(keys, NULL) IS NOT NULL THEN
         INSERT INTO @.lineages (thread, namespace)
             SELECT u.thread, u.namespace FROM unnest(l_thread, l_namespace) AS u (thread, namespace)
@@ -317,7 +374,12 @@ BEGIN
             FROM unnest(l_thread, l_namespace) WITH ORDINALITY AS u (thread, namespace, place)
             JOIN @.lineages l ON l.thread = u.thread AND l.namespace = u.namespace;
     END IF;
-    IF cardinality(p_id) > 0 AND cardinality(p_id) <> (
+    IF cardinality(p_id) = 1 THEN
+        IF NOT EXISTS (SELECT 1 FROM @.checkpoints c WHERE c.lineage = keys[p_lineage[1]]
+            AND c.id = p_id[1] AND c.stamp = p_stamp[1]) THEN
+            RETURN NULL;
+        END IF;
+    ELSIF cardinality(p_id) > 1 AND cardinality(p_id) <> (
         SELECT count(*) FROM unnest(p_lineage, p_id, p_stamp) AS p (lineage, id, stamp)
         JOIN @.checkpoints c ON c.lineage = keys[p.lineage] AND c.id = p.id AND c.stamp = p.stamp
     ) THEN

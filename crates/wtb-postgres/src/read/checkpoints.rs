@@ -16,11 +16,30 @@ use crate::sql::{Value, saturated};
 
 /// How many checkpoints are read at once; where their metadata have to be looked at, most of them in
 /// vain.
-const ROWS_AT_ONCE: u64 = 256;
+pub(crate) const ROWS_AT_ONCE: u64 = 256;
 
 pub(super) const ROWS: &str = "SELECT c.sequence, l.thread, l.namespace, c.id, c.parent, \
      c.metadata, c.body, c.channels, c.lineage \
      FROM @.lineages l JOIN @.checkpoints c ON c.lineage = l.key";
+
+/// The condition of one namespace of a thread. By a key that is known beforehand the server goes to
+/// the end of the index, whatever it knows of the tables.
+const IN_NAMESPACE: &str =
+    "c.lineage = (SELECT key FROM @.lineages WHERE thread = ? AND namespace = ?)";
+
+/// Which of a namespace's checkpoints to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum One<'id> {
+    /// The one with the greatest id, of those that are asked for.
+    ById {
+        /// Of this id.
+        id: Option<&'id str>,
+        /// Whose id is smaller than this.
+        before: Option<&'id str>,
+    },
+    /// The one that was inserted last.
+    Head,
+}
 
 /// A checkpoint whose values have not been read.
 pub(crate) struct Row {
@@ -47,6 +66,14 @@ impl Query<'_> {
         filter: &CheckpointFilter,
         limit: u64,
     ) -> Result<Vec<Row>, Failure> {
+        if limit == 1
+            && let (Some(thread), Some(namespace)) = (&filter.thread, &filter.namespace)
+            && filter.metadata.is_empty()
+            && filter.after.is_none()
+        {
+            let one = One::ById { id: filter.id.as_deref(), before: filter.before.as_deref() };
+            return Ok(self.checkpoint(thread, namespace, one)?.into_iter().collect());
+        }
         let mut found = Vec::new();
         let mut after = filter.after.clone();
         while saturated(found.len() as u64) < saturated(limit) {
@@ -68,30 +95,29 @@ impl Query<'_> {
                 break;
             }
         }
-        self.with_writes(found)
-    }
-
-    /// Returns the checkpoint that was inserted last.
-    pub(crate) fn head(&mut self, thread: &str, namespace: &str) -> Result<Option<Row>, Failure> {
-        // The greatest number of the one lineage. The sum keeps the server from looking for it at the
-        // end of all checkpoints instead, where those of others may be.
-        let sql = format!(
-            "{ROWS} WHERE c.sequence = (SELECT max(m.sequence + 0) FROM @.checkpoints m \
-             WHERE m.lineage = (SELECT key FROM @.lineages WHERE thread = $1 AND namespace = $2))"
-        );
-        let parameters = [Value::text(thread), Value::text(namespace)];
-        let found = self.all(&sql, &parameters, "a checkpoint", row)?;
-        Ok(self.with_writes(found)?.pop())
-    }
-
-    /// Adds to checkpoints what was written with them.
-    fn with_writes(&mut self, mut found: Vec<Row>) -> Result<Vec<Row>, Failure> {
-        let mut writes = self.writes(&found, None)?;
-        for row in &mut found {
-            let name = (row.lineage, row.outline.name.id.clone());
-            row.writes = writes.remove(&name).unwrap_or_default();
-        }
         Ok(found)
+    }
+
+    /// Returns one checkpoint of a namespace.
+    pub(crate) fn checkpoint(
+        &mut self,
+        thread: &str,
+        namespace: &str,
+        one: One<'_>,
+    ) -> Result<Option<Row>, Failure> {
+        let (id, before, at_head) = match one {
+            One::ById { id, before } => (id, before, false),
+            One::Head => (None, None, true),
+        };
+        let parameters = [
+            Value::text(thread),
+            Value::text(namespace),
+            Value::optional_text(id),
+            Value::optional_text(before),
+            at_head.into(),
+        ];
+        let sql = "SELECT * FROM @.read_checkpoint($1, $2, $3, $4, $5)";
+        self.first(sql, &parameters, "a checkpoint", row_with_writes)
     }
 
     fn page_of_checkpoints(
@@ -101,8 +127,17 @@ impl Query<'_> {
         count: u64,
     ) -> Result<Vec<Row>, Failure> {
         let mut query = Filter::new(ROWS);
-        query.and_text("l.thread = ?", filter.thread.as_deref());
-        query.and_text("l.namespace = ?", filter.namespace.as_deref());
+        let one = match (filter.thread.as_deref(), filter.namespace.as_deref()) {
+            (Some(thread), Some(namespace)) => {
+                query.and(IN_NAMESPACE, [thread, namespace].map(Value::text));
+                true
+            }
+            (thread, namespace) => {
+                query.and_text("l.thread = ?", thread);
+                query.and_text("l.namespace = ?", namespace);
+                false
+            }
+        };
         query.and_text("c.id = ?", filter.id.as_deref());
         query.and_text("c.id < ?", filter.before.as_deref());
         if let Some((id, sequence)) = after {
@@ -110,10 +145,10 @@ impl Query<'_> {
             query.and("(c.id, c.sequence) < (?, ?)", last);
         }
         // Within one namespace ids are unique, and the index is in their order.
-        let one = filter.thread.is_some() && filter.namespace.is_some();
         query.ordered(if one { "c.id DESC" } else { "c.id DESC, c.sequence DESC" });
         query.page(Page::first(count));
-        self.all(&query.sql, &query.parameters, "a checkpoint", row)
+        let sql = with_writes(&query.sql) + " ORDER BY c.id DESC, c.sequence DESC";
+        self.all(&sql, &query.parameters, "a checkpoint", row_with_writes)
     }
 
     /// Lists the checkpoints of a thread in the order of insertion.
@@ -123,13 +158,8 @@ impl Query<'_> {
         self.all(&sql, &[Value::text(thread)], "a checkpoint", outline)
     }
 
-    /// What was written with checkpoints, to some channels or to all, in the order in which it is
-    /// applied.
-    pub(super) fn writes(
-        &mut self,
-        rows: &[Row],
-        channels: Option<&[&str]>,
-    ) -> Result<Writes, Failure> {
+    /// What was written to channels with checkpoints, in the order in which it is applied.
+    pub(super) fn writes(&mut self, rows: &[Row], channels: &[&str]) -> Result<Writes, Failure> {
         if rows.is_empty() {
             return Ok(Writes::new());
         }
@@ -142,9 +172,7 @@ impl Query<'_> {
                 Value::texts(rows.iter().map(|row| row.outline.name.id.as_str())),
             ],
         );
-        if let Some(channels) = channels {
-            query.and("w.channel = ANY(?)", [Value::texts(channels.iter().copied())]);
-        }
+        query.and("w.channel = ANY(?)", [Value::texts(channels.iter().copied())]);
         query.ordered("w.path, w.task, w.position");
         let unread = |columns: &mut Columns<'_>| {
             let name = (columns.take()?, columns.text()?);
@@ -184,6 +212,22 @@ impl Query<'_> {
     }
 }
 
+/// Makes a statement for checkpoints one for their writes as well, in the order in which they are
+/// applied: one journey to the server, and one view of the store.
+fn with_writes(rows: &str) -> String {
+    format!(
+        "SELECT c.*, w.tasks, w.channels, w.contents \
+         FROM ({rows}) AS c CROSS JOIN LATERAL (\
+             SELECT array_agg(o.task) AS tasks, array_agg(o.channel) AS channels, \
+             array_agg(o.value) AS contents FROM (\
+                 SELECT w.task, w.channel, w.value FROM @.writes w \
+                 WHERE w.lineage = c.lineage AND w.checkpoint = c.id \
+                 ORDER BY w.path, w.task, w.position\
+             ) AS o\
+         ) AS w"
+    )
+}
+
 fn fits(outline: &CheckpointOutline, wanted: &[(String, Json)]) -> Result<bool, StoreError> {
     if wanted.is_empty() {
         return Ok(true);
@@ -206,4 +250,12 @@ pub(super) fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
     let channels = channels.into_iter().map(|(name, _, value)| (name, value)).collect();
     let outline = CheckpointOutline { name, sequence, parent, metadata, channels };
     Ok(Row { outline, body, writes: Vec::new(), lineage: columns.take()? })
+}
+
+fn row_with_writes(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
+    let mut row = row(columns)?;
+    let (tasks, channels) = (columns.texts()?, columns.texts()?);
+    let unread = |((task, channel), value)| Unread { task, channel, value };
+    row.writes = tasks.into_iter().zip(channels).zip(columns.values()?).map(unread).collect();
+    Ok(row)
 }

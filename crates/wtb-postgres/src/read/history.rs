@@ -32,7 +32,7 @@ impl Query<'_> {
         let mut next = self.first_ancestor(name)?;
         while let Some(id) = next.take().filter(|_| !open.is_empty()) {
             let line = self.line(&name.thread, &name.namespace, &id, ANCESTORS_AT_ONCE)?;
-            let mut writes = self.writes(&line, Some(&open))?;
+            let mut writes = self.writes(&line, &open)?;
             let is_full = line.len() as u64 == ANCESTORS_AT_ONCE;
             for Row { outline, lineage, .. } in line {
                 // Nothing keeps anybody from putting a checkpoint that is its own ancestor.

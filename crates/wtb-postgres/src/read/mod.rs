@@ -12,7 +12,7 @@ mod journal;
 mod objects;
 mod steps;
 
-pub(crate) use self::checkpoints::{Row as CheckpointRow, Unread};
+pub(crate) use self::checkpoints::{One, ROWS_AT_ONCE, Row as CheckpointRow, Unread};
 pub(crate) use self::find::Findable;
 pub(crate) use self::objects::InPieces;
 
