@@ -14,7 +14,7 @@ use wtb_scheduler::Millis;
 use wtb_store::Store;
 
 use crate::errors::{Result, invalid, request};
-use crate::payload::{Payload, value};
+use crate::payload::Payload;
 use crate::saver::CheckpointsRef;
 
 /// `(type, message, traceback, node)`.
@@ -289,7 +289,7 @@ impl ActiveBatchRef {
 }
 
 fn stored(store: &dyn Store, payload: Option<Payload>) -> Result<Option<StoredValue>> {
-    Ok(payload.map(|payload| store.put_value(value(payload))).transpose()?)
+    Ok(payload.map(|Payload(value)| store.put_value(value)).transpose()?)
 }
 
 fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delivery> {

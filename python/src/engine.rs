@@ -20,7 +20,7 @@ use wtb_store::{
 
 use crate::active::{ActiveBatchRef, ScoreTuple, score_record};
 use crate::errors::{Result, invalid};
-use crate::payload::{Payload, value};
+use crate::payload::Payload;
 use crate::rows::{self, ValueRef, value_ref};
 use crate::saver::CheckpointsRef;
 
@@ -133,7 +133,7 @@ impl EngineRef {
         let plan = SinglePlan {
             workflow,
             variant,
-            input: value(input),
+            input: input.0,
             seed,
             timeout_ms,
             checkpointed,
@@ -441,9 +441,9 @@ fn case_plans(cases: Vec<CaseTuple>) -> Vec<CasePlan> {
         id,
         group,
         tags,
-        input: value(input),
-        expected: expected.map(value),
-        answers: answers.map(value),
+        input: input.0,
+        expected: expected.map(|given| given.0),
+        answers: answers.map(|given| given.0),
     };
     cases.into_iter().map(plan).collect()
 }

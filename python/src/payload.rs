@@ -1,13 +1,21 @@
 //! User values as Python passes them.
 
-use bytes::Bytes;
+use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use wtb_model::Value;
 
-/// A serialised value: `(type, bytes)`.
-pub(crate) type Payload = (String, PyBackedBytes);
+/// A value that is passed as `(type, bytes)`.
+///
+/// The bytes could be shared with Python instead of being copied. But who lets go of a Python object
+/// while detached leaves it to PyO3's pool: until somebody comes by, which may be never, and under
+/// a lock, which a child that is forked at that moment would find locked for ever.
+pub(crate) struct Payload(pub(crate) Value);
 
-/// Takes a value as it is: its bytes stay Python's, and are not copied.
-pub(crate) fn value((kind, bytes): Payload) -> Value {
-    Value::new(kind, Bytes::from_owner(bytes))
+impl<'a, 'py> FromPyObject<'a, 'py> for Payload {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let (kind, bytes): (String, PyBackedBytes) = object.extract()?;
+        Ok(Self(Value::new(kind, bytes.to_vec())))
+    }
 }

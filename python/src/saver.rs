@@ -13,7 +13,7 @@ use wtb_store::{
 
 use crate::checkpoint_rows::{Row, StepRow, Taken, TakenWrite, row, step_row, taken, taken_write};
 use crate::errors::{Result, invalid};
-use crate::payload::{Payload, value};
+use crate::payload::Payload;
 
 /// Writes of up to so many bytes are queued without letting go of the GIL.
 const QUICK_BYTES_MAX: usize = 16 * 1024;
@@ -110,10 +110,10 @@ impl CheckpointsRef {
         channels: Vec<GivenChannel>,
     ) -> Result<Vec<String>> {
         let name = CheckpointName { thread, namespace, id };
-        let body = NewValue::new(value(body), NEW_INLINE_BYTES_MAX);
+        let body = NewValue::new(body.0, NEW_INLINE_BYTES_MAX);
         let channels: Vec<Channel> = channels
             .into_iter()
-            .map(|(name, version, given)| (name, version, given.map(value)))
+            .map(|(name, version, given)| (name, version, given.map(|given| given.0)))
             .collect();
         let missing = self.with(py, |store| {
             self.check_submitted()?;
@@ -163,14 +163,14 @@ impl CheckpointsRef {
     ) -> Result<()> {
         let checkpoint = CheckpointName { thread, namespace, id };
         let lease = self.lease.clone();
-        let weight: usize = writes.iter().map(|(_, _, (_, bytes))| bytes.len()).sum();
+        let new = |(position, channel, given): GivenWrite| {
+            let value = NewValue::new(given.0, NEW_INLINE_BYTES_MAX);
+            NewWrite { position, channel, value }
+        };
+        let weight: usize = writes.iter().map(|(_, _, given)| given.0.bytes.len()).sum();
+        let writes = writes.into_iter().map(new).collect();
         let work = |store: &dyn Store| {
             self.check_submitted()?;
-            let new = |(position, channel, given): GivenWrite| {
-                let value = NewValue::new(value(given), NEW_INLINE_BYTES_MAX);
-                NewWrite { position, channel, value }
-            };
-            let writes = writes.into_iter().map(new).collect();
             let writes = Box::new(NewWrites { checkpoint, task, path, writes, replace });
             let ticket = store.submit(UnitOfWork::silent(Change::PutWrites { writes, lease }))?;
             self.submitted.lock().unwrap_or_else(PoisonError::into_inner).push(ticket);

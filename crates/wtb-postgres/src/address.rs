@@ -150,6 +150,14 @@ impl Address {
             ));
         }
         let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        if query.contains('@') {
+            // Nothing of it is quoted: it may be the end of a password.
+            return Err(refuse(
+                "there is an `@` behind a `?`; write `?` in a user or password as `%3F`, and `@` in \
+                 a value as `%40`"
+                    .to_owned(),
+            ));
+        }
         let (mut wishes, mut theirs) = (Wishes::default(), Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -271,6 +279,9 @@ mod tests {
         for (text, shown) in [
             ("postgresql://me:secret@host/db", "postgresql://me@host/db"),
             ("postgresql://me:se@c:ret/@host/db", "postgresql://me@host/db"),
+            ("postgresql://me:se?secret@host/db", "postgresql://me@host/db"),
+            ("postgresql://me:se?sslmode=secret@host/db", "postgresql://me@host/db"),
+            ("postgresql://me:se?connections=secret&x@host/db", "postgresql://me@host/db"),
             ("postgresql://host/db?password=secret&schema=a", "postgresql://host/db?schema=a"),
             ("postgresql://host/db?PassWord=secret", "postgresql://host/db"),
             ("postgresql://host/db?password=secret%ff", "postgresql://host/db"),

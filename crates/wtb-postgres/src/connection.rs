@@ -9,6 +9,7 @@ use wtb_store::StoreError;
 use crate::address::Address;
 use crate::errors::{Failure, While, failure, is_about_tls, refusal, with_causes};
 use crate::locks::Locks;
+use crate::migrations::{MIGRATIONS, last_of};
 use crate::sql::{SCHEMA, Value};
 
 /// The oldest server that has all that the statements need; 13.0 as the server counts.
@@ -21,6 +22,7 @@ const IDLE_MAX_S: u32 = 15;
 /// A connection, used by one thread at a time.
 pub(crate) struct Connection {
     client: Client,
+    url: String,
     prefix: String,
     begin: String,
     lock_timeout: String,
@@ -34,6 +36,7 @@ impl Connection {
         let lock_ms = address.options.lock_timeout.as_millis();
         Ok(Self {
             client,
+            url: address.url.clone(),
             lock_timeout: lock_ms.to_string(),
             locks: Locks::new(&address.options.schema),
             prefix: format!("\"{}\".", address.options.schema),
@@ -81,25 +84,45 @@ impl Connection {
 
     /// Begins a transaction that writes to a store, and takes the locks of threads. Returns how often
     /// objects have been collected.
+    ///
+    /// The store may have been upgraded since it was opened: then it is not written to any more.
     pub(crate) fn begin_writing(&mut self, threads: &BTreeSet<i64>) -> Result<i64, Failure> {
         let doing = "beginning a transaction";
         let (begin, locks) = (&self.begin, self.locks.to_write(threads));
-        let sql = format!("{begin}; {locks}; SELECT number FROM {}collections", self.prefix);
+        let prefix = &self.prefix;
+        let sql = format!(
+            "{begin}; {locks}; SELECT number, (SELECT max(version) FROM {prefix}migrations) \
+             FROM {prefix}collections"
+        );
         let messages = self.client.simple_query(&sql).while_(doing)?;
-        let rows = messages.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0),
+        // Locks are rows, too; that of the collections is the last one.
+        let row = messages.iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let number = rows.last().and_then(|number| number.parse().ok());
-        number.ok_or_else(|| {
+        let column = |index| row.and_then(|row| row.try_get(index).ok().flatten());
+        let (Some(number), Some(version)) = (column(0), column(1)) else {
             let reason = "the row of the collections is gone".to_owned();
-            Failure::Fatal(StoreError::Backend { doing: doing.to_owned(), reason })
+            return Err(StoreError::Backend { doing: doing.to_owned(), reason }.into());
+        };
+        let known = last_of(MIGRATIONS);
+        if let Some(found) = version.parse().ok().filter(|found| *found != known) {
+            return Err(StoreError::Newer { url: self.url.clone(), found, known }.into());
+        }
+        number.parse().map_err(|_| {
+            let reason = format!("the number of collections is `{number}`");
+            Failure::Fatal(StoreError::Unreadable { what: "the store".to_owned(), reason })
         })
     }
 
     /// Begins a transaction beside which nobody writes.
     pub(crate) fn begin_collecting(&mut self) -> Result<(), Failure> {
         self.begin()?;
+        self.wait_for_writers()
+    }
+
+    /// Waits for those who write, and keeps others from it until the transaction ends.
+    pub(crate) fn wait_for_writers(&mut self) -> Result<(), Failure> {
         let sql = self.locks.to_collect();
         self.batch(&sql, "waiting for those who write")
     }

@@ -108,6 +108,13 @@ fn of_state(doing: &str, state: &SqlState, reason: &str) -> Failure {
             "{}; grant the user what it needs, or name another user",
             told()
         ))),
+        "42P01" | "42703" | "42883" => Failure::Fatal(StoreError::Backend {
+            doing: doing.to_owned(),
+            reason: format!(
+                "{reason} (SQLSTATE {code}); the schema is not the one that this program makes: \
+                 another build made it, or somebody changed it"
+            ),
+        }),
         "XX001" | "XX002" => Failure::Fatal(StoreError::Unreadable {
             what: "the database".to_owned(),
             reason: told(),

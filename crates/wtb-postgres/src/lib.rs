@@ -27,10 +27,10 @@
 //! # Several programs at once
 //!
 //! Every transaction locks in the same order: threads by the numbers of their locks, objects by
-//! hash, batches by key, sessions by key, executions by key, the journal's end. All that units check (owner, status, token) is read under
-//! these locks. The last lock makes the journal's numbers: it is held to the commit, so that a
-//! number becomes visible only after all smaller ones, and is given back with the rest when the
-//! transaction is undone. Whoever reads "after N" misses nothing, and there are no gaps. The
+//! hash, batches by key, sessions by key, executions by key, the journal's end. All that units check
+//! (owner, status, token) is read under these locks. The last lock makes the journal's numbers: it
+//! is held to the commit, so that a number becomes visible only after all smaller ones, and is given
+//! back with the rest when the transaction is undone. Whoever reads "after N" misses nothing, and there are no gaps. The
 //! numbers of a thread's checkpoints are made under the thread's lock, so that they too become
 //! visible in their order, but with gaps. Objects are collected while nobody writes (`locks`).
 //!

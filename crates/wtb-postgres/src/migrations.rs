@@ -53,8 +53,8 @@ pub(crate) fn migrate(
 
 /// Brings a store that is there to the last of `migrations`. Returns what it was before.
 ///
-/// Whoever uses it has looked at its version when he opened it, and never again. So nobody may
-/// live; the locks keep the rest from beginning in the meantime.
+/// Nobody may live who reads: whoever has opened the store goes on as if it were as before. Whoever
+/// writes is kept waiting meanwhile, and then finds the new version and writes nothing.
 pub(crate) fn upgrade(
     connection: &mut Connection,
     address: &Address,
@@ -66,16 +66,16 @@ pub(crate) fn upgrade(
         return Ok(upgrade);
     }
     begin(connection, address)?;
-    if has_sessions(connection, address)? {
-        let sql = "LOCK TABLE @.sessions IN SHARE ROW EXCLUSIVE MODE";
-        connection.batch(sql, "locking the sessions to upgrade the store")?;
-    }
+    connection.wait_for_writers()?;
     let upgrade = compare(connection, address, migrations, lives)?;
     if !upgrade.sessions.is_empty() {
         let by = upgrade.in_the_way();
         return Err(StoreError::InUse { url: address.url.clone(), by }.into());
     }
     apply(connection, upgrade.from, migrations)?;
+    // Checkpoints that are put the quick way rely on this number alone.
+    let sql = "UPDATE @.collections SET number = number + 1";
+    connection.batch(sql, "noting the upgrade")?;
     connection.commit()?;
     Ok(upgrade)
 }
@@ -138,7 +138,8 @@ fn is_made(
     }
 }
 
-fn last_of(migrations: &[&str]) -> u32 {
+/// The version that some migrations lead to.
+pub(crate) fn last_of(migrations: &[&str]) -> u32 {
     u32::try_from(migrations.len()).unwrap_or(u32::MAX)
 }
 
@@ -156,7 +157,8 @@ fn older(found: u32, address: &Address, migrations: &[&str]) -> Failure {
         address,
         format!(
             "it has schema version {found}, and this program works with version {known}: end the \
-             programs that use it, and upgrade it by `wtb migrate --store '{url}'`"
+             programs that use it, and upgrade it by `wtb migrate --store '{url}'`, with the \
+             password if it needs one"
         ),
     )
 }

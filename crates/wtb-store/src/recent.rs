@@ -318,6 +318,26 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_was_read_is_followed_by_what_was_added() {
+        let (recent, mut shelf) = (Recent::default(), Shelf::default());
+        let mut bytes = noise(3, 50_000);
+        let first = recent.pack(&slot(), Value::new("msgpack", bytes.clone())).object.unwrap();
+        let Content::Rope { pieces, .. } = first.content.clone() else { panic!("{first:?}") };
+        shelf.put(first.clone());
+        let other = Recent::default();
+        other.remember(slot(), first.hash, bytes.clone().into(), pieces);
+        let before = shelf.bytes;
+        for step in 0..2 {
+            bytes.extend(noise(4 + step, 1_000));
+            let next = other.pack(&slot(), Value::new("msgpack", bytes.clone())).object.unwrap();
+            assert_eq!(next.hash, *blake3::hash(&bytes).as_bytes());
+            shelf.put(next.clone());
+            assert_eq!(shelf.get(next.hash), bytes);
+        }
+        assert!(shelf.bytes < before + 2_500, "{} bytes for 2,000", shelf.bytes - before);
+    }
+
+    #[test]
     fn the_same_value_again_is_no_new_object() {
         let recent = Recent::default();
         let value = Value::new("msgpack", noise(1, 10_000));

@@ -339,8 +339,9 @@ DECLARE
     ignored BOOLEAN;
 BEGIN
     -- Most groups are one checkpoint of one thread: what is asked of it is asked directly. And a value
-    -- that is assigned is worked out at once, where PERFORM would run a query. Rows are numbers into the arrays, which are taken apart once: `unnest` of many arrays first
-    -- copies each of them to a store of its own. What is joined is unnested, for the sake of its plan.
+    -- that is assigned is worked out at once, where PERFORM would run a query.
+    -- Rows are numbers into the arrays, which are taken apart once: `unnest` of many arrays first copies
+    -- each of them to a store of its own. What is joined is unnested, for the sake of its plan.
     -- Each statement has to see what was committed before it.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RETURN NULL;

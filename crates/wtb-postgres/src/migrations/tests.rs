@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use wtb_model::SessionRecord;
+use wtb_model::{SessionRecord, Value};
 use wtb_store::conformance::sample::session;
-use wtb_store::{Change, Store, StoreError, UnitOfWork};
+use wtb_store::{
+    Change, CheckpointName, NEW_INLINE_BYTES_MAX, NewCheckpoint, NewValue, Store, StoreError,
+    UnitOfWork,
+};
 
 use super::server::shared;
 use super::*;
@@ -116,6 +119,37 @@ fn who_lives_is_in_the_way() {
     assert_eq!(store.version(), i64::from(last_of(MIGRATIONS)));
     store.connection.batch("UPDATE @.sessions SET ended_at = 1", "testing").unwrap();
     assert!(store.upgrade(&until_a_minute).unwrap().is_needed());
+}
+
+#[test]
+fn who_opened_the_store_before_writes_nothing_after() {
+    let mut older = Fixture::older();
+    let url = shared().address(&format!("schema={}", older.address.options.schema));
+    let store = PostgresStore::open(&url, PostgresOptions::default()).unwrap();
+    let put = |id: &str| store.commit(UnitOfWork::silent(checkpoint(id)));
+    let open = |number| store.commit(UnitOfWork::silent(Change::OpenSession(session(number))));
+    open(2).unwrap();
+    put("a").unwrap();
+    older.upgrade(&nobody_lives).unwrap();
+    for error in [put("b"), open(3), put("c")].map(Result::unwrap_err) {
+        assert!(matches!(error, StoreError::Newer { .. }), "{error}");
+    }
+    assert_eq!(older.number("SELECT count(*) FROM @.sessions"), 2);
+    assert_eq!(older.number("SELECT count(*) FROM @.checkpoints"), 1);
+}
+
+fn checkpoint(id: &str) -> Change {
+    let name =
+        CheckpointName { thread: "t".to_owned(), namespace: String::new(), id: id.to_owned() };
+    let checkpoint = Box::new(NewCheckpoint {
+        name,
+        parent: None,
+        run: None,
+        metadata: "{}".to_owned(),
+        body: NewValue::new(Value::new("msgpack", id.to_owned()), NEW_INLINE_BYTES_MAX),
+        channels: Vec::new(),
+    });
+    Change::PutCheckpoint { checkpoint, lease: None }
 }
 
 #[test]

@@ -17,8 +17,11 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use postgres::Config;
+use postgres::Socket;
 use postgres::config::{Host, SslMode, SslNegotiation};
+use postgres::tls::MakeTlsConnect;
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use wtb_store::options::unknown_value;
 
@@ -35,6 +38,8 @@ const MODES: [(&str, Mode); 5] = [
 ];
 /// The value of `sslrootcert` that means the machine's own list of authorities.
 const SYSTEM: &str = "system";
+/// What a server is called whose name cannot be that of a certificate.
+const NO_NAME: &str = "unnamed.invalid";
 /// How PostgreSQL's protocol is called within TLS. Offered at every connection, as libpq does: a
 /// server of something else, to which a connection was redirected, refuses it.
 const PROTOCOL: &[u8] = b"postgresql";
@@ -110,7 +115,8 @@ impl Wishes {
                 config.host(&address.to_string());
             }
         }
-        let connector = Some(MakeRustlsConnect::new(self.settings(mode)?));
+        let rustls = MakeRustlsConnect::new(self.settings(mode)?);
+        let connector = Some(Connector { rustls, checks_names: mode == Mode::VerifyFull });
         Ok(Tls { mode, direct, connector })
     }
 
@@ -189,12 +195,32 @@ fn is_local(config: &Config) -> bool {
 pub(crate) struct Tls {
     mode: Mode,
     direct: bool,
-    connector: Option<MakeRustlsConnect>,
+    connector: Option<Connector>,
+}
+
+/// Begins TLS with a host.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    rustls: MakeRustlsConnect,
+    checks_names: bool,
+}
+
+impl MakeTlsConnect<Socket> for Connector {
+    type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+    type TlsConnect = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
+    type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Self::TlsConnect, Self::Error> {
+        // A host may have a name that no certificate could bear. It is no matter unless it is looked for.
+        let is_name = self.checks_names || ServerName::try_from(host).is_ok();
+        let host = if is_name { host } else { NO_NAME };
+        MakeTlsConnect::<Socket>::make_tls_connect(&mut self.rustls, host)
+    }
 }
 
 impl Tls {
     /// The connector; none where there is to be no TLS.
-    pub(crate) fn connector(&self) -> Option<MakeRustlsConnect> {
+    pub(crate) fn connector(&self) -> Option<Connector> {
         self.connector.clone()
     }
 

@@ -37,9 +37,18 @@ pub(super) fn open_writer(address: &Address) -> Result<Connection, StoreError> {
 
 /// Compares the version of a store that has to be there with this program's. Changes nothing.
 pub(super) fn compare_version(address: &Address) -> Result<Upgrade, StoreError> {
-    prepare_file(address)?;
     let Address { url, path, options } = address;
-    open_reader(path, options)
+    let mut log = path.clone().into_os_string();
+    log.push("-wal");
+    // Where nobody has the file open it is all there is, and to read it leaves nothing beside it.
+    let opened = match path.to_str().filter(|_| path.is_file() && !Path::new(&log).exists()) {
+        Some(name) => open_alone(name, options),
+        None => {
+            prepare_file(address)?;
+            open_reader(path, options)
+        }
+    };
+    opened
         .and_then(|connection| compare(&connection, url, MIGRATIONS))
         .map_err(|error| not_opened(error, url))
 }
@@ -47,6 +56,13 @@ pub(super) fn compare_version(address: &Address) -> Result<Upgrade, StoreError> 
 /// Opens a connection that only reads.
 pub(super) fn open_reader(path: &Path, options: &SqliteOptions) -> Result<Connection, StoreError> {
     connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Opens a connection that reads a file which nobody changes meanwhile.
+fn open_alone(path: &str, options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let name = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = format!("file:{name}?immutable=1");
+    connect(Path::new(&uri), options, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
 }
 
 /// Opens a connection that writes beside the writer, once in a while.

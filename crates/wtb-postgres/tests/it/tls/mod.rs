@@ -105,6 +105,20 @@ fn a_server_without_tls_is_good_for_two_modes() {
 }
 
 #[test]
+fn a_host_need_not_be_called_as_in_a_certificate_where_no_name_is_looked_for() {
+    let setting = Setting::new(|authority| authority.server(&["127.0.0.1"]));
+    let named = |mode: &str| {
+        let address = setting.address(&format!("sslmode={mode}&hostaddr=127.0.0.1"));
+        address.replace("@127.0.0.1:", "@h%C3%BC_st:")
+    };
+    for mode in ["prefer", "require"] {
+        drop(open(&named(mode)).unwrap());
+        assert!(setting.proxy.came().0 > 0, "{mode} without TLS");
+    }
+    refused(&named(&format!("verify-full&{}", setting.root())), &["invalid dns name"]);
+}
+
+#[test]
 fn another_host_is_taken_only_where_the_name_is_not_looked_at() {
     let setting = Setting::new(|authority| authority.server(&["db.example.org"]));
     let root = setting.root();
