@@ -1,6 +1,7 @@
 """How fast checkpoints are put and read, beside LangGraph's saver and the serializer alone."""
 
 import argparse
+import itertools
 import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from _savers import (
 SMALL = "abcd" * 256
 CALLS = 200
 WARM_PUTS = 2_000
+ROW_BYTES = 1_500
 MESSAGE_BYTES = 2_000
 OPERATIONS = {"put": 2.0, "put_writes": 2.0, "get_tuple": 1.5, "list(limit=1)": 2.0}
 
@@ -62,8 +64,12 @@ def _small(rounds: int, synchronous: str) -> list[Figure]:
             thread = Thread(saver, str(uuid.uuid4()))
             for number in range(WARM_PUTS):
                 thread.put({"x": f"{SMALL}{number}"}, ["x"])
+        alone = name_of("a row of SQLite with its index, alone", synchronous)
+        rows = _rows(stack, stack.enter_context(scratch()), synchronous)
         for operation, target in OPERATIONS.items():
             works = {name: _small_calls(saver, operation) for name, saver in savers.items()}
+            if operation == "put":
+                works[alone] = rows
             samples = in_turns(rounds, works)
             print(samples_table(samples, {}))
             figures.append(
@@ -77,7 +83,30 @@ def _small(rounds: int, synchronous: str) -> list[Figure]:
                     samples=samples,
                 )
             )
+            if operation == "put":
+                bound = ratio(samples[theirs], samples[alone])
+                name = f"put of 1 KB: {theirs} / {alone}"
+                figures.append(Figure(name, bound, "x", None, "at least", "time per call"))
     return figures
+
+
+def _rows(stack: ExitStack, directory: Path, synchronous: str) -> Callable[[], Calls]:
+    """Return what commits rows as large as a small checkpoint: what no saver can do without."""
+    connection = sqlite3.connect(directory / "rows.db")
+    stack.callback(connection.close)
+    connection.execute("PRAGMA journal_mode=wal")
+    connection.execute(f"PRAGMA synchronous={synchronous}")
+    connection.execute("CREATE TABLE rows (key INTEGER PRIMARY KEY, id TEXT UNIQUE, data BLOB)")
+    data, numbers = bytes(ROW_BYTES), itertools.count()
+
+    def insert() -> None:
+        row = (f"{next(numbers):036}", data)
+        connection.execute("INSERT INTO rows (id, data) VALUES (?, ?)", row)
+        connection.commit()
+
+    for _ in range(WARM_PUTS):
+        insert()
+    return lambda: [insert] * CALLS
 
 
 def _small_calls(saver: Saver, operation: str) -> Callable[[], Calls]:

@@ -49,12 +49,13 @@ def older_file(path: Path) -> None:
 def test_an_older_file_is_upgraded(wtb: Console) -> None:
     path = wtb.directory / "old.db"
     older_file(path)
-    before = path.read_bytes()
+    before, beside = path.read_bytes(), sorted(wtb.directory.iterdir())
     for _ in range(2):
         dry = wtb("migrate", "--dry-run", "--store", "old.db")
         assert "would upgrade" in dry.stdout
         assert "from schema version 0 to " in dry.stdout
         assert path.read_bytes() == before
+        assert sorted(wtb.directory.iterdir()) == beside
     told = wtb("migrate", "--store", "old.db", "--json").json()
     assert (told["from"], told["to"], told["upgraded"]) == (0, version(path), True)
     assert wtb("list", "--json", "--store", "old.db").json() == []
