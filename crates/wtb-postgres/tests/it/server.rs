@@ -49,6 +49,7 @@ pub(crate) enum Stop {
 /// A running, or just now stopped, server with a database.
 pub(crate) struct Server {
     root: PathBuf,
+    programs: PathBuf,
     pub(crate) port: u16,
     settings: Vec<&'static str>,
     keeper: Option<Child>,
@@ -65,7 +66,18 @@ pub(crate) fn shared() -> &'static Server {
 impl Server {
     /// Makes a server with its files and starts it.
     pub(crate) fn start(settings: &[&'static str]) -> Self {
-        let initdb = program("initdb");
+        let directory = std::env::var_os(BINARIES).unwrap_or_else(|| {
+            panic!(
+                "these tests need the programs of PostgreSQL 13 or newer: set {BINARIES} to the \
+                 directory with `initdb` and `postgres`, or run `make test-rust`, which gets them"
+            )
+        });
+        Self::of(directory.into(), settings)
+    }
+
+    /// The same with the programs of a directory.
+    pub(crate) fn of(programs: PathBuf, settings: &[&'static str]) -> Self {
+        let initdb = program(&programs, "initdb");
         let root = tempfile::Builder::new().prefix("wtb-postgres-").tempdir().unwrap().keep();
         if is_root() {
             give_away(&root);
@@ -84,7 +96,7 @@ impl Server {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         drop(free);
-        let mut server = Self { root, port, settings: settings.to_vec(), keeper: None };
+        let mut server = Self { root, programs, port, settings: settings.to_vec(), keeper: None };
         server.restart();
         server
     }
@@ -92,7 +104,10 @@ impl Server {
     /// Starts the server again, and waits until it lets somebody in.
     pub(crate) fn restart(&mut self) {
         let mut keeper = as_nobody(Path::new("/bin/sh"));
-        keeper.args(["-c", KEEPER, "keeper"]).arg(&self.root).arg(program("postgres"));
+        keeper
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&self.root)
+            .arg(program(&self.programs, "postgres"));
         keeper.arg("-D").arg(self.data()).arg("-k").arg(&self.root);
         keeper.args(["-p", &self.port.to_string(), "-h", "127.0.0.1"]);
         for setting in ["max_connections=200"].iter().chain(&self.settings) {
@@ -184,14 +199,8 @@ fn as_nobody(program: &Path) -> Command {
     command
 }
 
-fn program(name: &str) -> PathBuf {
-    let directory = std::env::var_os(BINARIES).unwrap_or_else(|| {
-        panic!(
-            "these tests need the programs of PostgreSQL 13 or newer: set {BINARIES} to the \
-             directory with `initdb` and `postgres`, or run `make test-rust`, which gets them"
-        )
-    });
-    let path = Path::new(&directory).join(name);
-    assert!(path.exists(), "{BINARIES}: there is no `{}`", path.display());
+fn program(directory: &Path, name: &str) -> PathBuf {
+    let path = directory.join(name);
+    assert!(path.exists(), "there is no `{}`", path.display());
     path
 }

@@ -1,5 +1,6 @@
-//! A real server that speaks TLS itself, where the programs in `WTB_POSTGRES_BIN` were built with it:
-//! what a proxy cannot show, since the server has to know of the TLS.
+//! A real server that speaks TLS itself, where `WTB_TEST_POSTGRES_TLS_BIN` names programs that were built
+//! with it (those that the other tests bring along were not): what a proxy cannot show, since the
+//! server has to know of the TLS.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use super::{open, refused, root};
 use crate::restart::survives_restarts;
 use crate::server::{Server, give_away, is_root};
 
-/// A server with TLS and its authority; none where the server was built without.
+/// A server with TLS and its authority; none where there are no programs for it.
 struct Real {
     _directory: TempDir,
     authority: Authority,
@@ -22,13 +23,11 @@ struct Real {
 impl Real {
     #[expect(clippy::print_stdout, reason = "what is not tried is said")]
     fn start() -> Option<Self> {
-        let server = Server::start(&[]);
-        let sql = "SELECT setting FROM pg_config WHERE name = 'CONFIGURE'";
-        let built: String = server.raw().query_one(sql, &[]).unwrap().get(0);
-        if !built.contains("ssl") {
-            println!("this PostgreSQL was built without TLS: only the proxy was tried");
+        let Some(programs) = std::env::var_os("WTB_TEST_POSTGRES_TLS_BIN") else {
+            println!("WTB_TEST_POSTGRES_TLS_BIN is not set: only the proxy was tried");
             return None;
-        }
+        };
+        let server = Server::of(programs.into(), &[]);
         let directory = tempfile::tempdir().unwrap();
         let authority = Authority::new(directory.path(), "authority");
         let paper = authority.server(&["127.0.0.1"]);
