@@ -7,7 +7,7 @@ use wtb_model::Value;
 /// A value that is passed as `(type, bytes)`.
 ///
 /// The bytes could be shared with Python instead of being copied. But who lets go of a Python object
-/// while detached leaves it to PyO3's pool: until somebody comes by, which may be never, and under
+/// while detached leaves it to the binding's pool: until somebody comes by, which may be never, and under
 /// a lock, which a child that is forked at that moment would find locked for ever.
 pub(crate) struct Payload(pub(crate) Value);
 

@@ -195,7 +195,7 @@ fn a_lone_checkpoint_is_one_call() {
     let grown = |number: u32| {
         let slot = Slot { thread: "t".into(), namespace: String::new(), channel: "grows".into() };
         let bytes = [noise(1, 5_000), noise(5, 400 * number as usize)].concat();
-        store.pack(&slot, Value::new("msgpack", bytes.to_vec()))
+        store.pack(&slot, Value::new("msgpack", bytes))
     };
     let sql = format!(
         "CREATE FUNCTION {0}.refuse() RETURNS trigger LANGUAGE plpgsql AS \

@@ -41,12 +41,12 @@ pub(super) fn compare_version(address: &Address) -> Result<Upgrade, StoreError> 
     let mut log = path.clone().into_os_string();
     log.push("-wal");
     // Where nobody has the file open it is all there is, and to read it leaves nothing beside it.
-    let opened = match path.to_str().filter(|_| path.is_file() && !Path::new(&log).exists()) {
-        Some(name) => open_alone(name, options),
-        None => {
-            prepare_file(address)?;
-            open_reader(path, options)
-        }
+    let is_alone = path.is_file() && !Path::new(&log).exists();
+    let opened = if let Some(name) = path.to_str().filter(|_| is_alone) {
+        open_alone(name, options)
+    } else {
+        prepare_file(address)?;
+        open_reader(path, options)
     };
     opened
         .and_then(|connection| compare(&connection, url, MIGRATIONS))
