@@ -130,4 +130,6 @@ def test_any_graph_gives_what_langgraph_gives(plan, start):
         assert trace.error is None
         assert trace.output == expected
         assert len(trace.state["log"]) >= len(expected["log"])
-    assert [node.path for node in traces[0].nodes] == [node.path for node in traces[1].nodes]
+    # Nodes of one step run at once, and begin in any order.
+    plain, substituted = (sorted(node.path for node in trace.nodes) for trace in traces)
+    assert plain == substituted
