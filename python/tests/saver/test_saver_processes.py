@@ -169,11 +169,14 @@ def test_a_child_that_is_forked_while_threads_write_finds_nothing_locked(saver, 
             child = os.fork()
             if child == 0:
                 signal.alarm(10)
+                url = ""
                 try:
-                    assert saver._checkpoints.url
+                    url = saver._checkpoints.url
                 finally:
-                    os._exit(0)
-            assert os.waitpid(child, 0)[1] == 0, "the child hung"
+                    os._exit(0 if url else 1)
+            status = os.waitpid(child, 0)[1]
+            assert not os.WIFSIGNALED(status), "the child hung"
+            assert os.WEXITSTATUS(status) == 0, "the child found no saver"
     finally:
         stop.set()
         for one in threads:
