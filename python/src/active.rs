@@ -5,22 +5,12 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use serde_json::json;
-use wtb_engine::{ActiveBatch, AttemptEnd, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
-use wtb_model::{
-    AttemptOutcome, Direction, ErrorInfo, NodeRecord, NodeStatus, ScoreRecord, StoredValue,
-    Timestamp,
-};
-use wtb_scheduler::Millis;
+use wtb_engine::{ActiveBatch, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
 use wtb_store::Store;
 
 use crate::errors::{Result, invalid, request};
-use crate::payload::Payload;
+use crate::outcome::{OutcomeItem, ScoreTuple, score_record, unusable};
 use crate::saver::CheckpointsRef;
-
-/// `(type, message, traceback, node)`.
-type ErrorTuple = (String, String, Option<String>, Option<String>);
-/// `(name, value, direction, source, reason, error)`.
-pub(crate) type ScoreTuple = (String, Option<f64>, String, String, Option<String>, Option<String>);
 
 /// An attempt to make.
 #[pyclass(frozen, module = "wtb._native")]
@@ -98,39 +88,6 @@ impl ScoringTaskRef {
     }
 }
 
-/// One node's record as Python passes it.
-#[derive(FromPyObject)]
-struct NodeItem {
-    node: String,
-    step: i64,
-    order: u32,
-    status: String,
-    calls: u32,
-    started_at: f64,
-    duration_s: f64,
-    input: Option<Payload>,
-    output: Option<Payload>,
-    error: Option<ErrorTuple>,
-    usage: Option<String>,
-}
-
-/// What an attempt delivers, as Python passes it.
-#[derive(FromPyObject)]
-pub(crate) struct OutcomeItem {
-    status: String,
-    retryable: bool,
-    retry_after_s: Option<f64>,
-    output: Option<Payload>,
-    state: Option<Payload>,
-    interrupts: Option<Payload>,
-    error: Option<ErrorTuple>,
-    nodes: Vec<NodeItem>,
-    metrics: Vec<ScoreTuple>,
-    usage: Option<String>,
-    warnings: Vec<String>,
-    duration_s: f64,
-}
-
 /// A batch, or a single execution, that this session drives.
 #[pyclass(frozen, module = "wtb._native")]
 pub(crate) struct ActiveBatchRef {
@@ -145,6 +102,10 @@ impl ActiveBatchRef {
 
     pub(crate) fn active(&self) -> &Arc<ActiveBatch> {
         &self.active
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 }
 
@@ -207,8 +168,9 @@ impl ActiveBatchRef {
     /// Delivers how an attempt ended; returns whether it was accepted.
     fn complete(&self, py: Python<'_>, task: &TaskRef, outcome: OutcomeItem) -> Result<bool> {
         py.detach(|| {
-            let delivery = delivery(self.store.as_ref(), task.task.attempt, outcome)?;
-            Ok(self.active.complete(&task.task, delivery)?)
+            let outcome = outcome.into_outcome()?;
+            let delivery = Delivery::of(self.store.as_ref(), task.task.attempt, outcome);
+            Ok(self.active.complete(&task.task, delivery.map_err(unusable)?)?)
         })
     }
 
@@ -286,98 +248,4 @@ impl ActiveBatchRef {
         let progress = py.detach(|| self.active.progress());
         serde_json::to_string(&progress).map_err(|error| invalid(error.to_string()))
     }
-}
-
-fn stored(store: &dyn Store, payload: Option<Payload>) -> Result<Option<StoredValue>> {
-    Ok(payload.map(|Payload(value)| store.put_value(value)).transpose()?)
-}
-
-fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delivery> {
-    let end = match item.status.as_str() {
-        "succeeded" => AttemptEnd::Succeeded,
-        "failed" => AttemptEnd::Failed {
-            retryable: item.retryable,
-            retry_after: item.retry_after_s.map(milliseconds),
-        },
-        "interrupted" => AttemptEnd::Interrupted,
-        "paused" => AttemptEnd::Paused,
-        "cancelled" => AttemptEnd::Cancelled,
-        "timed_out" => AttemptEnd::TimedOut,
-        other => {
-            return Err(invalid(format!("`{other}` is no way for an attempt to end")));
-        }
-    };
-    let nodes = item.nodes.into_iter().map(|node| node_record(store, attempt, node));
-    let outcome = AttemptOutcome {
-        output: stored(store, item.output)?,
-        state: stored(store, item.state)?,
-        interrupts: stored(store, item.interrupts)?,
-        error: item.error.map(error_info),
-        nodes: nodes.collect::<Result<_>>()?,
-        metrics: item.metrics.into_iter().map(score_record).collect::<Result<_>>()?,
-        usage: item.usage.map(parse).transpose()?,
-        warnings: item.warnings,
-        duration_us: micros(item.duration_s),
-    };
-    Ok(Delivery { end, outcome })
-}
-
-fn node_record(store: &dyn Store, attempt: u32, item: NodeItem) -> Result<NodeRecord> {
-    let status = NodeStatus::parse(&item.status)
-        .ok_or_else(|| invalid(format!("`{}` is no status of a node", item.status)))?;
-    Ok(NodeRecord {
-        attempt,
-        order: item.order,
-        node: item.node,
-        step: item.step,
-        status,
-        calls: item.calls,
-        started_at: timestamp(item.started_at),
-        duration_us: micros(item.duration_s),
-        input: stored(store, item.input)?,
-        output: stored(store, item.output)?,
-        error: item.error.map(error_info),
-        usage: item.usage.map(parse).transpose()?,
-    })
-}
-
-fn error_info((kind, message, traceback, node): ErrorTuple) -> ErrorInfo {
-    ErrorInfo { kind, message, traceback, node }
-}
-
-pub(crate) fn score_record(tuple: ScoreTuple) -> Result<ScoreRecord> {
-    let (name, value, direction, source, reason, error) = tuple;
-    let direction = Direction::parse(&direction)
-        .ok_or_else(|| invalid(format!("`{direction}` is no direction: use `max` or `min`")))?;
-    if value.is_some_and(|value| !value.is_finite()) {
-        return Err(invalid(format!("the score `{name}` is not a finite number")));
-    }
-    Ok(ScoreRecord { name, value, direction, source, reason, error })
-}
-
-fn parse(text: String) -> Result<serde_json::Value> {
-    serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "microseconds of any real date fit")]
-fn timestamp(seconds: f64) -> Timestamp {
-    Timestamp::from_micros((seconds * 1e6).round() as i64)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a duration is not negative and its microseconds fit"
-)]
-fn micros(seconds: f64) -> u64 {
-    (seconds.max(0.0) * 1e6).round() as u64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "Python bounds the wait to minutes, and a cast of floats saturates"
-)]
-fn milliseconds(seconds: f64) -> Millis {
-    Millis((seconds * 1e3).ceil() as u64)
 }

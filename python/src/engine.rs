@@ -18,8 +18,9 @@ use wtb_store::{
     UnitOfWork,
 };
 
-use crate::active::{ActiveBatchRef, ScoreTuple, score_record};
+use crate::active::ActiveBatchRef;
 use crate::errors::{Result, invalid};
+use crate::outcome::{ScoreTuple, score_record};
 use crate::payload::Payload;
 use crate::rows::{self, ValueRef, value_ref};
 use crate::saver::CheckpointsRef;

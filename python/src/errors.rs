@@ -72,6 +72,7 @@ fn class_of(error: &EngineError) -> &'static str {
         EngineError::Busy { .. } => "BatchBusyError",
         EngineError::Invalid(_) => "ConfigurationError",
         EngineError::Forked { .. } => "ForkedProcessError",
+        EngineError::Workers(_) => "WorkerError",
         EngineError::Entropy(_) | EngineError::Closed => "StoreError",
     }
 }

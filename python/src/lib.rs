@@ -11,10 +11,13 @@ mod command;
 mod engine;
 mod errors;
 mod lineages;
+mod outcome;
 mod payload;
 mod rows;
 mod saver;
 mod watch;
+#[cfg(target_os = "linux")]
+mod workers;
 
 use pyo3::prelude::*;
 
@@ -29,6 +32,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<saver::CheckpointsRef>()?;
     module.add_class::<lineages::LineagesRef>()?;
     module.add_class::<watch::DisplayRef>()?;
+    #[cfg(target_os = "linux")]
+    {
+        module.add_class::<workers::ProcessesRef>()?;
+        module.add_class::<workers::TemplateRef>()?;
+        module.add_class::<workers::SeedRef>()?;
+        module.add_class::<workers::LinkRef>()?;
+        module.add_class::<workers::OrderRef>()?;
+    }
     module.add_function(wrap_pyfunction!(command::start, module)?)?;
     module.add_function(wrap_pyfunction!(command::render_difference, module)?)?;
     module.add("EVENT_KINDS", wtb_model::EVENT_KINDS.to_vec())?;

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from wtb.errors import UnknownNodeError as UnknownNodeError
     from wtb.errors import UnknownVariantError as UnknownVariantError
     from wtb.errors import UnknownWorkflowError as UnknownWorkflowError
+    from wtb.errors import WorkerCrashedError as WorkerCrashedError
+    from wtb.errors import WorkerError as WorkerError
     from wtb.errors import WorkflowImportError as WorkflowImportError
     from wtb.errors import WorkflowNotBoundError as WorkflowNotBoundError
     from wtb.errors import WtbError as WtbError
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from wtb.execution import NodeRecord as NodeRecord
     from wtb.registry import register as register
     from wtb.runners import BatchTestRunner as BatchTestRunner
+    from wtb.runners import ProcessBatchTestRunner as ProcessBatchTestRunner
     from wtb.runners import SequentialBatchTestRunner as SequentialBatchTestRunner
     from wtb.runners import ThreadPoolBatchTestRunner as ThreadPoolBatchTestRunner
     from wtb.variants import Variant as Variant
@@ -93,6 +96,7 @@ _HOMES = {
     "NotFoundError": "wtb.errors",
     "RunContext": "wtb.context",
     "Score": "wtb.evaluators",
+    "ProcessBatchTestRunner": "wtb.runners",
     "SequentialBatchTestRunner": "wtb.runners",
     "StoreError": "wtb.errors",
     "StoreVersionError": "wtb.errors",

@@ -22,7 +22,7 @@ from wtb.cases import Case, normalise_cases
 from wtb.evaluators import Evaluator, resolve_evaluators
 from wtb.execution import CaseRows, Execution
 from wtb.registry import Registry, registered
-from wtb.runners import BatchTestRunner, resolve_runner
+from wtb.runners import BatchTestRunner, check_place, resolve_runner
 from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import as_workflow
 
@@ -94,10 +94,12 @@ class Core:
             arguments["context"],
             arguments["checkpoints"],
             breakpoints,
+            timeout=arguments["timeout"],
         )
         job.check()
+        check_place(place, job)
         timeout_ms = _plan.milliseconds(arguments["timeout"], "timeout")
-        if timeout_ms is not None and on_loop:
+        if timeout_ms is not None and (on_loop or place.kind == "process"):
             timeout_ms += round(DEADLINE_GRACE_S * 1000)
         active = self.engine.submit_single(
             _plan.storable(owner.name, "the workflow's name"),
@@ -170,8 +172,10 @@ class Core:
             checkpoints,
             stops,
             resolve_on_interrupt(on_interrupt),
+            timeout=settings.get("timeout"),
         )
         job.check()
+        check_place(place, job)
         front = _restore.describe_settings(config, context, stops, job.on_interrupt)
         spec = _plan.batch_spec(
             place.kind,
@@ -323,6 +327,7 @@ class Core:
             data["spec"]["checkpoints"],
             front["breakpoints"],
             settings.on_interrupt,
+            timeout=data["spec"]["timeout_ms"] and data["spec"]["timeout_ms"] / 1000,
         )
         _plan.check_checkpoints(job.checkpoints, (), settings.on_interrupt, job.cases)
         job.check_variants()

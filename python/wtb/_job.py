@@ -29,6 +29,9 @@ CHECKED_PAIRS_MAX = 10_000
 MESSAGE_CHARACTERS_MAX = 20_000
 """What an exception says is cut to this many characters."""
 
+NodeWatch = Callable[[str, bool], object]
+"""Is called with a node's path when it begins (False) and when it has ended (True)."""
+
 ErrorTuple = tuple[str, str, str | None, str | None]
 ScoreTuple = tuple[str, float | None, str, str, str | None, str | None]
 
@@ -80,6 +83,7 @@ class Job:
         breakpoints: Nodes before which attempts stop.
         on_interrupt: What answers questions that the cases do not.
         start: How an attempt goes on from the head of its lineage.
+        timeout: Seconds that an attempt may take, for runners that keep the time themselves.
         graph_nodes: For each variant the nodes of its graph before they are substituted, once the
             variants are checked.
     """
@@ -93,6 +97,7 @@ class Job:
     breakpoints: Sequence[str] = ()
     on_interrupt: "OnInterrupt | None" = None
     start: "Start | None" = None
+    timeout: float | None = None
     graph_nodes: Sequence[Sequence[str]] = field(default=(), init=False, repr=False)
     _checked: "list[GraphAdapter]" = field(default_factory=list, repr=False)
 
@@ -193,8 +198,10 @@ class Job:
             answers=answers,
         )
 
-    def attempt(self, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
-        """Make one attempt on the calling thread."""
+    def attempt(
+        self, adapter: "GraphAdapter", task: "TaskRef", watch: "NodeWatch | None" = None
+    ) -> OutcomeItem:
+        """Make one attempt on the calling thread; `watch` is told of each node."""
         started = perf_counter()
         run = self.context_of(task)
         prepared = adapter.prepare(self.variants[task.variant])
@@ -207,6 +214,7 @@ class Job:
                 context=self.context,
                 cancelled=task.is_stopped,
                 lineage=self.lineage_of(task),
+                watch=watch,
             )
         return outcome(trace, run, perf_counter() - started)
 
@@ -271,7 +279,9 @@ def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
     )
 
 
-def attempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem:
+def attempted(
+    job: Job, adapter: "GraphAdapter", task: "TaskRef", watch: "NodeWatch | None" = None
+) -> OutcomeItem:
     """Make one attempt; what fails outside of the graph costs the attempt, not the worker.
 
     Raises:
@@ -279,7 +289,7 @@ def attempted(job: Job, adapter: "GraphAdapter", task: "TaskRef") -> OutcomeItem
     """
     started = perf_counter()
     try:
-        return job.attempt(adapter, task)
+        return job.attempt(adapter, task, watch)
     except BaseException as error:
         on_main = threading.current_thread() is threading.main_thread()
         if isinstance(error, KeyboardInterrupt) and on_main and _interrupt.is_genuine():

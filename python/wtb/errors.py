@@ -23,6 +23,8 @@ __all__ = [
     "UnknownNodeError",
     "UnknownVariantError",
     "UnknownWorkflowError",
+    "WorkerCrashedError",
+    "WorkerError",
     "WorkflowImportError",
     "WorkflowNotBoundError",
     "WtbError",
@@ -97,6 +99,17 @@ class NotFoundError(WtbError, LookupError):
 
 class CheckpointNotFoundError(NotFoundError):
     """An execution has no such checkpoint; the text names those that it has."""
+
+
+class WorkerError(WtbError):
+    """The processes that attempts are made in cannot be started, or were all lost."""
+
+
+class WorkerCrashedError(WtbError):
+    """An attempt's process ended before it had delivered: by a signal, a limit, or `os._exit`.
+
+    It is never raised: executions name it as the type of their error.
+    """
 
 
 class ExecutionFailedError(WtbError):

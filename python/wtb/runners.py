@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 from wtb import _plan, _values
 from wtb._job import attempted
 from wtb.errors import ConfigurationError, WtbError, did_you_mean
+from wtb.processes.runner import ProcessBatchTestRunner
 from wtb.standalone import StandaloneRunner
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchTestRunner",
+    "ProcessBatchTestRunner",
     "SequentialBatchTestRunner",
     "ThreadPoolBatchTestRunner",
     "resolve_runner",
@@ -238,7 +240,18 @@ class _ThreadPool:
 _RUNNERS: dict[str, Callable[[], BatchTestRunner]] = {
     "inline": SequentialBatchTestRunner,
     "thread": ThreadPoolBatchTestRunner,
+    "process": ProcessBatchTestRunner,
 }
+
+
+def check_place(runner: BatchTestRunner, job: "Job") -> None:
+    """Refuse, before anything is run, a job that a runner cannot run.
+
+    Raises:
+        ConfigurationError: Something of it cannot reach the runner's workers.
+    """
+    if isinstance(runner, StandaloneRunner):
+        runner.check(job)
 
 
 def resolve_runner(runner: "str | BatchTestRunner") -> BatchTestRunner:
@@ -257,7 +270,7 @@ def resolve_runner(runner: "str | BatchTestRunner") -> BatchTestRunner:
         return make()
     if not isinstance(runner, BatchTestRunner):
         raise ConfigurationError(
-            f"runner is {runner!r}; give 'inline', 'thread', or an object with kind, max_workers "
+            f"runner is {runner!r}; give 'inline', 'thread', 'process', or an object with kind, max_workers "
             "and drive()"
         )
     return runner

@@ -8,6 +8,7 @@ from wtb.errors import NotFoundError
 from wtb.registry import Registry, registered
 
 if TYPE_CHECKING:
+    from wtb._job import Job
     from wtb.batch import Batch, Progress
     from wtb.batch_test import BatchTest, BatchTestStatus
     from wtb.bench import TestBench
@@ -40,6 +41,9 @@ class StandaloneRunner:
         self._lock = threading.Lock()
         self._bench: TestBench | None = None
         self._batches: dict[str, Batch] = {}
+
+    def check(self, job: "Job") -> None:
+        """Refuse a job that this runner cannot run; every one can be run in this process."""
 
     def register(self, workflow: object) -> None:
         """Make a workflow known by its name, which `BatchTest.workflow_id` then means."""

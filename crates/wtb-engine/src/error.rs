@@ -87,6 +87,9 @@ pub enum EngineError {
         /// The process that used it.
         used_in: u32,
     },
+    /// Workers that are processes cannot be made.
+    #[error(transparent)]
+    Workers(std::sync::Arc<wtb_worker::SupervisorError>),
     /// The engine is closed.
     #[error("the engine is closed")]
     Closed,

@@ -39,6 +39,8 @@ mod error;
 mod lineage;
 mod pacemaker;
 mod plan;
+#[cfg(target_os = "linux")]
+mod processes;
 mod progress;
 pub mod session;
 mod settings;
@@ -52,6 +54,8 @@ pub use engine::{Engine, open_store};
 pub use error::EngineError;
 pub use lineage::{ForkPlan, Place, ResumePlan};
 pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
+#[cfg(target_os = "linux")]
+pub use processes::Processes;
 pub use progress::{Failure, Progress};
 pub use upgrade::{upgrade_needed, upgrade_store};
 pub use wtb_postgres::redacted;

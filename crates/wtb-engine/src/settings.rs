@@ -7,6 +7,9 @@ use wtb_scheduler::{Backoff, Config, Millis};
 const FAIL_FAST_SAMPLE_MIN: u32 = 10;
 /// How often an execution may lose its worker before it counts as failed.
 const LOSSES_MAX: u32 = 3;
+/// Workers that are processes are ended at their deadline by their supervisor, which then delivers what
+/// they had recorded. The scheduler's own deadline is so much later, for a supervisor that fails.
+const PROCESS_DEADLINE_GRACE_MS: u64 = 60_000;
 
 /// The scheduler's settings for a single execution.
 pub(crate) fn single_config(timeout_ms: Option<u64>, first_token: u64) -> Config {
@@ -22,10 +25,11 @@ pub(crate) fn single_config(timeout_ms: Option<u64>, first_token: u64) -> Config
 
 /// The scheduler's settings for a batch.
 pub(crate) fn scheduler_config(spec: &BatchSpec, first_token: u64) -> Config {
+    let later = if spec.runner == "process" { PROCESS_DEADLINE_GRACE_MS } else { 0 };
     Config {
         max_in_flight: spec.max_workers,
         window: spec.window,
-        attempt_timeout: spec.timeout_ms.map(Millis),
+        attempt_timeout: spec.timeout_ms.map(|timeout| Millis(timeout.saturating_add(later))),
         retries: spec.retries,
         backoff: Backoff {
             initial: Millis(spec.backoff.initial_ms),

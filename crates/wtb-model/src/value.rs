@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A serialised user value: what LangGraph's serializer calls `(type, bytes)`.
 ///
 /// `kind` is free text, since encrypted serializers append to it (`msgpack+aes`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Value {
     /// The serializer's type tag, such as `msgpack`.
     pub kind: String,

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use wtb_model::{ExecutionId, StoredValue, Value};
 
@@ -15,7 +16,7 @@ use crate::object::{NewObject, NewValue};
 use crate::recent::Slot;
 
 /// Names a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CheckpointName {
     /// The thread.
     pub thread: String,
@@ -104,7 +105,7 @@ impl NewWrites {
 }
 
 /// A stored write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingWrite {
     /// The task's id.
     pub task: String,
@@ -115,7 +116,7 @@ pub struct PendingWrite {
 }
 
 /// A stored checkpoint with everything that belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointRecord {
     /// Its name.
     pub name: CheckpointName,
@@ -134,7 +135,7 @@ pub struct CheckpointRecord {
 }
 
 /// A stored checkpoint without values: enough to draw a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointOutline {
     /// Its name.
     pub name: CheckpointName,
@@ -149,7 +150,7 @@ pub struct CheckpointOutline {
 }
 
 /// What a task wrote, without the value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteOutline {
     /// The task's id.
     pub task: String,
@@ -160,7 +161,7 @@ pub struct WriteOutline {
 }
 
 /// A stored checkpoint as a step of its thread: what it takes to tell what ran and what comes next.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointStep {
     /// The checkpoint.
     pub outline: CheckpointOutline,
@@ -171,7 +172,7 @@ pub struct CheckpointStep {
 }
 
 /// Which checkpoints to list. Every condition that is set must hold.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CheckpointFilter {
     /// Of this thread.
     pub thread: Option<String>,
@@ -188,7 +189,7 @@ pub struct CheckpointFilter {
 }
 
 /// What one channel's history holds: see LangGraph's `get_delta_channel_history`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChannelHistory {
     /// The value at the nearest ancestor that has one.
     pub seed: Option<Value>,

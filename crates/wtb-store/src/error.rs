@@ -130,6 +130,9 @@ pub enum StoreError {
     /// The store is closed, or its writer ended.
     #[error("the store is closed")]
     Closed,
+    /// What the store said to the process that has it open, which passed it on.
+    #[error("{0}")]
+    Elsewhere(String),
     /// Anything else that the database reports.
     #[error("the store failed while {doing}: {reason}")]
     Backend {

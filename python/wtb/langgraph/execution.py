@@ -74,6 +74,7 @@ class PreparedGraph:
         context: Any = None,
         cancelled: Callable[[], bool],
         lineage: Lineage | None = None,
+        watch: Callable[[str, bool], object] | None = None,
     ) -> Trace:
         """Run the graph to its end and return what happened.
 
@@ -100,7 +101,7 @@ class PreparedGraph:
                 )
             )
             return trace
-        begun = self._begin(input, config, context, cancelled, lineage)
+        begun = self._begin(input, config, context, cancelled, lineage, watch)
         outside = var_child_runnable_config.set(None)
         try:
             with activate(run):
@@ -180,12 +181,13 @@ class PreparedGraph:
         context: Any,
         cancelled: Callable[[], bool],
         lineage: Lineage | None,
+        watch: Callable[[str, bool], object] | None = None,
     ) -> "_Begun":
         private = None if lineage and lineage.from_head else _private(given)
         plan = self._plan
         if lineage and lineage.breakpoints:
             plan = plan_stream(self.graph, breaks=True)
-        recorder = Recorder(private, cancelled)
+        recorder = Recorder(private, cancelled, watch)
         options = self._options(plan, recorder, config, context, lineage)
         stops = bool(lineage and lineage.breakpoints) or bool(self.graph.interrupt_before_nodes)
         return _Begun(

@@ -70,13 +70,20 @@ class Recorder(BaseCallbackHandler):
     Args:
         given: The execution's input, whose messages are none of its own calls.
         cancelled: Polled before each node.
+        watch: Called with a node's path and whether it has ended, at its start and at its end.
     """
 
     # In the thread of the node and not in a pool: for exact times, and to stop the node.
     run_inline = True
 
-    def __init__(self, given: Any, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        given: Any,
+        cancelled: Callable[[], bool],
+        watch: Callable[[str, bool], object] | None = None,
+    ) -> None:
         self._cancelled = cancelled
+        self._watch = watch
         self._lock = threading.Lock()
         self._records: dict[str, _Record] = {}
         self._running: dict[UUID, _Record] = {}
@@ -122,6 +129,8 @@ class Recorder(BaseCallbackHandler):
         else:
             record.attempts += 1
         self._running[run_id] = record
+        if self._watch is not None:
+            self._watch(path_of(namespace), False)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """End a node that succeeded."""
@@ -250,6 +259,8 @@ class Recorder(BaseCallbackHandler):
         self, record: _Record, status: NodeStatus, output: Any, error: BaseException | None
     ) -> None:
         record.ended = time.perf_counter()
+        if self._watch is not None:
+            self._watch(path_of(record.namespace), True)
         record.status = status
         record.output = output
         record.exception = error

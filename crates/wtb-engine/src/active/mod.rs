@@ -12,15 +12,17 @@
 mod apply;
 mod attempt;
 mod control;
+mod delivery;
 mod finish;
 mod report;
 mod scoring;
 mod state;
 mod workers;
 
+pub use delivery::Delivery;
 pub use finish::Ended;
 pub use scoring::{Scoring, ScoringTask};
-pub use workers::{Delivery, Poll, Task, WorkerKey};
+pub use workers::{Poll, Task, WorkerKey};
 
 pub(crate) use scoring::scoring_unit;
 pub(crate) use state::{CellInfo, Setup};

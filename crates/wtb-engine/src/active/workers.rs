@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, PoisonError};
 use std::time::Duration;
 
-use wtb_model::{AttemptOutcome, EventBody, ExecutionId};
-use wtb_scheduler::{AttemptEnd, Input, Token, WorkerId};
+use wtb_model::{EventBody, ExecutionId};
+use wtb_scheduler::{Input, Token, WorkerId};
 use wtb_store::{Lease, UnitOfWork};
 
 use super::state::State;
-use super::{ActiveBatch, Arrival, rest, until};
+use super::{ActiveBatch, Arrival, Delivery, rest, until};
 use crate::EngineError;
 
 /// Names a worker of one active batch.
@@ -86,15 +86,6 @@ pub enum Poll {
     Idle,
     /// Nothing more will come: the worker can go.
     Released,
-}
-
-/// How an attempt ended and what it delivers.
-#[derive(Debug)]
-pub struct Delivery {
-    /// How it ended, for the scheduler.
-    pub end: AttemptEnd,
-    /// What it delivers, for the store.
-    pub outcome: AttemptOutcome,
 }
 
 pub(super) struct Worker {

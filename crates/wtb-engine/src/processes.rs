@@ -1,0 +1,182 @@
+//! Workers of a batch that are processes: each of the caller's threads drives one at a time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use wtb_model::ErrorInfo;
+use wtb_store::Store;
+use wtb_worker::{
+    Checkpointer, Direct, End, Ended, Ground, Host, Order, Outcome, Settings, Supervisor,
+    SupervisorError, Worker,
+};
+
+use crate::active::{ActiveBatch, Delivery, Poll, Task, WorkerKey};
+use crate::error::EngineError;
+
+/// How long a worker waits for a task before it looks whether anything else has happened.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Makes the attempts of one active batch in processes.
+pub struct Processes {
+    supervisor: Supervisor,
+    active: Arc<ActiveBatch>,
+    store: Arc<dyn Store>,
+    /// The batch's cases in its order, as the front end packed them.
+    cases: Vec<Bytes>,
+}
+
+/// An attempt's side of its store.
+struct Attempt<'task> {
+    task: &'task Task,
+    checkpoints: Direct,
+}
+
+impl Host for Attempt<'_> {
+    fn checkpoints(&self) -> &dyn Checkpointer {
+        &self.checkpoints
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.task.is_stopped()
+    }
+}
+
+impl Processes {
+    /// Starts what the workers are made from.
+    pub fn start(
+        active: Arc<ActiveBatch>,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        cases: Vec<Bytes>,
+    ) -> Result<Self, EngineError> {
+        let supervisor = Supervisor::start(settings).map_err(failed)?;
+        Ok(Self { supervisor, active, store, cases })
+    }
+
+    /// Returns what the workers stand on.
+    pub fn ground(&self) -> Result<Ground, EngineError> {
+        self.supervisor.ground().map_err(failed)
+    }
+
+    /// Ends all workers at once.
+    pub fn close(&self) {
+        self.supervisor.close();
+    }
+
+    /// Makes attempts until the batch has none left for this worker.
+    pub fn work(&self, name: &str) -> Result<(), EngineError> {
+        let began = Instant::now();
+        let mut idle = if self.supervisor.settings().is_fresh {
+            None
+        } else {
+            Some(self.supervisor.worker().map_err(failed)?)
+        };
+        let ready_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut key = self.active.join(name, ready_ms, None)?;
+        loop {
+            match self.active.poll(key, POLL)? {
+                Poll::Released => break,
+                Poll::Idle => {}
+                Poll::Task(task) => match self.attempt(&task, &mut idle) {
+                    Ok(None) => {}
+                    Ok(Some(lost)) => key = self.replace(key, name, &lost)?,
+                    Err(error) => {
+                        let _ = self.active.fail(key, &error.to_string());
+                        return Err(error);
+                    }
+                },
+            }
+        }
+        self.active.leave(key)
+    }
+
+    /// Makes an attempt; returns why the worker was lost, if nobody knows what became of it.
+    fn attempt(
+        &self,
+        task: &Task,
+        idle: &mut Option<Worker>,
+    ) -> Result<Option<String>, EngineError> {
+        let attempt =
+            Attempt { task, checkpoints: Direct::new(Arc::clone(&self.store), Some(task.lease())) };
+        // One that died while it had nothing to do costs nobody anything.
+        let mut worker = match idle.take().and_then(alive) {
+            Some(worker) => worker,
+            None => match self.supervisor.worker() {
+                Ok(worker) => worker,
+                Err(SupervisorError::Fork(reason)) => {
+                    self.deliver(task, no_process(&reason))?;
+                    return Ok(None);
+                }
+                Err(error) => return Err(failed(error)),
+            },
+        };
+        let ended = worker.attempt(self.order(task)?, &attempt).map_err(failed)?;
+        let Ended { outcome, is_lost, is_gone, stdout: _, stderr: _ } = ended;
+        if !is_gone {
+            *idle = Some(worker);
+        }
+        if is_lost {
+            return Ok(Some(outcome.error.map(|error| error.message).unwrap_or_default()));
+        }
+        self.deliver(task, outcome)?;
+        Ok(None)
+    }
+
+    fn order(&self, task: &Task) -> Result<Order, EngineError> {
+        let case = usize::try_from(task.case).ok().and_then(|case| self.cases.get(case));
+        let input = case.cloned().ok_or_else(|| {
+            EngineError::Invalid(format!("case {} was not packed for workers", task.case))
+        })?;
+        Ok(Order {
+            execution: task.execution.known().into(),
+            thread: task.thread.clone(),
+            from_head: task.from_head,
+            variant: task.variant,
+            case: task.case,
+            repeat: task.repeat,
+            attempt: task.attempt,
+            seed: task.seed,
+            input,
+        })
+    }
+
+    fn deliver(&self, task: &Task, outcome: Outcome) -> Result<(), EngineError> {
+        let delivery = match Delivery::of(self.store.as_ref(), task.attempt, outcome) {
+            Ok(delivery) => delivery,
+            Err(wtb_worker::OutcomeError::Store(error)) => return Err(error.into()),
+            Err(wtb_worker::OutcomeError::Invalid(reason)) => {
+                let reason = format!("the worker delivered what is no outcome: {reason}");
+                Delivery::of(self.store.as_ref(), task.attempt, crashed(reason))
+                    .map_err(|error| EngineError::Invalid(error.to_string()))?
+            }
+        };
+        self.active.complete(task, delivery).map(drop)
+    }
+
+    fn replace(&self, key: WorkerKey, name: &str, why: &str) -> Result<WorkerKey, EngineError> {
+        self.active.fail(key, why)?;
+        self.active.join(name, 0, Some(name))
+    }
+}
+
+fn alive(mut worker: Worker) -> Option<Worker> {
+    worker.is_alive().then_some(worker)
+}
+
+fn no_process(reason: &str) -> Outcome {
+    crashed(format!("a process for the attempt could not be made: {reason}"))
+}
+
+fn crashed(message: String) -> Outcome {
+    let kind = wtb_worker::CRASHED.to_owned();
+    Outcome {
+        retryable: true,
+        error: Some(ErrorInfo { kind, message, traceback: None, node: None }),
+        ..Outcome::of(End::Failed)
+    }
+}
+
+fn failed(error: SupervisorError) -> EngineError {
+    EngineError::Workers(Arc::new(error))
+}

@@ -1,0 +1,288 @@
+//! The keeper of a worker: waits for it, ends what it leaves behind, and tells how it ended.
+//!
+//! It is told what to do by single bytes over its connection; when that ends, so does everything.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Isolation, Spec};
+use crate::frame;
+
+/// Asks the worker to end.
+pub(crate) const TERMINATE: u8 = b't';
+/// Ends the worker and everything below it.
+pub(crate) const KILL: u8 = b'k';
+
+/// How often orphans are reaped.
+const REAP_EVERY: Duration = Duration::from_millis(250);
+/// How often memory is looked at, where it is limited.
+const MEMORY_EVERY: Duration = Duration::from_millis(20);
+/// How often a process that is being ended is looked for again.
+const GONE_EVERY: Duration = Duration::from_millis(1);
+/// How many of the processes that were left behind are named.
+const NAMED_MAX: usize = 8;
+
+/// How a worker's process ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Report {
+    /// Its exit status, where it ended by itself.
+    pub(crate) status: Option<i32>,
+    /// The signal that ended it.
+    pub(crate) signal: Option<i32>,
+    /// The memory that it and everything below it used when that was too much, in bytes.
+    pub(crate) memory_bytes: Option<u64>,
+    /// Processes that it left behind, by name; the first of them.
+    pub(crate) left_behind: Vec<String>,
+    /// How many it left behind.
+    pub(crate) left_behind_count: u64,
+    /// CPU time that it used, in milliseconds.
+    pub(crate) cpu_ms: u64,
+}
+
+/// A keeper at work.
+pub(crate) struct Keeper<'spec> {
+    pub(crate) report: UnixStream,
+    pub(crate) worker: Pid,
+    pub(crate) spec: &'spec Spec,
+    pub(crate) isolation: Isolation,
+}
+
+impl Keeper<'_> {
+    /// Waits for the worker's end, ends everything else, and reports.
+    pub(crate) fn run(mut self) -> std::io::Result<()> {
+        let mut report = Report { memory_bytes: self.watch()?, ..Report::default() };
+        if report.memory_bytes.is_some() {
+            self.kill_all()?;
+        }
+        self.wait_for_worker(&mut report)?;
+        let left = self.others();
+        report.left_behind_count = left.len() as u64;
+        report.left_behind = left.iter().take(NAMED_MAX).map(|pid| name_of(*pid)).collect();
+        self.end_others()?;
+        report.cpu_ms = cpu_ms();
+        let frame = frame::encode(&report).map_err(std::io::Error::other)?;
+        self.report.write_all(&frame)
+    }
+
+    /// Does as it is told until the worker ends or has to. Returns the memory that was too much.
+    fn watch(&mut self) -> std::io::Result<Option<u64>> {
+        let limit = self.spec.limits.memory_bytes;
+        let every = if limit.is_some() { MEMORY_EVERY } else { REAP_EVERY };
+        let every = Timespec { tv_sec: 0, tv_nsec: every.subsec_nanos().into() };
+        let worker = pidfd_open(self.worker, PidfdFlags::empty())?;
+        loop {
+            let mut fds =
+                [PollFd::new(&self.report, PollFlags::IN), PollFd::new(&worker, PollFlags::IN)];
+            match poll(&mut fds, Some(&every)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let (told, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+            if ended {
+                return Ok(None);
+            }
+            if told {
+                let mut byte = [0];
+                match self.report.read(&mut byte) {
+                    // It may have ended in between.
+                    Ok(1) if byte[0] == TERMINATE => {
+                        let _ = kill_process_group(self.worker, Signal::TERM);
+                    }
+                    _ => {
+                        self.kill_all()?;
+                        return Ok(None);
+                    }
+                }
+            }
+            let used = limit.map(|limit| (memory_bytes(&self.everyone()), limit));
+            if let Some((used, limit)) = used
+                && used > limit
+            {
+                return Ok(Some(used));
+            }
+            self.reap_others();
+        }
+    }
+
+    fn kill_all(&self) -> std::io::Result<()> {
+        let _ = kill_process(self.worker, Signal::KILL);
+        self.end_others()
+    }
+
+    fn wait_for_worker(&self, report: &mut Report) -> std::io::Result<()> {
+        let status = loop {
+            match waitid(WaitId::Pid(self.worker), WaitIdOptions::EXITED) {
+                Ok(Some(status)) => break status,
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        report.status = status.exit_status();
+        report.signal = status.terminating_signal();
+        Ok(())
+    }
+
+    /// Reaps what has lost its parent and ended, but not the worker.
+    fn reap_others(&self) {
+        for pid in self.others() {
+            let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        }
+    }
+
+    /// Ends everything below this process, but not the worker, and waits until it is gone.
+    fn end_others(&self) -> std::io::Result<()> {
+        loop {
+            if self.isolation == Isolation::PidNamespace {
+                kill_everyone_else();
+            }
+            let others = self.others();
+            for pid in &others {
+                let _ = kill_process(*pid, Signal::KILL);
+            }
+            let mut reaped = false;
+            for pid in &others {
+                let ended =
+                    waitid(WaitId::Pid(*pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+                reaped |= matches!(ended, Ok(Some(_)));
+            }
+            if others.is_empty() {
+                return Ok(());
+            }
+            if !reaped {
+                std::thread::sleep(GONE_EVERY);
+            }
+        }
+    }
+
+    fn everyone(&self) -> HashSet<Pid> {
+        let mut all = self.others();
+        all.insert(self.worker);
+        all
+    }
+
+    /// Everything below this process but the worker itself.
+    fn others(&self) -> HashSet<Pid> {
+        let own = rustix::process::getpid();
+        let parents = parents();
+        let is_below = |pid: &Pid| {
+            let mut next = parents.get(pid);
+            for _ in 0..parents.len() {
+                match next {
+                    Some(Some(parent)) if *parent == own => return true,
+                    Some(Some(parent)) => next = parents.get(parent),
+                    _ => return false,
+                }
+            }
+            false
+        };
+        let is_other = |pid: &Pid| *pid != own && *pid != self.worker;
+        match self.isolation {
+            Isolation::PidNamespace => parents.keys().copied().filter(is_other).collect(),
+            Isolation::Subreaper => {
+                parents.keys().copied().filter(|pid| is_other(pid) && is_below(pid)).collect()
+            }
+        }
+    }
+}
+
+/// Ends the calling process, and nothing else: what runs at an interpreter's end is not its.
+pub(crate) fn leave(status: i32) -> ! {
+    // SAFETY: `_exit` takes no pointers and returns to nobody.
+    #[expect(
+        unsafe_code,
+        reason = "the standard library's exit runs handlers that a fork inherited"
+    )]
+    unsafe {
+        libc::_exit(status)
+    }
+}
+
+/// Sends SIGKILL to all processes of the namespace but this one, its first.
+fn kill_everyone_else() {
+    // SAFETY: `kill` takes no pointers. In a namespace of process ids whose first process calls it, -1
+    // means all the others there.
+    #[expect(unsafe_code, reason = "the binding has no way to name all processes")]
+    unsafe {
+        libc::kill(-1, libc::SIGKILL);
+    }
+}
+
+/// CPU time of the children that were waited for.
+fn cpu_ms() -> u64 {
+    // SAFETY: all of the struct's fields are integers, for which zero is a value, and `getrusage` only
+    // writes to the struct it is given.
+    #[expect(unsafe_code, reason = "the binding does not have getrusage")]
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
+        usage
+    };
+    let ms = |time: libc::timeval| {
+        let ms = time.tv_sec.saturating_mul(1000).saturating_add(time.tv_usec / 1000);
+        u64::try_from(ms).unwrap_or_default()
+    };
+    ms(usage.ru_utime) + ms(usage.ru_stime)
+}
+
+/// The processes that can be seen, with their parents. Zombies whose parent is not this one are gone.
+fn parents() -> HashMap<Pid, Option<Pid>> {
+    let own = rustix::process::getpid();
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| {
+        let pid = Pid::from_raw(pid)?;
+        let (state, parent) = state_of(pid)?;
+        (state != 'Z' || parent == Some(own)).then_some((pid, parent))
+    })
+    .collect()
+}
+
+fn state_of(pid: Pid) -> Option<(char, Option<Pid>)> {
+    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may hold anything, brackets too.
+    let text = String::from_utf8_lossy(&text);
+    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.next()?.parse().ok().and_then(Pid::from_raw)))
+}
+
+fn name_of(pid: Pid) -> String {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim_end().to_owned()
+}
+
+/// The memory of processes: of what several of them share, each has its part.
+fn memory_bytes(pids: &HashSet<Pid>) -> u64 {
+    let of = |pid: &Pid| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let kib = |field: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(field))?;
+            line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+        };
+        Some((kib("Pss:").unwrap_or(0) + kib("SwapPss:").unwrap_or(0)) << 10)
+    };
+    pids.iter().filter_map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_knows_its_parent_and_its_memory() {
+        let own = rustix::process::getpid();
+        assert_eq!(state_of(own).unwrap().1, rustix::process::getppid());
+        assert!(parents().contains_key(&own));
+        assert!(memory_bytes(&HashSet::from([own])) > 100_000);
+        assert!(!name_of(own).is_empty());
+    }
+}

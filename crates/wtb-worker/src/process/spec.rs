@@ -1,0 +1,93 @@
+//! What a worker's process is to be like.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use bytes::Bytes;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, Signal, chdir, nice, setrlimit, setsid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use serde::{Deserialize, Serialize};
+
+/// How long a process that used up its CPU time is given to end by itself, in seconds.
+const CPU_GRACE_S: u64 = 1;
+
+/// What a worker's process may use.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory of the worker and everything below it, in bytes; shared pages count by their share.
+    pub memory_bytes: Option<u64>,
+    /// CPU time of each of its processes, in seconds.
+    pub cpu_s: Option<u64>,
+    /// Added to its niceness.
+    pub nice: i32,
+}
+
+/// What a worker's process is to be like.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// What it may use.
+    pub limits: Limits,
+    /// Its working directory; the template's without one.
+    pub directory: Option<Bytes>,
+    /// Environment variables, over those of the template.
+    pub environment: Vec<(String, String)>,
+    /// A program that takes the worker's place, with its arguments. It finds the connection under the
+    /// file descriptor that `WTB_WORKER_FD` names.
+    pub command: Vec<String>,
+}
+
+impl Spec {
+    /// Makes the calling process what it is to be: a session of its own, with this output. To be
+    /// called right after the fork.
+    pub(crate) fn apply(&self, stdout: &OwnedFd, stderr: &OwnedFd) -> std::io::Result<()> {
+        setsid()?;
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+        dup2_stdin(open("/dev/null", OFlags::RDONLY, Mode::empty())?)?;
+        dup2_stdout(stdout)?;
+        dup2_stderr(stderr)?;
+        if let Some(directory) = &self.directory {
+            chdir(OsStr::from_bytes(directory)).map_err(|error| {
+                let shown = String::from_utf8_lossy(directory);
+                std::io::Error::other(format!("the working directory `{shown}`: {error}"))
+            })?;
+        }
+        // A crash costs an attempt, and not a file of its memory each time.
+        limit(Resource::Core, 0, 0)?;
+        if let Some(seconds) = self.limits.cpu_s {
+            limit(Resource::Cpu, seconds, seconds.saturating_add(CPU_GRACE_S))?;
+        }
+        if self.limits.nice != 0 {
+            nice(self.limits.nice)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the worker's program in the place of the calling process; returns why it could not.
+    pub(crate) fn exec(&self, connection: &OwnedFd) -> std::io::Error {
+        let Some((program, arguments)) = self.command.split_first() else {
+            return std::io::Error::other("there is no program to put into the worker's place");
+        };
+        // A copy that stays open in the program.
+        let kept = match rustix::io::fcntl_dupfd_cloexec(connection, 3).and_then(|kept| {
+            rustix::io::fcntl_setfd(&kept, rustix::io::FdFlags::empty()).map(|()| kept)
+        }) {
+            Ok(kept) => kept,
+            Err(error) => return error.into(),
+        };
+        let number = std::os::fd::AsRawFd::as_raw_fd(&kept);
+        Command::new(program)
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("WTB_WORKER_FD", number.to_string())
+            .exec()
+    }
+}
+
+fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), Errno> {
+    setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })
+}

@@ -1,0 +1,156 @@
+//! The supervisor: makes workers from a template, gives them attempts, and ends them when it is time.
+//!
+//! It lives in the program's own process and belongs to no attempt: whatever a worker does to itself,
+//! the supervisor finds out how it ended. One thread of the caller drives one worker at a time.
+
+mod ending;
+mod output;
+mod template;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use ending::{CRASHED, Ended, Stop};
+pub use output::{OUTPUT_HEAD_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
+pub use worker::{Host, Worker};
+
+use crate::frame::FrameError;
+use crate::process::{Ground, Prepare, Spec};
+use template::Template;
+
+/// How often a template that was lost is started anew.
+pub const TEMPLATES_MAX: u32 = 100;
+
+/// Why a supervisor cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SupervisorError {
+    /// The template's interpreter could not be started.
+    #[error("cannot start `{program}`, the interpreter that workers are made from: {reason}")]
+    Start {
+        /// The interpreter.
+        program: String,
+        /// Why.
+        reason: String,
+    },
+    /// The template ended or does not answer.
+    #[error("the process that workers are made from was lost: {0}")]
+    TemplateLost(String),
+    /// A worker could not be made.
+    #[error("a worker's process could not be made: {0}")]
+    Fork(String),
+    /// Worker and supervisor do not understand each other.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The operating system refused something.
+    #[error("the operating system refused what a worker's process needs: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// How a template is started.
+#[derive(Debug, Clone, Default)]
+pub struct TemplateSettings {
+    /// The interpreter.
+    pub program: PathBuf,
+    /// Its arguments. It finds its connection as its standard input.
+    pub arguments: Vec<String>,
+    /// What it imports.
+    pub prepare: Prepare,
+}
+
+/// How attempts are run.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How the template is started.
+    pub template: TemplateSettings,
+    /// What workers are like.
+    pub spec: Spec,
+    /// What all attempts have in common, as the front end packed it.
+    pub job: Bytes,
+    /// How long an attempt may take.
+    pub timeout: Option<Duration>,
+    /// How long a worker that was asked to end may take for it.
+    pub grace: Duration,
+    /// Whether each attempt has a worker of its own.
+    pub is_fresh: bool,
+}
+
+/// Makes workers. May be shared by threads.
+#[derive(Debug)]
+pub struct Supervisor {
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    template: Option<Arc<Template>>,
+    started: u32,
+}
+
+impl Supervisor {
+    /// Starts a template.
+    pub fn start(settings: Settings) -> Result<Self, SupervisorError> {
+        let supervisor = Self { settings, state: Mutex::default() };
+        supervisor.template()?;
+        Ok(supervisor)
+    }
+
+    /// Returns how attempts are run.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns what the template found out about the machine and itself.
+    pub fn ground(&self) -> Result<Ground, SupervisorError> {
+        Ok(self.template()?.ground().clone())
+    }
+
+    /// Makes a worker.
+    pub fn worker(&self) -> Result<Worker, SupervisorError> {
+        let template = self.template()?;
+        match template.spawn(&self.settings.spec) {
+            Err(SupervisorError::TemplateLost(_)) => {
+                self.forget(&template);
+                // Its workers are lost with it; what comes next is not.
+                let spawned = self.template()?.spawn(&self.settings.spec)?;
+                Worker::begin(spawned, &self.settings)
+            }
+            spawned => Worker::begin(spawned?, &self.settings),
+        }
+    }
+
+    /// Ends the template and all workers.
+    pub fn close(&self) {
+        self.lock().template = None;
+    }
+
+    fn template(&self) -> Result<Arc<Template>, SupervisorError> {
+        let mut state = self.lock();
+        if let Some(template) = &state.template {
+            return Ok(Arc::clone(template));
+        }
+        if state.started >= TEMPLATES_MAX {
+            let reason = format!("it was started {TEMPLATES_MAX} times, and lost each time");
+            return Err(SupervisorError::TemplateLost(reason));
+        }
+        state.started += 1;
+        let template = Arc::new(Template::start(&self.settings.template)?);
+        state.template = Some(Arc::clone(&template));
+        Ok(template)
+    }
+
+    fn forget(&self, lost: &Arc<Template>) {
+        let mut state = self.lock();
+        if state.template.as_ref().is_some_and(|template| Arc::ptr_eq(template, lost)) {
+            state.template = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

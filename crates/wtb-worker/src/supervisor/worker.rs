@@ -1,0 +1,307 @@
+//! A worker from the supervisor's side: what it asks is answered, what it prints is kept, and when its
+//! time is up it ends.
+
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+
+use super::ending::{Ended, Facts, Stop};
+use super::output::Output;
+use super::template::Spawned;
+use super::{Settings, SupervisorError};
+use crate::answers::Answers;
+use crate::checkpointer::Checkpointer;
+use crate::frame::{self, Inbox};
+use crate::message::{FromWorker, Order, ToWorker};
+use crate::process::{Limits, Report, keeper};
+
+/// How long it may take until a worker is told to end that is not wanted any more.
+const TICK: Duration = Duration::from_millis(20);
+/// How long a worker that has delivered may take to end.
+const LEAVE: Duration = Duration::from_secs(2);
+/// How long the end of all its processes may take after they were killed, before its keeper is.
+const KILLED: Duration = Duration::from_secs(2);
+/// How long output may stay open after all processes of its worker are gone.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// What an attempt belongs to.
+pub trait Host {
+    /// Where its checkpoints are kept.
+    fn checkpoints(&self) -> &dyn Checkpointer;
+
+    /// Whether it is not wanted any more.
+    fn is_stopped(&self) -> bool;
+}
+
+/// A worker's process and the connection to it. Dropping it ends the process and all below it.
+#[derive(Debug)]
+pub struct Worker {
+    connection: Option<UnixStream>,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    keeper: Option<Connection>,
+    process: Option<OwnedFd>,
+    report: Option<Report>,
+    stdout: Output,
+    stderr: Output,
+    timeout: Option<Duration>,
+    grace: Duration,
+    limits: Limits,
+    is_fresh: bool,
+}
+
+/// A keeper's connection and what has come over it.
+type Connection = (UnixStream, Inbox);
+
+/// How far the end of an attempt is.
+#[derive(Debug, Clone, Copy)]
+enum Stage {
+    /// It runs.
+    Running,
+    /// It has delivered, or was asked to end; at that time it is killed.
+    Ending(Instant),
+    /// It was killed; at that time its keeper is.
+    Killed(Instant),
+    /// Its keeper was killed; at that time nobody knows what to do.
+    Lost(Instant),
+}
+
+impl Worker {
+    pub(super) fn begin(spawned: Spawned, settings: &Settings) -> Result<Self, SupervisorError> {
+        let version = crate::message::PROTOCOL_VERSION;
+        let welcome = ToWorker::Welcome { version, job: settings.job.clone() };
+        Ok(Self {
+            connection: Some(spawned.connection),
+            inbox: Inbox::default(),
+            outbox: frame::encode(&welcome)?,
+            keeper: Some((spawned.report, Inbox::default())),
+            process: spawned.keeper,
+            report: None,
+            stdout: Output::new(spawned.stdout),
+            stderr: Output::new(spawned.stderr),
+            timeout: settings.timeout,
+            grace: settings.grace,
+            limits: settings.spec.limits.clone(),
+            is_fresh: settings.is_fresh,
+        })
+    }
+
+    /// Whether the worker's process still ran a moment ago.
+    pub fn is_alive(&mut self) -> bool {
+        self.hear_keeper();
+        self.keeper.is_some() && self.connection.is_some()
+    }
+
+    /// Gives the worker an attempt and waits for its end: not longer than the timeout, the grace and
+    /// what it takes to kill it.
+    pub fn attempt(&mut self, order: Order, host: &dyn Host) -> Result<Ended, SupervisorError> {
+        let began = Instant::now();
+        let deadline = self.timeout.map(|timeout| began + timeout);
+        self.tell(&ToWorker::Attempt(Box::new(order)))?;
+        let mut facts = Facts::default();
+        let mut answers = Answers::new(host.checkpoints());
+        let mut stage = Stage::Running;
+        loop {
+            self.wait(until(stage, deadline));
+            self.hear_worker(&mut answers, &mut facts)?;
+            self.hear_keeper();
+            self.stdout.drain();
+            self.stderr.drain();
+            if self.is_over(&facts) {
+                break;
+            }
+            stage = self.advance(stage, deadline, host, &mut facts)?;
+        }
+        facts.nodes = answers.into_nodes();
+        facts.duration_s = began.elapsed().as_secs_f64();
+        Ok(self.conclude(facts))
+    }
+
+    fn is_over(&self, facts: &Facts) -> bool {
+        if self.keeper.is_none() {
+            // All of its processes are gone: what they have said is there.
+            return self.connection.is_none();
+        }
+        !self.is_fresh && facts.outcome.is_some() && facts.stop.is_none()
+    }
+
+    /// Does what it is time for.
+    fn advance(
+        &mut self,
+        stage: Stage,
+        deadline: Option<Instant>,
+        host: &dyn Host,
+        facts: &mut Facts,
+    ) -> Result<Stage, SupervisorError> {
+        let now = Instant::now();
+        match stage {
+            Stage::Running if facts.violation.is_some() => Ok(self.kill(now)),
+            Stage::Running if facts.outcome.is_some() => Ok(Stage::Ending(now + LEAVE)),
+            Stage::Running => {
+                let is_late = deadline.is_some_and(|deadline| deadline <= now);
+                facts.stop = match (is_late, host.is_stopped()) {
+                    (true, _) => Some(Stop::TimedOut),
+                    (false, true) => Some(Stop::Cancelled),
+                    (false, false) => return Ok(stage),
+                };
+                self.signal(keeper::TERMINATE);
+                Ok(Stage::Ending(now + self.grace))
+            }
+            Stage::Ending(at) if at <= now || facts.violation.is_some() => Ok(self.kill(now)),
+            Stage::Killed(at) if at <= now => {
+                if let Some(process) = &self.process {
+                    let _ = pidfd_send_signal(process, Signal::KILL);
+                }
+                Ok(Stage::Lost(now + KILLED))
+            }
+            Stage::Lost(at) if at <= now => {
+                let reason = "a worker's processes do not end although they were killed".to_owned();
+                Err(SupervisorError::TemplateLost(reason))
+            }
+            stage => Ok(stage),
+        }
+    }
+
+    fn kill(&mut self, now: Instant) -> Stage {
+        self.signal(keeper::KILL);
+        Stage::Killed(now + KILLED)
+    }
+
+    fn signal(&mut self, what: u8) {
+        if let Some((stream, _)) = &mut self.keeper {
+            // One that has ended needs no signal, and it says so itself.
+            let _ = stream.write(&[what]);
+        }
+    }
+
+    /// Waits until something can be read or written, or until it is time to look.
+    fn wait(&self, until: Option<Instant>) {
+        let rest = until.map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = rest.map_or(TICK, |rest| rest.min(TICK));
+        let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
+        let mut fds = Vec::with_capacity(4);
+        if let Some(connection) = &self.connection {
+            let writes = if self.outbox.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
+            fds.push(PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::IN | writes));
+        }
+        if let Some((keeper, _)) = &self.keeper {
+            fds.push(PollFd::from_borrowed_fd(keeper.as_fd(), PollFlags::IN));
+        }
+        let outputs = [&self.stdout, &self.stderr].into_iter().filter_map(Output::file);
+        fds.extend(outputs.map(|file| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN)));
+        // Whatever is wrong with one of them shows when it is read.
+        let _ = poll(&mut fds, Some(&wait));
+    }
+
+    fn tell(&mut self, message: &ToWorker) -> Result<(), SupervisorError> {
+        self.outbox.extend(frame::encode(message)?);
+        self.flush();
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        let Some(connection) = &mut self.connection else { return self.outbox.clear() };
+        while !self.outbox.is_empty() {
+            match connection.write(&self.outbox) {
+                Ok(count) => drop(self.outbox.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // It has ended, which shows when it is read.
+                Err(_) => return self.outbox.clear(),
+            }
+        }
+    }
+
+    fn hear_worker(
+        &mut self,
+        answers: &mut Answers<'_>,
+        facts: &mut Facts,
+    ) -> Result<(), SupervisorError> {
+        self.flush();
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        // What it sent before it ended badly was read before.
+        let is_open = self.inbox.fill(connection).unwrap_or_default();
+        if facts.violation.is_none() {
+            loop {
+                match self.inbox.take() {
+                    Ok(Some(FromWorker::Outcome(outcome))) => {
+                        facts.outcome = Some(*outcome);
+                        if self.is_fresh {
+                            self.tell(&ToWorker::Farewell {})?;
+                        }
+                    }
+                    Ok(Some(message)) => match answers.to(message) {
+                        Ok(Some(answer)) => self.tell(&ToWorker::Answer(answer))?,
+                        Ok(None) => {}
+                        Err(violation) => facts.violation = Some(violation),
+                    },
+                    Ok(None) => break,
+                    Err(error) => facts.violation = Some(error.to_string()),
+                }
+                if facts.violation.is_some() {
+                    break;
+                }
+            }
+        }
+        if facts.violation.is_some() {
+            // Nothing it says counts any more.
+            facts.outcome = None;
+            self.inbox = Inbox::default();
+        }
+        if !is_open {
+            self.connection = None;
+        }
+        Ok(())
+    }
+
+    fn hear_keeper(&mut self) {
+        let Some((stream, inbox)) = &mut self.keeper else { return };
+        let is_open = inbox.fill(stream).unwrap_or(false);
+        match inbox.take::<Report>() {
+            Ok(Some(report)) => self.report = Some(report),
+            Ok(None) if is_open => return,
+            Ok(None) | Err(_) => {}
+        }
+        self.keeper = None;
+    }
+
+    fn conclude(&mut self, mut facts: Facts) -> Ended {
+        let is_gone = self.keeper.is_none();
+        if is_gone {
+            facts.report = self.report.take();
+            let until = Instant::now() + LINGER;
+            while self.is_output_open() && Instant::now() < until {
+                self.wait(Some(until));
+                self.stdout.drain();
+                self.stderr.drain();
+            }
+            facts.is_output_open = self.is_output_open();
+        } else {
+            self.stdout.drain();
+            self.stderr.drain();
+        }
+        Ended {
+            is_lost: is_gone && facts.is_lost(),
+            is_gone,
+            outcome: facts.outcome(&self.limits),
+            stdout: self.stdout.take(),
+            stderr: self.stderr.take(),
+        }
+    }
+
+    fn is_output_open(&self) -> bool {
+        self.stdout.file().is_some() || self.stderr.file().is_some()
+    }
+}
+
+/// When it is time for the next stage.
+fn until(stage: Stage, deadline: Option<Instant>) -> Option<Instant> {
+    match stage {
+        Stage::Running => deadline,
+        Stage::Ending(at) | Stage::Killed(at) | Stage::Lost(at) => Some(at),
+    }
+}

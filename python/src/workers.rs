@@ -1,0 +1,322 @@
+//! Workers that are processes: the supervisor's side, and theirs.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use serde::Deserialize;
+use wtb_engine::Processes;
+use wtb_worker::{
+    Ground, Limits, Link, Order, Prepare, Settings, Spec, Template, TemplateSettings, WorkerSeed,
+};
+
+use crate::active::ActiveBatchRef;
+use crate::errors::{Failure, Result, invalid};
+use crate::outcome::OutcomeItem;
+use crate::saver::CheckpointsRef;
+
+/// What a pool of processes is to be like: JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolSettings {
+    program: String,
+    arguments: Vec<String>,
+    path: Vec<String>,
+    modules: Vec<String>,
+    limits: Limits,
+    directory: Option<String>,
+    environment: Vec<(String, String)>,
+    command: Vec<String>,
+    timeout_s: Option<f64>,
+    grace_s: f64,
+    fresh: bool,
+}
+
+/// The processes of one active batch.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct ProcessesRef(Processes);
+
+#[pymethods]
+impl ProcessesRef {
+    /// Starts what the workers are made from.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        active: &ActiveBatchRef,
+        settings: &str,
+        job: Vec<u8>,
+        cases: Vec<Vec<u8>>,
+    ) -> Result<Self> {
+        let given: PoolSettings =
+            serde_json::from_str(settings).map_err(|error| invalid(error.to_string()))?;
+        let settings = given.settings(job.into());
+        let cases = cases.into_iter().map(Bytes::from).collect();
+        let (batch, store) = (Arc::clone(active.active()), Arc::clone(active.store()));
+        Ok(Self(py.detach(|| Processes::start(batch, store, settings, cases))?))
+    }
+
+    /// Returns what the workers stand on, as JSON.
+    fn ground(&self, py: Python<'_>) -> Result<String> {
+        let ground = py.detach(|| self.0.ground())?;
+        serde_json::to_string(&ground).map_err(|error| invalid(error.to_string()))
+    }
+
+    /// Makes attempts until the batch has none left for this worker.
+    fn work(&self, py: Python<'_>, name: &str) -> Result<()> {
+        Ok(py.detach(|| self.0.work(name))?)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+}
+
+impl PoolSettings {
+    fn settings(self, job: Bytes) -> Settings {
+        Settings {
+            template: TemplateSettings {
+                program: self.program.into(),
+                arguments: self.arguments,
+                prepare: Prepare { path: self.path, modules: self.modules },
+            },
+            spec: Spec {
+                limits: self.limits,
+                directory: self.directory.map(Bytes::from),
+                environment: self.environment,
+                command: self.command,
+            },
+            job,
+            timeout: self.timeout_s.map(duration),
+            grace: duration(self.grace_s),
+            is_fresh: self.fresh,
+        }
+    }
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
+}
+
+/// The template's end of its connection.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct TemplateRef(Mutex<Template>);
+
+impl TemplateRef {
+    fn with<T>(&self, work: impl FnOnce(&mut Template) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl TemplateRef {
+    /// In the guard: takes the connection that is its standard input.
+    #[staticmethod]
+    fn begin() -> PyResult<Self> {
+        let control: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned()?;
+        Ok(Self(Mutex::new(Template::begin(control))))
+    }
+
+    /// In the guard, after the fork. Does not return.
+    fn guard(&self, template: i32) {
+        self.with(|guard| guard.guard(template));
+    }
+
+    fn settle(&self) -> PyResult<()> {
+        Ok(self.with(Template::settle)?)
+    }
+
+    fn wants_trial(&self) -> bool {
+        self.with(|template| template.wants_trial())
+    }
+
+    fn try_keeper(&self) -> Option<String> {
+        self.with(|template| template.try_keeper())
+    }
+
+    fn give_up_namespaces(&self, reason: String) {
+        self.with(|template| template.give_up_namespaces(reason));
+    }
+
+    /// Waits for `(path, modules)`; `None` when the supervisor is gone.
+    fn prepare(&self) -> PyResult<Option<(Vec<String>, Vec<String>)>> {
+        let prepare = self.with(|template| template.prepare()).map_err(lost)?;
+        Ok(prepare.map(|Prepare { path, modules }| (path, modules)))
+    }
+
+    fn ready(
+        &self,
+        threads: u32,
+        unsafe_to_fork: Option<String>,
+        failed_imports: Vec<(String, String)>,
+        import_ms: u64,
+    ) -> PyResult<()> {
+        self.with(|template| {
+            let (isolation, reason) = template.isolation();
+            let ground =
+                Ground { isolation, reason, threads, unsafe_to_fork, failed_imports, import_ms };
+            template.ready(ground)
+        })
+        .map_err(lost)
+    }
+
+    /// Waits for a worker to make; `None` when the supervisor is gone.
+    fn next(&self, py: Python<'_>) -> PyResult<Option<SeedRef>> {
+        let seed = py.detach(|| self.with(|template| template.next())).map_err(lost)?;
+        Ok(seed.map(SeedRef))
+    }
+
+    fn before_fork(&self) -> PyResult<()> {
+        Ok(self.with(|template| template.before_fork())?)
+    }
+
+    fn return_home(&self) -> PyResult<()> {
+        Ok(self.with(|template| template.return_home())?)
+    }
+
+    fn after_fork(&self, keeper: Option<i32>, reason: Option<String>) -> PyResult<()> {
+        let keeper = keeper.ok_or_else(|| reason.unwrap_or_default());
+        self.with(|template| template.after_fork(keeper)).map_err(lost)
+    }
+
+    /// In a keeper: lets go of what is the template's.
+    fn let_go(&self) {
+        self.with(|template| template.let_go());
+    }
+}
+
+/// What a keeper and its worker are made from.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct SeedRef(WorkerSeed);
+
+#[pymethods]
+impl SeedRef {
+    /// In the template, after the fork.
+    fn let_go(&self) {
+        self.0.let_go();
+    }
+
+    /// In the keeper, before it forks.
+    fn begin_keeper(&self) -> PyResult<()> {
+        Ok(self.0.begin_keeper()?)
+    }
+
+    /// In the keeper, after it has forked the worker. Does not return.
+    fn keep(&self, worker: i32) {
+        self.0.keep(worker);
+    }
+
+    /// In the worker: returns its connection.
+    fn become_worker(&self) -> PyResult<LinkRef> {
+        let stream = self.0.become_worker()?;
+        let (link, job) = Link::open(stream).map_err(lost)?;
+        Ok(LinkRef { link: Arc::new(link), job })
+    }
+
+    #[getter]
+    fn environment(&self) -> Vec<(String, String)> {
+        self.0.environment().to_vec()
+    }
+}
+
+/// A worker's connection to its supervisor.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct LinkRef {
+    link: Arc<Link>,
+    job: Bytes,
+}
+
+#[pymethods]
+impl LinkRef {
+    /// What all attempts have in common, as it was packed.
+    #[getter]
+    fn job<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.job)
+    }
+
+    /// Waits for an attempt; `None` when nothing more will come.
+    fn next(&self, py: Python<'_>) -> PyResult<Option<OrderRef>> {
+        let order = py.detach(|| self.link.next()).map_err(lost)?;
+        Ok(order.map(|order| OrderRef { link: Arc::clone(&self.link), order }))
+    }
+
+    fn complete(&self, py: Python<'_>, outcome: OutcomeItem) -> Result<()> {
+        py.detach(|| {
+            let outcome = outcome.into_outcome()?;
+            self.link.complete(outcome).map_err(|error| Failure::Python(lost(error)))
+        })
+    }
+
+    /// Tells that a node begins or has ended.
+    fn node(&self, py: Python<'_>, node: &str, ended: bool) -> PyResult<()> {
+        py.detach(|| self.link.node(node, ended)).map_err(lost)
+    }
+}
+
+/// An attempt to make in a worker's process.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct OrderRef {
+    link: Arc<Link>,
+    order: Order,
+}
+
+#[pymethods]
+impl OrderRef {
+    #[getter]
+    fn execution(&self) -> &str {
+        &self.order.execution
+    }
+
+    #[getter]
+    fn thread(&self) -> Option<&str> {
+        self.order.thread.as_deref()
+    }
+
+    #[getter]
+    #[pyo3(name = "from_head")]
+    fn is_from_head(&self) -> bool {
+        self.order.from_head
+    }
+
+    #[getter]
+    fn variant(&self) -> u32 {
+        self.order.variant
+    }
+
+    #[getter]
+    fn case(&self) -> u32 {
+        self.order.case
+    }
+
+    #[getter]
+    fn repeat(&self) -> u32 {
+        self.order.repeat
+    }
+
+    #[getter]
+    fn attempt(&self) -> u32 {
+        self.order.attempt
+    }
+
+    #[getter]
+    fn seed(&self) -> u64 {
+        self.order.seed
+    }
+
+    /// The case, as it was packed.
+    #[getter]
+    fn input<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.order.input)
+    }
+
+    /// Returns the checkpoints of the supervisor, to be written under the attempt's lease.
+    fn checkpoints(&self) -> CheckpointsRef {
+        CheckpointsRef::of_worker(Arc::<Link>::clone(&self.link))
+    }
+}
+
+fn lost(error: impl std::fmt::Display) -> PyErr {
+    pyo3::exceptions::PyConnectionError::new_err(error.to_string())
+}

@@ -1,0 +1,103 @@
+"""Packs jobs and cases so that workers can unpack them.
+
+What can be imported travels by name, everything else (what a script or a notebook defines) by value.
+Both go from a live program to its own workers only: nothing of it is stored.
+"""
+
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from wtb.errors import ConfigurationError
+from wtb.processes.preload import is_of_user
+from wtb.workflow import Workflow, import_reference
+
+if TYPE_CHECKING:
+    from wtb._job import Job
+
+__all__ = ["Packed", "pack"]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A job, ready for workers.
+
+    Attributes:
+        job: The job without its cases.
+        cases: The cases, in their order.
+        modules: Names of the modules whose functions and classes the job names or brings along.
+    """
+
+    job: bytes
+    cases: list[bytes]
+    modules: frozenset[str]
+
+
+def pack(job: "Job") -> Packed:
+    """Pack a job.
+
+    Raises:
+        ConfigurationError: Something of it cannot be sent to another process.
+    """
+    names = _names()
+    modules: set[str] = set()
+    own = replace(job, cases=(), _checked=[])
+    packed = _dumped(own, names, modules, f"workflow {job.workflow.name!r} or one of its variants")
+    # Cases are many and as a rule plain data.
+    cases = [_dumped(case, names, modules, f"case {case.id!r}") for case in job.cases]
+    return Packed(packed, cases, frozenset(modules))
+
+
+class _Pickler(cloudpickle.Pickler):
+    def __init__(self, file: io.BytesIO, names: Mapping[int, str], modules: set[str]) -> None:
+        super().__init__(file)
+        self._names = names
+        self._modules = modules
+
+    def reducer_override(self, obj: Any) -> Any:
+        reference = self._names.get(id(obj))
+        if reference is not None:
+            self._modules.add(reference.partition(":")[0])
+            return import_reference, (reference,)
+        module = getattr(obj, "__module__", None)
+        if isinstance(module, str):
+            self._modules.add(module)
+        return super().reducer_override(obj)
+
+
+def _dumped(what: object, names: Mapping[int, str], modules: set[str], named: str) -> bytes:
+    file = io.BytesIO()
+    try:
+        _Pickler(file, names, modules).dump(what)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{named} cannot be sent to a process of its own "
+            f"({type(error).__name__}: {error}). Put the workflow into a module and pass it as "
+            "'module:attribute', make clients and open files inside of nodes or factories, "
+            "or use runner='thread'"
+        ) from error
+    return file.getvalue()
+
+
+def _names() -> dict[int, str]:
+    """Return workflows and graphs that are attributes of modules, by identity."""
+    from langgraph.graph import StateGraph
+    from langgraph.pregel import Pregel
+
+    kinds = (Workflow, StateGraph, Pregel)
+    found: dict[int, str] = {}
+    for name, module in list(sys.modules.items()):
+        # Some modules are known under a second name, which they do not have elsewhere.
+        if not isinstance(module, ModuleType) or module.__name__ != name or name == "__main__":
+            continue
+        if not is_of_user(name):
+            continue
+        for attribute, value in list(vars(module).items()):
+            if isinstance(value, kinds):
+                found.setdefault(id(value), f"{name}:{attribute}")
+    return found

@@ -1,0 +1,225 @@
+"""The process runner: every attempt in a process of its own, forked from a template."""
+
+import itertools
+import json
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from wtb import _native, _plan
+from wtb._warn import warn_caller
+from wtb.errors import ConfigurationError
+from wtb.processes.packing import Packed, pack
+from wtb.processes.preload import libraries_of
+from wtb.standalone import StandaloneRunner
+
+if TYPE_CHECKING:
+    from wtb._job import Job
+    from wtb._native import ActiveBatchRef
+
+__all__ = ["ProcessBatchTestRunner"]
+
+Isolation = Literal["fresh", "warm"]
+
+GRACE_S_MAX = 20.0
+"""How long workers may be given to end by themselves: the engine's own deadline is later."""
+
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from wtb.processes.template import main; main()"
+)
+_numbers = itertools.count(1)
+
+
+class ProcessBatchTestRunner(StandaloneRunner):
+    """Runs every attempt in a process: what it does to itself or to the system costs it alone.
+
+    A template imports the libraries that the workflow uses, once; each attempt is a fork of it. An
+    attempt that crashes, is killed or takes too long fails with a precise error, and all that it has
+    started ends with it. What it prints is kept with the execution.
+
+    Args:
+        max_workers: How many processes at once; by default the batch's `max_workers`.
+        isolation: "fresh" makes a process for each attempt, "warm" one for each worker, which then
+            makes many attempts: quicker, and what nodes leave in memory is there for the next one.
+        memory: Bytes that an attempt's processes may use together, or a text such as "2 GiB".
+        cpu_time: Seconds of CPU time that each process of an attempt may use.
+        nice: Added to the niceness of the processes, from 0 to 19.
+        grace: Seconds from the request to end (SIGTERM) until everything is killed.
+        environment: Environment variables, over those of this program.
+        directory: The working directory; by default that of this program.
+        preload: Further modules for the template to import.
+        command: A program, with its arguments, that takes the worker's place; see
+            `docs/worker-protocol.md`.
+        **standalone: Where a runner that is used without a bench keeps its results, see
+            `wtb.standalone.StandaloneRunner`.
+
+    Raises:
+        ConfigurationError: An argument cannot be used, or the system is not Linux.
+
+    Example:
+        >>> runner = ProcessBatchTestRunner(4, memory="2 GiB")                  # doctest: +SKIP
+        >>> bench.run_batch(graph, variants=[{}], test_cases=cases, runner=runner)
+        ... # doctest: +SKIP
+    """
+
+    kind: ClassVar[str] = "process"
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        isolation: Isolation = "fresh",
+        memory: int | str | None = None,
+        cpu_time: float | None = None,
+        nice: int = 0,
+        grace: float = 2.0,
+        environment: Mapping[str, str] | None = None,
+        directory: str | None = None,
+        preload: Sequence[str] = (),
+        command: Sequence[str] = (),
+        **standalone: Any,
+    ) -> None:
+        super().__init__(**standalone)
+        if not hasattr(_native, "ProcessesRef"):
+            raise ConfigurationError(
+                "the process runner is built for Linux only; use runner='thread' here"
+            )
+        if isolation not in ("fresh", "warm"):
+            raise ConfigurationError(f"isolation is 'fresh' or 'warm', not {isolation!r}")
+        if not 0 <= grace <= GRACE_S_MAX:
+            raise ConfigurationError(f"grace is from 0 to {GRACE_S_MAX:g} seconds, not {grace!r}")
+        if nice not in range(20):
+            raise ConfigurationError(f"nice is from 0 to 19, not {nice!r}")
+        self.max_workers: int | None = _plan.count_or_none(max_workers, "max_workers")
+        self.isolation: Isolation = isolation
+        self._limits = {
+            "memory_bytes": None if memory is None else byte_count(memory, "memory"),
+            "cpu_s": None if cpu_time is None else max(1, round(cpu_time)),
+            "nice": nice,
+        }
+        self._grace = grace
+        self._environment = dict(environment or {})
+        self._directory = directory
+        self._preload = tuple(preload)
+        self._command = list(command)
+
+    def check(self, job: "Job") -> None:
+        """Refuse a job that cannot be sent to another process."""
+        pack(job)
+
+    def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
+        """Make attempts in `workers` processes at once; see `BatchTestRunner.drive`."""
+        packed = pack(job)
+        processes = self._started(active, job, packed)
+        try:
+            _Pool(active, processes, workers).run()
+        finally:
+            processes.close()
+
+    def _started(
+        self, active: "ActiveBatchRef", job: "Job", packed: Packed
+    ) -> "_native.ProcessesRef":
+        modules = [*libraries_of(packed.modules), *self._preload]
+        fresh = self.isolation == "fresh"
+        processes = self._start(active, job, packed, modules, fresh)
+        ground = json.loads(processes.ground())
+        if ground["unsafe_to_fork"] is None:
+            return processes
+        processes.close()
+        warn_caller(
+            f"processes are not forked for each attempt: {ground['unsafe_to_fork']}. "
+            "Attempts share workers that import everything themselves (isolation='warm')",
+            RuntimeWarning,
+        )
+        return self._start(active, job, packed, [], fresh=False)
+
+    def _start(
+        self,
+        active: "ActiveBatchRef",
+        job: "Job",
+        packed: Packed,
+        modules: Sequence[str],
+        fresh: bool,
+    ) -> "_native.ProcessesRef":
+        path = [entry or "." for entry in sys.path]
+        settings = {
+            "program": sys.executable,
+            "arguments": ["-P", "-c", _BOOT, json.dumps(path)],
+            "path": path,
+            "modules": list(modules),
+            "limits": self._limits,
+            "directory": self._directory,
+            "environment": list(self._environment.items()),
+            "command": self._command,
+            "timeout_s": job.timeout,
+            "grace_s": self._grace,
+            "fresh": fresh,
+        }
+        return _native.ProcessesRef(active, json.dumps(settings), packed.job, packed.cases)
+
+
+class _Pool:
+    """The threads that drive a batch's processes, one each."""
+
+    def __init__(
+        self, active: "ActiveBatchRef", processes: "_native.ProcessesRef", workers: int
+    ) -> None:
+        self._active = active
+        self._processes = processes
+        self._size = max(1, min(workers, len(active.executions())))
+        self._failure: BaseException | None = None
+
+    def run(self) -> None:
+        self._active.pool_created("process", self._size)
+        threads = [
+            # A thread that waits for a process must not keep the program from ending.
+            threading.Thread(target=self._work, args=(name,), name=f"wtb-{name}", daemon=True)
+            for name in (f"process-{next(_numbers)}" for _ in range(self._size))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            # With a limit, so that Ctrl-C comes through.
+            while thread.is_alive() and self._failure is None:
+                thread.join(0.1)
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self, name: str) -> None:
+        try:
+            self._processes.work(name)
+        except BaseException as error:
+            self._failure = self._failure or error
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+
+
+def byte_count(given: int | str, what: str) -> int:
+    """Return a number of bytes that is given as such or as a text such as "2 GiB".
+
+    Raises:
+        ConfigurationError: It is neither, or not positive.
+
+    Example:
+        >>> byte_count("1.5 KiB", "memory")
+        1536
+    """
+    number: float | None = None
+    if isinstance(given, int) and not isinstance(given, bool):
+        number = given
+    elif isinstance(given, str):
+        digits = given.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ ")
+        unit = _UNITS.get(given.strip()[len(digits) :].strip().upper())
+        try:
+            number = None if unit is None else float(digits) * unit
+        except ValueError:
+            number = None
+    if number is None or number < 1:
+        raise ConfigurationError(
+            f"{what} is a number of bytes or a text such as '512 MiB' or '2 GB', not {given!r}"
+        )
+    return int(number)

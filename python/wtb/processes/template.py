@@ -1,0 +1,143 @@
+"""The template: a new interpreter that imports what attempts need, calls none of it, and forks.
+
+`crates/wtb-worker/src/process/mod.rs` draws the processes and says who reaps whom. The order of the
+calls here is that of `crates/wtb-worker/src/process/template.rs`.
+"""
+
+import gc
+import importlib
+import os
+import signal
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterable
+from time import perf_counter
+from typing import NoReturn
+
+from wtb._native import SeedRef, TemplateRef
+
+TRIAL_FAILED = 3
+"""Exit status of a trial in which a keeper could not do its work."""
+
+
+def main() -> NoReturn:
+    """Serve the supervisor whose connection is the standard input; never returns."""
+    template = TemplateRef.begin()
+    served = os.fork()
+    if served:
+        template.guard(served)
+    try:
+        _serve(template)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _serve(template: TemplateRef) -> None:
+    template.settle()
+    _read_nothing()
+    if template.wants_trial() and (reason := _trial(template)) is not None:
+        template.give_up_namespaces(reason)
+    prepare = template.prepare()
+    if prepare is None:
+        return
+    path, modules = prepare
+    sys.path[:] = path
+    started = perf_counter()
+    failed = import_all(modules)
+    import_ms = round((perf_counter() - started) * 1000)
+    # Of threads that the libraries have started the forks know nothing, which is what is wanted.
+    warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+    # Keepers are reaped by nobody.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # What has been imported stays: collections in the forks need not touch it, and so not copy it.
+    gc.collect()
+    gc.freeze()
+    template.ready(len(os.listdir("/proc/self/task")), unsafe_to_fork(), failed, import_ms)
+    while (seed := template.next()) is not None:
+        _fork(template, seed)
+
+
+def _read_nothing() -> None:
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _trial(template: TemplateRef) -> str | None:
+    """Try what keepers do; return why it does not work."""
+    try:
+        template.before_fork()
+        tried = os.fork()
+    except OSError as error:
+        return str(error)
+    if tried == 0:
+        reason = template.try_keeper()
+        if reason is not None:
+            os._exit(TRIAL_FAILED)
+        os._exit(0)
+    template.return_home()
+    _, status = os.waitpid(tried, 0)
+    if os.waitstatus_to_exitcode(status) == 0:
+        return None
+    return "in a namespace of process ids /proc cannot be mounted"
+
+
+def import_all(modules: Iterable[str]) -> list[tuple[str, str]]:
+    """Import modules; return those that could not be, with the reasons."""
+    failed = []
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            failed.append((name, f"{type(error).__name__}: {error}"))
+    return failed
+
+
+def unsafe_to_fork() -> str | None:
+    """Return what a fork of this process would leave behind in a state that nobody can mend."""
+    others = [
+        thread.name
+        for thread in threading.enumerate()
+        if thread is not threading.main_thread() and thread.is_alive()
+    ]
+    if others:
+        return f"modules have started threads while they were imported: {', '.join(others)}"
+    return None
+
+
+def _fork(template: TemplateRef, seed: SeedRef) -> None:
+    try:
+        template.before_fork()
+        keeper = os.fork()
+    except OSError as error:
+        template.after_fork(None, str(error))
+        return
+    if keeper == 0:
+        _become_keeper(template, seed)
+    seed.let_go()
+    template.after_fork(keeper, None)
+
+
+def _become_keeper(template: TemplateRef, seed: SeedRef) -> NoReturn:
+    try:
+        template.let_go()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        seed.begin_keeper()
+        worker = os.fork()
+        if worker:
+            seed.keep(worker)
+        from wtb.processes.worker import work
+
+        work(seed)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
