@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from wtb import _interrupt, _values
 from wtb.context import RunContext, activate
@@ -13,7 +13,7 @@ from wtb.seeding import seed_everything
 
 if TYPE_CHECKING:
     from wtb._answers import OnInterrupt
-    from wtb._native import TaskRef
+    from wtb._native import CheckpointsRef
     from wtb._values import Payload
     from wtb.cases import Case
     from wtb.langgraph.adapter import GraphAdapter
@@ -34,6 +34,58 @@ NodeWatch = Callable[[str, bool], object]
 
 ErrorTuple = tuple[str, str, str | None, str | None]
 ScoreTuple = tuple[str, float | None, str, str, str | None, str | None]
+
+
+class Task(Protocol):
+    """An attempt to make: `_native.TaskRef`, or what stands for it in a worker's process."""
+
+    @property
+    def execution(self) -> str:
+        """The execution's id."""
+        ...
+
+    @property
+    def variant(self) -> int:
+        """The variant's place among the job's."""
+        ...
+
+    @property
+    def case(self) -> int:
+        """The case's place among the job's."""
+        ...
+
+    @property
+    def repeat(self) -> int:
+        """Which repeat, from 0."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """The attempt's number, from 1."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """What to seed random number generators with."""
+        ...
+
+    @property
+    def thread(self) -> str | None:
+        """The lineage that its checkpoints belong to."""
+        ...
+
+    @property
+    def from_head(self) -> bool:
+        """Whether it goes on from the lineage's head."""
+        ...
+
+    def checkpoints(self) -> "CheckpointsRef":
+        """Return the checkpoints, to be written under the attempt's lease."""
+        ...
+
+    def is_stopped(self) -> bool:
+        """Whether the attempt was cancelled or has expired."""
+        ...
 
 
 class NodeItem(NamedTuple):
@@ -160,7 +212,7 @@ class Job:
             first.setdefault((id(variant.graph), repr(variant.params)), variant)
         return list(first.values())
 
-    def context_of(self, task: "TaskRef") -> RunContext:
+    def context_of(self, task: Task) -> RunContext:
         """Return the context that nodes of this attempt see."""
         return RunContext(
             execution_id=task.execution,
@@ -173,7 +225,7 @@ class Job:
             metrics=None if self.start is None else self.start.metrics,
         )
 
-    def lineage_of(self, task: "TaskRef") -> "Lineage | None":
+    def lineage_of(self, task: Task) -> "Lineage | None":
         """Return the lineage that an attempt writes; None without checkpoints."""
         if task.thread is None:
             return None
@@ -199,7 +251,7 @@ class Job:
         )
 
     def attempt(
-        self, adapter: "GraphAdapter", task: "TaskRef", watch: "NodeWatch | None" = None
+        self, adapter: "GraphAdapter", task: Task, watch: "NodeWatch | None" = None
     ) -> OutcomeItem:
         """Make one attempt on the calling thread; `watch` is told of each node."""
         started = perf_counter()
@@ -219,7 +271,7 @@ class Job:
         return outcome(trace, run, perf_counter() - started)
 
     async def aattempt(
-        self, adapter: "GraphAdapter", task: "TaskRef", is_cut: Callable[[], bool]
+        self, adapter: "GraphAdapter", task: Task, is_cut: Callable[[], bool]
     ) -> OutcomeItem:
         """Make one attempt on the caller's event loop.
 
@@ -280,7 +332,7 @@ def outcome(trace: "Trace", run: RunContext, duration_s: float) -> OutcomeItem:
 
 
 def attempted(
-    job: Job, adapter: "GraphAdapter", task: "TaskRef", watch: "NodeWatch | None" = None
+    job: Job, adapter: "GraphAdapter", task: Task, watch: "NodeWatch | None" = None
 ) -> OutcomeItem:
     """Make one attempt; what fails outside of the graph costs the attempt, not the worker.
 

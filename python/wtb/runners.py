@@ -270,7 +270,7 @@ def resolve_runner(runner: "str | BatchTestRunner") -> BatchTestRunner:
         return make()
     if not isinstance(runner, BatchTestRunner):
         raise ConfigurationError(
-            f"runner is {runner!r}; give 'inline', 'thread', 'process', or an object with kind, max_workers "
-            "and drive()"
+            f"runner is {runner!r}; give 'inline', 'thread', 'process', or an object with kind, "
+            "max_workers and drive()"
         )
     return runner

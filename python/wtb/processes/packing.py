@@ -1,7 +1,7 @@
 """Packs jobs and cases so that workers can unpack them.
 
-What can be imported travels by name, everything else (what a script or a notebook defines) by value.
-Both go from a live program to its own workers only: nothing of it is stored.
+What can be imported travels by name, everything else (what a script or a notebook defines) by
+value. Both go from a live program to its own workers only: nothing of it is stored.
 """
 
 import io
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]  # it has no type hints
 
 from wtb.errors import ConfigurationError
 from wtb.processes.preload import is_of_user
@@ -53,7 +53,7 @@ def pack(job: "Job") -> Packed:
     return Packed(packed, cases, frozenset(modules))
 
 
-class _Pickler(cloudpickle.Pickler):
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hints
     def __init__(self, file: io.BytesIO, names: Mapping[int, str], modules: set[str]) -> None:
         super().__init__(file)
         self._names = names

@@ -15,7 +15,18 @@ import wtb
 
 __all__ = ["ALWAYS", "is_of_user", "libraries_of"]
 
-ALWAYS = ("wtb.processes.worker", "wtb.langgraph.adapter", "wtb.langgraph.lineage")
+ALWAYS = (
+    "cloudpickle",
+    "langchain_core.tracers.context",
+    "langchain_core.tracers.run_collector",
+    "langchain_core.tracers.stdout",
+    "langgraph.graph",
+    "wtb._answers",
+    "wtb._steps",
+    "wtb.langgraph.adapter",
+    "wtb.langgraph.lineage",
+    "wtb.processes.worker",
+)
 """What every worker needs."""
 
 

@@ -36,8 +36,8 @@ class ProcessBatchTestRunner(StandaloneRunner):
     """Runs every attempt in a process: what it does to itself or to the system costs it alone.
 
     A template imports the libraries that the workflow uses, once; each attempt is a fork of it. An
-    attempt that crashes, is killed or takes too long fails with a precise error, and all that it has
-    started ends with it. What it prints is kept with the execution.
+    attempt that crashes, is killed or takes too long fails with a precise error, and all that it
+    has started ends with it. What it prints is kept with the execution.
 
     Args:
         max_workers: How many processes at once; by default the batch's `max_workers`.
