@@ -318,6 +318,8 @@ fn delivery(store: &dyn Store, attempt: u32, item: OutcomeItem) -> Result<Delive
         usage: item.usage.map(parse).transpose()?,
         warnings: item.warnings,
         duration_us: micros(item.duration_s),
+        // The workers of this process print where their program prints.
+        ..AttemptOutcome::default()
     };
     Ok(Delivery { end, outcome })
 }
