@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use wtb_model::ErrorInfo;
+use wtb_model::{Captured, ErrorInfo, StoredValue};
 use wtb_store::Store;
 use wtb_worker::{
     Checkpointer, Direct, End, Ended, Ground, Host, Order, Outcome, Settings, Supervisor,
@@ -105,21 +105,21 @@ impl Processes {
             None => match self.supervisor.worker() {
                 Ok(worker) => worker,
                 Err(SupervisorError::Fork(reason)) => {
-                    self.deliver(task, no_process(&reason))?;
+                    let reason = format!("a process for the attempt could not be made: {reason}");
+                    self.deliver(task, Ended::without_output(crashed(reason)))?;
                     return Ok(None);
                 }
                 Err(error) => return Err(failed(error)),
             },
         };
         let ended = worker.attempt(self.order(task)?, &attempt).map_err(failed)?;
-        let Ended { outcome, is_lost, is_gone, stdout: _, stderr: _ } = ended;
-        if !is_gone {
+        if !ended.is_gone {
             *idle = Some(worker);
         }
-        if is_lost {
-            return Ok(Some(outcome.error.map(|error| error.message).unwrap_or_default()));
+        if ended.is_lost {
+            return Ok(Some(ended.outcome.error.map(|error| error.message).unwrap_or_default()));
         }
-        self.deliver(task, outcome)?;
+        self.deliver(task, ended)?;
         Ok(None)
     }
 
@@ -141,8 +141,9 @@ impl Processes {
         })
     }
 
-    fn deliver(&self, task: &Task, outcome: Outcome) -> Result<(), EngineError> {
-        let delivery = match Delivery::of(self.store.as_ref(), task.attempt, outcome) {
+    fn deliver(&self, task: &Task, ended: Ended) -> Result<(), EngineError> {
+        let Ended { outcome, stdout, stderr, .. } = ended;
+        let mut delivery = match Delivery::of(self.store.as_ref(), task.attempt, outcome) {
             Ok(delivery) => delivery,
             Err(wtb_worker::OutcomeError::Store(error)) => return Err(error.into()),
             Err(wtb_worker::OutcomeError::Invalid(reason)) => {
@@ -151,7 +152,13 @@ impl Processes {
                     .map_err(|error| EngineError::Invalid(error.to_string()))?
             }
         };
+        delivery.outcome.stdout = self.stored(stdout.as_ref())?;
+        delivery.outcome.stderr = self.stored(stderr.as_ref())?;
         self.active.complete(task, delivery).map(drop)
+    }
+
+    fn stored(&self, printed: Option<&Captured>) -> Result<Option<StoredValue>, EngineError> {
+        Ok(printed.map(|captured| self.store.put_value(captured.into())).transpose()?)
     }
 
     fn replace(&self, key: WorkerKey, name: &str, why: &str) -> Result<WorkerKey, EngineError> {
@@ -162,10 +169,6 @@ impl Processes {
 
 fn alive(mut worker: Worker) -> Option<Worker> {
     worker.is_alive().then_some(worker)
-}
-
-fn no_process(reason: &str) -> Outcome {
-    crashed(format!("a process for the attempt could not be made: {reason}"))
 }
 
 fn crashed(message: String) -> Outcome {

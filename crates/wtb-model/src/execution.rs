@@ -107,6 +107,19 @@ pub struct AttemptOutcome {
     pub warnings: Vec<String>,
     /// When the attempt's work began and how long it took, in microseconds, as the worker saw it.
     pub duration_us: u64,
+    /// What it wrote to its standard output: the value of a [`Captured`](crate::Captured); `None` where the worker
+    /// does not capture it.
+    pub stdout: Option<StoredValue>,
+    /// The same of its standard error.
+    pub stderr: Option<StoredValue>,
+}
+
+impl AttemptOutcome {
+    /// Returns the values that it names by itself; those of its nodes come on top.
+    pub fn values(&self) -> [Option<&StoredValue>; 5] {
+        let Self { output, state, interrupts, stdout, stderr, .. } = self;
+        [output, state, interrupts, stdout, stderr].map(Option::as_ref)
+    }
 }
 
 /// An execution as the store keeps it.
@@ -199,4 +212,8 @@ pub struct AttemptRecord {
     pub finished_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<ErrorInfo>,
+    /// What it wrote to its standard output, as [`AttemptOutcome::stdout`] brought it.
+    pub stdout: Option<StoredValue>,
+    /// The same of its standard error.
+    pub stderr: Option<StoredValue>,
 }

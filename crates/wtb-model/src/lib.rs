@@ -4,6 +4,7 @@
 //! time and the entropy in. All other crates depend on this one and it depends on none of them.
 
 mod batch;
+mod captured;
 mod event;
 mod execution;
 mod id;
@@ -16,6 +17,7 @@ pub use batch::{
     Backoff, BatchRecord, BatchSpec, CaseRecord, CheckpointMode, ErrorPolicy, FailFast,
     SessionRecord, StatusCounts, VariantRecord,
 };
+pub use captured::Captured;
 pub use event::{CUSTOM_PREFIX, EVENT_KINDS, Event, EventBody, JournalEntry};
 pub use execution::{
     AttemptOutcome, AttemptRecord, ErrorInfo, ExecutionRecord, NodeRecord, NodeStatus,

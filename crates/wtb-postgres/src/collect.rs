@@ -40,6 +40,8 @@ const VALUES: &[(&str, &str)] = &[
     ("input", "cases"),
     ("expected", "cases"),
     ("answers", "cases"),
+    ("stdout", "attempts"),
+    ("stderr", "attempts"),
     ("input", "nodes"),
     ("output", "nodes"),
     ("body", "checkpoints"),

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use wtb_model::{
-    AttemptRecord, BatchId, BatchRecord, CaseRecord, ExecutionId, ExecutionRecord, ExecutionStatus,
-    JournalEntry, NodeRecord, ScoreRecord, SessionId, SessionRecord, StatusCounts, StoredValue,
-    Timestamp, Value, VariantRecord,
+    AttemptRecord, AttemptStatus, BatchId, BatchRecord, CaseRecord, ExecutionId, ExecutionRecord,
+    ExecutionStatus, JournalEntry, NodeRecord, ScoreRecord, SessionId, SessionRecord, StatusCounts,
+    StoredValue, Timestamp, Value, VariantRecord,
 };
 
 use crate::{Checkpoints, Receipt, StoreError, Ticket, UnitOfWork};
@@ -95,6 +95,13 @@ pub struct ExecutionDetail {
     pub nodes: Vec<NodeRecord>,
     /// Its scores by source, and within a source as they were given.
     pub scores: Vec<ScoreRecord>,
+}
+
+impl ExecutionDetail {
+    /// Returns the last attempt that has ended: the one whose output is the execution's.
+    pub fn last_ended(&self) -> Option<&AttemptRecord> {
+        self.attempts.iter().rfind(|attempt| attempt.status != AttemptStatus::Running)
+    }
 }
 
 /// A durable store. All methods may be called from any thread.

@@ -162,6 +162,9 @@ impl Outcome {
             usage: self.usage.as_deref().map(json).transpose()?,
             warnings: self.warnings,
             duration_us: micros(self.duration_s),
+            // What a worker prints, its supervisor knows.
+            stdout: None,
+            stderr: None,
         })
     }
 }

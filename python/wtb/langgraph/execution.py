@@ -85,6 +85,7 @@ class PreparedGraph:
             context: LangGraph's runtime context, below the variant's own.
             cancelled: Polled before every node; once it is true no further node starts.
             lineage: The lineage that its checkpoints belong to; None for no checkpoints.
+            watch: Is told of each node's path when it begins (False) and has ended (True).
 
         Raises:
             ConfigurationError: The config or context cannot be used.

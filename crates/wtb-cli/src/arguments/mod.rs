@@ -54,7 +54,7 @@ pub(crate) struct GlobalArgs {
     /// Print data and errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Print tracebacks, node values and every failure
+    /// Print tracebacks, node values, all output, every failure
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }

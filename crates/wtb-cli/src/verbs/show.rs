@@ -12,6 +12,7 @@ use crate::request::OutputOptions;
 use crate::standing::Standing;
 use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
+use crate::view::attempt::Printed;
 use crate::view::batch::Viewer;
 use crate::view::failure::{self, FailureText};
 use crate::view::page::{Page, PageText};
@@ -128,12 +129,14 @@ pub(crate) fn execution(
         Some(batch) => store.cases(batch)?.into_iter().find(|case| case.id == record.case_id),
         None => None,
     };
+    let printed = Printed::load(store, &detail, output.json || output.verbose)?;
     let page = Page {
         execution: &record,
         detail: &detail,
         case_input: case.as_ref().map(|case| &case.input),
         expected: case.as_ref().and_then(|case| case.expected.as_ref()),
         decoded: &decoded,
+        printed: &printed,
     };
     if output.json {
         let mut document = page.json();

@@ -1,5 +1,6 @@
 //! What the store holds, as text and as JSON. Renders only; what to render is the verbs' business.
 
+pub(crate) mod attempt;
 pub(crate) mod batch;
 pub(crate) mod comparison;
 pub(crate) mod difference;

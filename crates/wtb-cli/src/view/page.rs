@@ -1,13 +1,14 @@
-//! The page of one execution: attempts, nodes, scores, values and the error, as text or as JSON.
+//! The page of one execution: attempts, nodes, scores, values, what was printed and the error, as text or as JSON.
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use wtb_model::{ErrorInfo, ExecutionRecord, NodeRecord, StoredValue, Timestamp};
 use wtb_store::{ExecutionDetail, Store};
 
+use super::attempt::Printed;
 use super::failure::{cell_name, reason};
 use super::value::{Decoded, DecodedNode, indent, questions_text, value_json, value_text};
-use super::{execution, json_seconds, json_time, short_batch};
+use super::{attempt, execution, json_seconds, json_time, short_batch};
 use crate::text::{Column, Style, Table, Tone, age, clock_time, duration, one_line, plural};
 
 /// An execution with all that belongs to it.
@@ -18,6 +19,8 @@ pub(crate) struct Page<'a> {
     pub(crate) case_input: Option<&'a StoredValue>,
     pub(crate) expected: Option<&'a StoredValue>,
     pub(crate) decoded: &'a Decoded,
+    /// What attempts printed, as far as it is to be shown.
+    pub(crate) printed: &'a [Printed],
 }
 
 /// How a page is printed.
@@ -26,7 +29,7 @@ pub(crate) struct PageText<'a> {
     pub(crate) zone: &'a TimeZone,
     pub(crate) width: usize,
     pub(crate) style: Style,
-    /// Whether node values are printed too.
+    /// Whether node values, and all that attempts printed, are shown too.
     pub(crate) verbose: bool,
 }
 
@@ -63,7 +66,9 @@ impl Page<'_> {
             None => value_json(None, self.execution.interrupts.as_ref()),
         };
         document["next"] = json!(self.decoded.next);
-        document["attempts_made"] = self.detail.attempts.iter().map(attempt_json).collect();
+        attempt::add_streams(&mut document, self.detail.last_ended(), self.printed);
+        let made = self.detail.attempts.iter();
+        document["attempts_made"] = made.map(|one| attempt::json(one, self.printed)).collect();
         let node = |node: &NodeRecord| {
             let values = self.node_values(node);
             json!({
@@ -96,7 +101,7 @@ impl Page<'_> {
             }
         };
         if self.detail.attempts.len() > 1 {
-            section("attempts", self.attempts_table().render(limit, style));
+            section("attempts", attempt::table(&self.detail.attempts).render(limit, style));
         }
         if !self.detail.nodes.is_empty() {
             section("nodes", self.nodes_table().render(limit, style));
@@ -120,6 +125,11 @@ impl Page<'_> {
                 let title = |what: &str| format!("{}, attempt {}: {what}", node.node, node.attempt);
                 section(&title("input"), value_text(input, node.input.as_ref()));
                 section(&title("output"), value_text(output, node.output.as_ref()));
+            }
+        }
+        for printed in self.printed {
+            for (title, body) in printed.sections(how.verbose, limit) {
+                section(&title, body);
             }
         }
         if let Some(error) = &execution.error {
@@ -190,28 +200,6 @@ impl Page<'_> {
         lines
     }
 
-    fn attempts_table(&self) -> Table {
-        let mut table = Table::new(vec![
-            Column::right("attempt"),
-            Column::left("status"),
-            Column::left("worker"),
-            Column::right("took"),
-            Column::left("error").shrinking(),
-        ]);
-        for attempt in &self.detail.attempts {
-            let took = attempt.finished_at.map(|end| end.micros_since(attempt.started_at));
-            let cells = vec![
-                attempt.number.to_string(),
-                attempt.status.to_string(),
-                attempt.worker.clone(),
-                took.map_or_else(|| "-".to_owned(), duration),
-                error_cell(attempt.error.as_ref()),
-            ];
-            table.row(cells, None);
-        }
-        table
-    }
-
     fn nodes_table(&self) -> Table {
         let mut table = Table::new(vec![
             Column::right("attempt"),
@@ -260,18 +248,7 @@ impl Page<'_> {
     }
 }
 
-fn attempt_json(attempt: &wtb_model::AttemptRecord) -> Value {
-    json!({
-        "number": attempt.number,
-        "worker": attempt.worker,
-        "status": attempt.status,
-        "started_at": json_time(Some(attempt.started_at)),
-        "finished_at": json_time(attempt.finished_at),
-        "error": attempt.error,
-    })
-}
-
-fn error_cell(error: Option<&ErrorInfo>) -> String {
+pub(super) fn error_cell(error: Option<&ErrorInfo>) -> String {
     error.map_or_else(
         || "-".to_owned(),
         |error| one_line(&format!("{}: {}", error.kind, error.message), 200),

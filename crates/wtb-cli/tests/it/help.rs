@@ -63,7 +63,7 @@ fn the_short_help_lists_the_verbs() {
               Print data and errors only
 
       -v, --verbose
-              Print tracebacks, node values and every failure
+              Print tracebacks, node values, all output, every failure
 
     Start with `wtb init`, then `wtb run`.
     ");
@@ -123,7 +123,7 @@ fn the_help_of_run_names_every_setting_and_its_variable() {
           --color <WHEN>  When to use colour; `NO_COLOR` is respected. Default: auto
                           [env: WTB_COLOR] [possible values: auto, always, never]
       -q, --quiet         Print data and errors only
-      -v, --verbose       Print tracebacks, node values and every failure
+      -v, --verbose       Print tracebacks, node values, all output, every failure
     ");
 }
 

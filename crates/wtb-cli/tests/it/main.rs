@@ -10,3 +10,4 @@ mod init;
 mod reading;
 mod records;
 mod running;
+mod showing;

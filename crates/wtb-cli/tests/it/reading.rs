@@ -1,7 +1,6 @@
 //! The verbs that read a store: `list`, `show`, `compare`, `events`.
 
 use serde_json::{Value, json};
-use wtb_cli::{Request, Step, render_execution};
 
 use crate::calling::{Caller, wtb};
 use crate::fixture::{Writer, finished, with_stopped};
@@ -206,74 +205,6 @@ fn ids_are_found_by_prefix_and_refused_when_unknown_or_ambiguous() {
 
     hint: `wtb list` and `wtb list executions` print what there is
     ");
-}
-
-fn shown_execution(line: &str, decoded: &Value) -> String {
-    let directory = tempfile::tempdir().unwrap();
-    let writer = finished(directory.path());
-    let caller = Caller::new(directory.path());
-    let Step::Perform(Request::Show(request)) = caller.call(line).step else {
-        panic!("an execution is shown with the help of Python")
-    };
-    assert_eq!(request.execution, execution_id(19));
-    let (code, stdout, _) = caller.with(|terminal, surroundings| {
-        let store = writer.store.as_ref();
-        let (id, output) = (&request.execution, &request.output);
-        render_execution(terminal, surroundings, store, id, decoded, output)
-    });
-    assert_eq!(code, 0);
-    stdout
-}
-
-#[test]
-fn show_of_an_execution_has_attempts_nodes_and_the_traceback() {
-    let decoded = json!({ "input": { "dataset": "wine" } });
-    let line = format!("show {}", &execution_id(19).as_str()[..10]);
-    insta::assert_snapshot!(shown_execution(&line, &decoded), @r#"
-    execution e_2f4chj68s34chj68
-      workflow  ml_pipeline
-      status    failed after 2 attempts
-      reason    node "train": ValueError: bad split
-      cell      rf / digits-0
-      batch     b_040g20
-      started   2026-03-01 11:50:11 (9m ago), took 120ms
-      seed      42
-
-    attempts
-    attempt  status  worker    took  error
-          1  failed  thread-1  1.0s  ValueError: bad split
-          2  failed  thread-1  1.0s  ValueError: bad split
-
-    nodes
-    attempt  order  node   status     calls   took  usage  error
-          1      0  load   succeeded      1  1.5ms  -      -
-          1      1  train  failed         1  1.5ms  -      ValueError: bad split
-          2      0  load   succeeded      1  1.5ms  -      -
-          2      1  train  failed         1  1.5ms  -      ValueError: bad split
-
-    input
-      {"dataset":"wine"}
-
-    error
-      Traceback:
-        in train
-      ValueError: bad split
-    "#);
-}
-
-#[test]
-fn show_of_an_execution_as_json_says_what_was_not_decoded() {
-    let decoded = json!({
-        "expected": null,
-        "nodes": [{ "attempt": 2, "order": 1, "input": { "x": 1 } }],
-    });
-    let text = shown_execution(&format!("show {} --json", execution_id(19)), &decoded);
-    let document: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(document["input"], json!({ "not_decoded": { "kind": "json", "bytes": 18 } }));
-    assert_eq!(document["output"], Value::Null);
-    assert_eq!(document["attempts_made"].as_array().unwrap().len(), 2);
-    assert_eq!(document["nodes"][3]["input"], json!({ "x": 1 }));
-    assert_eq!(document["nodes"][3]["error"]["message"], "bad split");
 }
 
 #[test]

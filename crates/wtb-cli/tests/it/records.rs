@@ -160,8 +160,18 @@ pub(crate) fn outcome(attempt: u32, outcome: Result<f64, &str>) -> AttemptOutcom
             ],
             ..succeeded
         },
-        Err(_) => AttemptOutcome { error, ..succeeded },
+        Err(_) => AttemptOutcome {
+            error,
+            stdout: Some(printed(&format!("fit {attempt}\n"))),
+            stderr: Some(printed(&"\u{1b}[33mwarning: too few rows\u{1b}[0m\n".repeat(22))),
+            ..succeeded
+        },
     }
+}
+
+fn printed(text: &str) -> StoredValue {
+    let value = wtb_model::Value::from(&Captured { head: text.into(), ..Captured::default() });
+    StoredValue::Inline { kind: value.kind, bytes: value.bytes.to_vec() }
 }
 
 fn error(message: &str) -> ErrorInfo {

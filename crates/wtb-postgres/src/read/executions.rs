@@ -73,8 +73,8 @@ impl Query<'_> {
         // What a cell goes on to by itself is written after the cell: its key is the larger one.
         let ids = [Value::texts([id.known().as_str(), id.as_str()])];
         let attempts = self.all(
-            "SELECT a.number, a.token, a.worker, a.status, a.started_at, a.finished_at, a.error \
-             FROM @.executions e JOIN @.attempts a ON a.execution = e.key WHERE e.id = ANY($1) \
+            "SELECT a.number, a.token, a.worker, a.status, a.started_at, a.finished_at, a.error, \
+             a.stdout, a.stderr FROM @.executions e JOIN @.attempts a ON a.execution = e.key WHERE e.id = ANY($1) \
              ORDER BY a.execution, a.number",
             &ids,
             "an attempt",
@@ -159,6 +159,8 @@ fn attempt(columns: &mut Columns<'_>) -> Result<AttemptRecord, StoreError> {
         started_at: columns.time()?,
         finished_at: columns.optional_time()?,
         error: columns.optional_json()?,
+        stdout: columns.optional_value()?,
+        stderr: columns.optional_value()?,
     })
 }
 

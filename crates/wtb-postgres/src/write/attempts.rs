@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use wtb_model::{AttemptStatus, ErrorInfo, ExecutionStatus, Timestamp};
-use wtb_store::codec::encode_optional_json;
+use wtb_model::{AttemptStatus, ErrorInfo, ExecutionStatus, StoredValue, Timestamp};
+use wtb_store::codec::{encode_optional, encode_optional_json};
 use wtb_store::{AttemptStart, Change, StoreError};
 
 use super::executions::{Execution, Outcome};
@@ -14,7 +14,7 @@ use crate::connection::{Connection, get};
 use crate::errors::Failure;
 use crate::sql::{Value, integer};
 
-const STARTED: Table<8> = Table {
+const STARTED: Table<10> = Table {
     name: "attempts",
     what: "the start of an attempt",
     columns: [
@@ -26,10 +26,12 @@ const STARTED: Table<8> = Table {
         ("status", Kind::Text),
         ("finished_at", Kind::Int),
         ("error", Kind::Text),
+        ("stdout", Kind::Bytes),
+        ("stderr", Kind::Bytes),
     ],
 };
 
-const ENDED: Table<5> = Table {
+const ENDED: Table<7> = Table {
     name: "attempts",
     what: "the end of an attempt",
     columns: [
@@ -38,6 +40,8 @@ const ENDED: Table<5> = Table {
         ("status", Kind::Text),
         ("finished_at", Kind::Int),
         ("error", Kind::Text),
+        ("stdout", Kind::Bytes),
+        ("stderr", Kind::Bytes),
     ],
 };
 
@@ -50,7 +54,25 @@ struct Attempt<'group> {
     status: AttemptStatus,
     finished_at: Option<i64>,
     error: Option<&'group ErrorInfo>,
+    stdout: Option<&'group StoredValue>,
+    stderr: Option<&'group StoredValue>,
     changed: bool,
+}
+
+impl Attempt<'_> {
+    /// One as it stands before it ends.
+    const fn new(token: i64, status: AttemptStatus) -> Self {
+        Self {
+            started: None,
+            token,
+            status,
+            finished_at: None,
+            error: None,
+            stdout: None,
+            stderr: None,
+            changed: false,
+        }
+    }
 }
 
 /// The attempts of the executions whose attempts a group starts or ends, by execution and number.
@@ -78,15 +100,7 @@ impl Attempts<'_> {
                 what: "an attempt".to_owned(),
                 reason: format!("status `{status}` is not known to this program"),
             })?;
-            let attempt = Attempt {
-                started: None,
-                token: get(row, 2)?,
-                status,
-                finished_at: None,
-                error: None,
-                changed: false,
-            };
-            attempts.rows.load((execution, number), attempt);
+            attempts.rows.load((execution, number), Attempt::new(get(row, 2)?, status));
         }
         Ok(attempts)
     }
@@ -133,6 +147,8 @@ impl Attempts<'_> {
                 attempt.status.as_str().into(),
                 Value::Int(attempt.finished_at),
                 encode_optional_json(attempt.error)?.into(),
+                encode_optional(attempt.stdout).into(),
+                encode_optional(attempt.stderr).into(),
             ])
         });
         STARTED.insert(connection, started, "")?;
@@ -144,6 +160,8 @@ impl Attempts<'_> {
                 attempt.status.as_str().into(),
                 Value::Int(attempt.finished_at),
                 encode_optional_json(attempt.error)?.into(),
+                encode_optional(attempt.stdout).into(),
+                encode_optional(attempt.stderr).into(),
             ])
         });
         ENDED.update(connection, ended, 2, "")
@@ -181,11 +199,8 @@ impl<'group> Group<'group> {
         self.executions.set(key, execution);
         let attempt = Attempt {
             started: Some(start),
-            token,
-            status: AttemptStatus::Running,
-            finished_at: None,
-            error: None,
             changed: true,
+            ..Attempt::new(token, AttemptStatus::Running)
         };
         self.attempts.rows.set(number, attempt);
         Ok(())
@@ -223,8 +238,7 @@ impl<'group> Group<'group> {
         let attempt = self.attempts.rows.get(&place);
         let attempt =
             attempt.filter(|attempt| attempt.token == execution.token).ok_or_else(fenced)?;
-        self.objects
-            .check([&outcome.output, &outcome.state, &outcome.interrupts].map(Option::as_ref))?;
+        self.objects.check(outcome.values())?;
         for node in &outcome.nodes {
             self.objects.check([node.input.as_ref(), node.output.as_ref()])?;
         }
@@ -233,6 +247,8 @@ impl<'group> Group<'group> {
             status: *status,
             finished_at: Some(at.as_micros()),
             error: outcome.error.as_ref(),
+            stdout: outcome.stdout.as_ref(),
+            stderr: outcome.stderr.as_ref(),
             changed: true,
             ..attempt.clone()
         };

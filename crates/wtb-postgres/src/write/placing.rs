@@ -78,7 +78,7 @@ pub(super) fn remove(
     for (table, column, names_objects) in [
         ("scores", "execution", false),
         ("nodes", "execution", true),
-        ("attempts", "execution", false),
+        ("attempts", "execution", true),
         ("executions", "key", true),
     ] {
         let sql = format!("DELETE FROM @.{table} WHERE {column} = ANY($1)");

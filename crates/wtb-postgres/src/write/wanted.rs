@@ -178,9 +178,8 @@ impl<'group> Wanted<'group> {
     }
 
     fn outcome(&mut self, outcome: &AttemptOutcome) {
-        let AttemptOutcome { output, state, interrupts, nodes, .. } = outcome;
-        self.values([output, state, interrupts].map(Option::as_ref));
-        for node in nodes {
+        self.values(outcome.values());
+        for node in &outcome.nodes {
             self.values([node.input.as_ref(), node.output.as_ref()]);
         }
     }

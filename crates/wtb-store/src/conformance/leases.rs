@@ -71,6 +71,8 @@ fn an_attempt_comes_back_whole(place: &dyn Place) -> Result<(), StoreError> {
         started_at: moment(100),
         finished_at: Some(moment(150)),
         error: delivered.error,
+        stdout: None,
+        stderr: None,
     };
     assert_eq!(detail.attempts, [attempt]);
     Ok(())

@@ -18,6 +18,7 @@ mod journal;
 mod leases;
 mod lineages;
 mod listing;
+mod printed;
 pub mod sample;
 mod scores;
 mod steps;
@@ -63,6 +64,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     leases::CHECKS,
     lineages::CHECKS,
     listing::CHECKS,
+    printed::CHECKS,
     scores::CHECKS,
     steps::CHECKS,
     threads::CHECKS,

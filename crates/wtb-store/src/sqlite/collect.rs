@@ -36,6 +36,8 @@ const VALUES: &[&str] = &[
     "SELECT input FROM cases",
     "SELECT expected FROM cases",
     "SELECT answers FROM cases",
+    "SELECT stdout FROM attempts",
+    "SELECT stderr FROM attempts",
     "SELECT input FROM nodes",
     "SELECT output FROM nodes",
     "SELECT body FROM checkpoints",

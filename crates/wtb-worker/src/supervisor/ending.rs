@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wtb_model::ErrorInfo;
+use wtb_model::{Captured, ErrorInfo};
 
 use crate::outcome::{End, Outcome};
 use crate::process::{Limits, Report};
@@ -25,13 +25,20 @@ pub struct Ended {
     /// The outcome: the worker's, or one that says what became of it.
     pub outcome: Outcome,
     /// What it printed.
-    pub stdout: Option<String>,
+    pub stdout: Option<Captured>,
     /// What it printed as errors.
-    pub stderr: Option<String>,
+    pub stderr: Option<Captured>,
     /// Whether nobody knows what became of the worker: its keeper was lost as well.
     pub is_lost: bool,
     /// Whether the worker's process has ended.
     pub is_gone: bool,
+}
+
+impl Ended {
+    /// The end of an attempt for which there was no worker.
+    pub const fn without_output(outcome: Outcome) -> Self {
+        Self { outcome, stdout: None, stderr: None, is_lost: false, is_gone: true }
+    }
 }
 
 /// What is known of an attempt at its end.

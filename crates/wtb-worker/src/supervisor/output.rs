@@ -1,9 +1,10 @@
 //! What a worker prints: the beginning and the end of it.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+
+use wtb_model::Captured;
 
 /// How much of the beginning of each of an attempt's outputs is kept, in bytes.
 pub const OUTPUT_HEAD_BYTES_MAX: usize = 32 << 10;
@@ -49,22 +50,14 @@ impl Output {
         }
     }
 
-    /// Returns what was kept, and begins anew.
-    pub(super) fn take(&mut self) -> Option<String> {
-        let (head, tail) = (std::mem::take(&mut self.head), std::mem::take(&mut self.tail));
-        let left_out = std::mem::take(&mut self.left_out);
-        let tail = Vec::from(tail);
-        if head.is_empty() {
-            return None;
-        }
-        if left_out == 0 {
-            let all = [head, tail].concat();
-            return Some(String::from_utf8_lossy(&all).into_owned());
-        }
-        let mut text = String::from_utf8_lossy(&head).into_owned();
-        let _ = write!(text, "\n[... {left_out} bytes ...]\n");
-        text.push_str(&String::from_utf8_lossy(&tail));
-        Some(text)
+    /// Returns what was kept, if there was anything, and begins anew.
+    pub(super) fn take(&mut self) -> Option<Captured> {
+        let captured = Captured {
+            head: std::mem::take(&mut self.head),
+            tail: std::mem::take(&mut self.tail).into(),
+            omitted_bytes: std::mem::take(&mut self.left_out),
+        };
+        (!captured.head.is_empty()).then_some(captured)
     }
 
     fn keep(&mut self, mut bytes: &[u8]) {
@@ -88,7 +81,7 @@ impl Output {
 mod tests {
     use super::*;
 
-    fn kept(parts: &[&[u8]]) -> Option<String> {
+    fn kept<'part>(parts: impl IntoIterator<Item = &'part [u8]>) -> Option<Captured> {
         let mut output = Output::new(File::open("/dev/null").unwrap());
         for part in parts {
             output.keep(part);
@@ -98,22 +91,20 @@ mod tests {
 
     #[test]
     fn short_output_is_kept_whole() {
-        assert_eq!(kept(&[]), None);
-        assert_eq!(kept(&[b"one ", b"two"]).unwrap(), "one two");
+        assert_eq!(kept([]), None);
+        assert_eq!(kept([&b"one "[..], b"two"]).unwrap().text(), "one two");
         let exact = vec![b'x'; OUTPUT_HEAD_BYTES_MAX + OUTPUT_TAIL_BYTES_MAX];
-        assert_eq!(kept(&[&exact]).unwrap().len(), exact.len());
+        assert_eq!(kept([&exact[..]]).unwrap().text().len(), exact.len());
     }
 
     #[test]
     fn the_middle_of_a_flood_is_left_out() {
         let whole: Vec<u8> = (0..1_000_000_u32).map(|n| b'a' + (n % 26) as u8).collect();
         for size in [1, 999, 70_000, 1_000_000] {
-            let parts: Vec<&[u8]> = whole.chunks(size).collect();
-            let text = kept(&parts).unwrap();
-            let gap = 1_000_000 - OUTPUT_HEAD_BYTES_MAX - OUTPUT_TAIL_BYTES_MAX;
-            let (head, tail) = text.split_once(&format!("\n[... {gap} bytes ...]\n")).unwrap();
-            assert_eq!(head.as_bytes(), &whole[..OUTPUT_HEAD_BYTES_MAX]);
-            assert_eq!(tail.as_bytes(), &whole[1_000_000 - OUTPUT_TAIL_BYTES_MAX..]);
+            let Captured { head, tail, omitted_bytes } = kept(whole.chunks(size)).unwrap();
+            assert_eq!(head, &whole[..OUTPUT_HEAD_BYTES_MAX]);
+            assert_eq!(tail, &whole[1_000_000 - OUTPUT_TAIL_BYTES_MAX..]);
+            assert_eq!(omitted_bytes as usize + head.len() + tail.len(), whole.len());
         }
     }
 }

@@ -3,8 +3,8 @@
 -- key, whose order is the order of insertion, so that no listing depends on a clock.
 -- Statuses are the names that the program prints; times are microseconds since 1970.
 -- `spec`, `description`, `tags`, `error`, `usage`, `warnings`, `front` and `body` are JSON.
--- `input`, `output`, `expected`, `answers`, `state` and `interrupts` are stored values (see
--- `codec.rs`).
+-- `input`, `output`, `expected`, `answers`, `state`, `interrupts`, `stdout` and `stderr` are stored
+-- values (see `codec.rs`).
 
 CREATE TABLE sessions (
     key             INTEGER PRIMARY KEY,
@@ -136,6 +136,8 @@ CREATE TABLE attempts (
     started_at  INTEGER NOT NULL,
     finished_at INTEGER,
     error       TEXT,
+    stdout      BLOB,
+    stderr      BLOB,
     UNIQUE (execution, number)
 ) STRICT;
 

@@ -78,8 +78,8 @@ impl Query {
         // What a cell goes on to by itself is written after the cell: its key is the larger one.
         let ids = [id.known(), id.clone()].map(|id| Value::Text(id.into()));
         let attempts = self.all(
-            "SELECT number, token, worker, status, started_at, finished_at, error FROM attempts \
-             WHERE execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
+            "SELECT number, token, worker, status, started_at, finished_at, error, stdout, \
+             stderr FROM attempts WHERE execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
              ORDER BY execution, number",
             &ids,
             "an attempt",
@@ -184,6 +184,8 @@ fn attempt(columns: &mut Columns<'_>) -> Result<AttemptRecord, StoreError> {
         started_at: columns.time()?,
         finished_at: columns.optional_time()?,
         error: columns.optional_json()?,
+        stdout: columns.optional_value()?,
+        stderr: columns.optional_value()?,
     })
 }
 

@@ -67,12 +67,15 @@ impl Transaction<'_> {
         let key = self.attempt_key(live.key, *attempt, *token)?.ok_or_else(fenced)?;
         self.check_outcome(outcome)?;
         self.change(
-            "UPDATE attempts SET status = ?2, finished_at = ?3, error = ?4 WHERE key = ?1",
+            "UPDATE attempts SET status = ?2, finished_at = ?3, error = ?4, stdout = ?5, \
+             stderr = ?6 WHERE key = ?1",
             params![
                 key,
                 status.as_str(),
                 at.as_micros(),
                 encode_optional_json(outcome.error.as_ref())?,
+                encode_optional(outcome.stdout.as_ref()),
+                encode_optional(outcome.stderr.as_ref()),
             ],
             "ending an attempt",
         )?;

@@ -12,11 +12,9 @@ use crate::codec::{encode_optional, encode_optional_json};
 impl Transaction<'_> {
     /// Refuses an outcome that names objects which are not there.
     pub(super) fn check_outcome(&mut self, outcome: &AttemptOutcome) -> Result<(), StoreError> {
-        let AttemptOutcome { output, state, interrupts, nodes, .. } = outcome;
-        self.check_objects([output, state, interrupts].map(Option::as_ref))?;
-        nodes
-            .iter()
-            .try_for_each(|node| self.check_objects([node.input.as_ref(), node.output.as_ref()]))
+        self.check_objects(outcome.values())?;
+        let mut nodes = outcome.nodes.iter();
+        nodes.try_for_each(|node| self.check_objects([node.input.as_ref(), node.output.as_ref()]))
     }
 
     /// Writes the nodes of an attempt, and the metrics that it logged in place of earlier ones;

@@ -240,12 +240,13 @@ impl Transaction<'_> {
             doing,
         )?;
         self.drop_scores(continued.key)?;
-        self.change("DELETE FROM attempts WHERE execution = ?1", [continued.key], doing)?;
+        let sql = "DELETE FROM attempts WHERE execution = ?1";
+        let attempts = self.change(sql, [continued.key], doing)?;
         self.change("DELETE FROM executions WHERE key = ?1", [continued.key], doing)?;
         if let Some(batch) = continued.batch {
             self.counts.add(batch, continued.status, -1);
         }
-        self.count_dropped(nodes + 1)
+        self.count_dropped(nodes + attempts + 1)
     }
 
     fn drop_scores(&self, execution: i64) -> Result<(), StoreError> {
