@@ -40,7 +40,7 @@ fn everything() -> Vec<[Option<Captured>; 2]> {
         whole(line.as_bytes()),
         whole(&noise(1, 700)),
         whole(line.repeat((1 << 20) / line.len()).as_bytes()),
-        whole(&[0; 1 << 20]),
+        whole(&vec![0; 1 << 20]),
         cut,
     ];
     let others = [None, Some(whole(b""))];
