@@ -37,6 +37,7 @@ class BatchArguments(TypedDict, total=False):
     breakpoints: Sequence[str]
     on_interrupt: Callable[..., Any] | str | None
     progress: ProgressLike
+    isolation: Literal["fresh", "warm"] | None
 
 
 class SingleArguments(TypedDict):
@@ -63,6 +64,7 @@ class ResumeArguments(TypedDict, total=False):
     runner: str | BatchTestRunner | None
     max_workers: int | None
     progress: ProgressLike
+    isolation: Literal["fresh", "warm"] | None
 
 
 class Again(NamedTuple):

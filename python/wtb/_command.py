@@ -24,7 +24,7 @@ __all__ = ["main"]
 _INTERRUPTED = 130
 _SETTINGS = (
     "breakpoints", "checkpoints", "error", "fail_fast", "max_workers", "metric", "name",
-    "on_interrupt", "repeats", "retries", "runner", "seed", "window",
+    "on_interrupt", "repeats", "retries", "seed", "window",
 )  # fmt: skip
 
 
@@ -74,9 +74,13 @@ def _perform(request: "_native.RequestRef") -> int:
 
 def _run(request: "_native.RequestRef", asked: Asked) -> int:
     from wtb._selection import select_cases, select_variants
+    from wtb.runners import resolve_runner
     from wtb.workflow import as_workflow
 
     display = _native.DisplayRef(request)
+    runner = resolve_runner(
+        asked["runner"], asked["process"] if asked["runner"] == "process" else None
+    )
     with user_code(display):
         sys.path.insert(0, asked["directory"])
         variants = select_variants(as_workflow(asked["workflow"]), asked)
@@ -89,6 +93,7 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
                 test_cases=cases,
                 evaluators=[{"use": one["use"], **one["arguments"]} for one in asked["evaluators"]],
                 progress=display,
+                runner=runner,
                 timeout=asked["timeout_s"],
                 **{key: asked[key] for key in _SETTINGS},
             )

@@ -22,7 +22,13 @@ from wtb.cases import Case, normalise_cases
 from wtb.evaluators import Evaluator, resolve_evaluators
 from wtb.execution import CaseRows, Execution
 from wtb.registry import Registry, registered
-from wtb.runners import BatchTestRunner, check_place, resolve_runner
+from wtb.runners import (
+    BatchTestRunner,
+    check_place,
+    describe_place,
+    resolve_runner,
+    with_isolation,
+)
 from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import as_workflow
 
@@ -149,12 +155,13 @@ class Core:
         breakpoints: Sequence[str] = (),
         on_interrupt: Callable[..., Any] | str | None = None,
         progress: ProgressLike = None,
+        isolation: str | None = None,
         **settings: Any,
     ) -> tuple[Batch, Drive]:
         """Create a batch, ready to be driven."""
         self.engine.check_process()
         _plan.check_progress(progress)
-        place = resolve_runner(runner)
+        place = resolve_runner(with_isolation(runner, isolation))
         _plan.warn_of_inline_timeout(place, settings.get("timeout"))
         workers = _plan.worker_count(place, max_workers)
         patience = check_timeout(evaluator_timeout, "the evaluators")
@@ -182,7 +189,7 @@ class Core:
             workers,
             resolved,
             patience,
-            front=front,
+            front={**front, "runner": {place.kind: describe_place(place)}},
             checkpoints=checkpoints,
             **settings,
         )
@@ -212,7 +219,11 @@ class Core:
         """Return what is needed to take up a stored batch, known or found again."""
         _plan.check_progress(progress)
         spec = data["spec"]
-        place = resolve_runner(spec["runner"] if runner is None else runner)
+        place = resolve_runner(
+            spec["runner"] if runner is None else runner,
+            # A stored batch keeps what its own runner was made with.
+            spec["front"].get("runner", {}).get(spec["runner"] if runner is None else runner),
+        )
         asked = spec["max_workers"] if max_workers is None else max_workers
         workers = _plan.worker_count(place, asked)
         known = self.remembered(data["id"])

@@ -73,7 +73,7 @@ class TestBench(BenchLineages):
             context: LangGraph's runtime context.
             timeout: Seconds; the inline runner notices it between two nodes only.
             seed: What random number generators are seeded with, below 2**32.
-            runner: "inline", "thread" or a runner.
+            runner: "inline", "thread", "process" or a runner.
             checkpoints: When the state is stored, to go back to and to go on from: "step" (after
                 each step, before the next one begins), "exit" (when the execution ends), or "off".
             breakpoints: Nodes before which the execution is paused; `resume` goes on.
@@ -160,6 +160,7 @@ class TestBench(BenchLineages):
         breakpoints: Sequence[str] = (),
         on_interrupt: Callable[..., Any] | str | None = None,
         progress: ProgressLike = None,
+        isolation: Literal["fresh", "warm"] | None = None,
     ) -> Batch:
         """Run a workflow over variants x cases x repeats and return when all is done.
 
@@ -173,7 +174,7 @@ class TestBench(BenchLineages):
             evaluators: Functions, built-in names or `"module:function"` references.
             metric: The primary metric; by default the first evaluator's, else the first logged.
             repeats: How often each variant runs each case.
-            runner: "thread", "inline" or a runner.
+            runner: "thread", "process", "inline" or a runner.
             max_workers: How many attempts run at once; by default 8. A runner's own number counts
                 more.
             timeout: Seconds that one attempt may take.
@@ -201,6 +202,8 @@ class TestBench(BenchLineages):
                 reference. None is no answer: the execution is then interrupted, which is a result
                 and no failure.
             progress: True for a bar on stderr, or a function that is called with a `Progress`.
+            isolation: With runner="process": a process for each attempt ("fresh", the default), or
+                for each worker ("warm").
 
         Raises:
             ConfigurationError: It cannot be run as it stands; nothing has been run.
@@ -231,6 +234,7 @@ class TestBench(BenchLineages):
             breakpoints=breakpoints,
             on_interrupt=on_interrupt,
             progress=progress,
+            isolation=isolation,
         )
         drive.run()
         return batch

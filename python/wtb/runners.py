@@ -7,7 +7,7 @@ decision, whatever the runner.
 import itertools
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -237,11 +237,34 @@ class _ThreadPool:
                 self._left.wait(rest)
 
 
-_RUNNERS: dict[str, Callable[[], BatchTestRunner]] = {
+_RUNNERS: dict[str, Callable[..., BatchTestRunner]] = {
     "inline": SequentialBatchTestRunner,
     "thread": ThreadPoolBatchTestRunner,
     "process": ProcessBatchTestRunner,
 }
+
+
+def describe_place(runner: BatchTestRunner) -> Mapping[str, Any]:
+    """Return the options that make a runner again, with its kind."""
+    return runner.describe() if isinstance(runner, StandaloneRunner) else {}
+
+
+def with_isolation(
+    runner: "str | BatchTestRunner", isolation: str | None
+) -> "str | BatchTestRunner":
+    """Return a runner of the isolation that was asked for.
+
+    Raises:
+        ConfigurationError: The runner has no isolation to choose, or has chosen.
+    """
+    if isolation is None:
+        return runner
+    if runner != ProcessBatchTestRunner.kind:
+        raise ConfigurationError(
+            "isolation= goes with runner='process'; to a runner of your own, or to "
+            "ProcessBatchTestRunner, it is given when that is made"
+        )
+    return resolve_runner(runner, {"isolation": isolation})
 
 
 def check_place(runner: BatchTestRunner, job: "Job") -> None:
@@ -254,8 +277,14 @@ def check_place(runner: BatchTestRunner, job: "Job") -> None:
         runner.check(job)
 
 
-def resolve_runner(runner: "str | BatchTestRunner") -> BatchTestRunner:
+def resolve_runner(
+    runner: "str | BatchTestRunner", options: "Mapping[str, Any] | None" = None
+) -> BatchTestRunner:
     """Return the runner that a name stands for, or the runner itself.
+
+    Args:
+        runner: The name, or the runner.
+        options: Arguments for the runner that is named.
 
     Raises:
         ConfigurationError: There is no runner of that name, or the object is none.
@@ -267,7 +296,7 @@ def resolve_runner(runner: "str | BatchTestRunner") -> BatchTestRunner:
                 f"there is no runner {runner!r}. "
                 f"{did_you_mean(runner, list(_RUNNERS), listed_as='the runners')}"
             )
-        return make()
+        return make(**(options or {}))
     if not isinstance(runner, BatchTestRunner):
         raise ConfigurationError(
             f"runner is {runner!r}; give 'inline', 'thread', 'process', or an object with kind, "

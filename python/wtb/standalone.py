@@ -1,6 +1,7 @@
 """Runners without a bench: the seeds' `runner.run_batch_test(batch_test)`."""
 
 import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from wtb._warn import warn_caller
@@ -41,6 +42,10 @@ class StandaloneRunner:
         self._lock = threading.Lock()
         self._bench: TestBench | None = None
         self._batches: dict[str, Batch] = {}
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return the arguments that make such a runner again, as JSON; most take none."""
+        return {}
 
     def check(self, job: "Job") -> None:
         """Refuse a job that this runner cannot run; every one can be run in this process."""

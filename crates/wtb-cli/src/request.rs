@@ -137,6 +137,8 @@ pub struct RunRequest {
     pub repeats: u32,
     /// Where attempts run.
     pub runner: String,
+    /// How the processes of the process runner are made.
+    pub process: Map<String, Value>,
     /// How many attempts run at once; `None` for the runner's own default.
     pub max_workers: Option<u32>,
     /// How long one attempt may take, in seconds.

@@ -94,6 +94,17 @@ class ProcessBatchTestRunner(StandaloneRunner):
             raise ConfigurationError(f"nice is from 0 to 19, not {nice!r}")
         self.max_workers: int | None = _plan.count_or_none(max_workers, "max_workers")
         self.isolation: Isolation = isolation
+        self._options = {
+            "isolation": isolation,
+            "memory": memory,
+            "cpu_time": cpu_time,
+            "nice": nice,
+            "grace": grace,
+            "environment": dict(environment or {}),
+            "directory": directory,
+            "preload": list(preload),
+            "command": list(command),
+        }
         self._limits = {
             "memory_bytes": None if memory is None else byte_count(memory, "memory"),
             "cpu_s": None if cpu_time is None else max(1, round(cpu_time)),
@@ -104,6 +115,10 @@ class ProcessBatchTestRunner(StandaloneRunner):
         self._directory = directory
         self._preload = tuple(preload)
         self._command = list(command)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return the arguments that make such a runner again, as JSON."""
+        return self._options
 
     def check(self, job: "Job") -> None:
         """Refuse a job that cannot be sent to another process."""

@@ -3,7 +3,7 @@
 use super::shape::{Key, Shape};
 
 /// The runners that a bench file and the command line can name.
-pub(crate) const RUNNERS: &[&str] = &["inline", "thread"];
+pub(crate) const RUNNERS: &[&str] = &["inline", "thread", "process"];
 
 /// When a bench file and the command line can have the state stored.
 pub(crate) const CHECKPOINTS: &[&str] = &["step", "exit", "off"];
@@ -57,7 +57,12 @@ pub(crate) const BENCH: &[Key] = &[
     key(
         "runner",
         Shape::Word(RUNNERS),
-        "Where attempts run: `inline` (one after the other, in the main thread) or `thread`. Default: `thread`.",
+        "Where attempts run: `inline` (one after the other, in the main thread), `thread`, or `process` (each in a process of its own). Default: `thread`.",
+    ),
+    key(
+        "process",
+        Shape::Record(PROCESS),
+        "How the processes of the runner `process` are made.",
     ),
     key(
         "max_workers",
@@ -102,6 +107,42 @@ pub(crate) const BENCH: &[Key] = &[
         "store",
         Shape::Text,
         "The store: a directory (relative to the bench file) or an address. Default: `.wtb` in the working directory.",
+    ),
+];
+
+const PROCESS: &[Key] = &[
+    key(
+        "isolation",
+        Shape::Word(&["fresh", "warm"]),
+        "A process for each attempt (`fresh`), or for each worker, which then makes many attempts (`warm`). Default: `fresh`.",
+    ),
+    key(
+        "memory",
+        Shape::Either(&[Shape::Text, Shape::Whole(1)]),
+        "Memory that an attempt's processes may use together: a number of bytes, or a text such as `2 GiB`. Default: without limit.",
+    ),
+    key(
+        "cpu_time",
+        Shape::Duration,
+        "CPU time that each process of an attempt may use. Default: without limit.",
+    ),
+    key("nice", Shape::Whole(0), "Added to the niceness of the processes, up to 19. Default: 0."),
+    key(
+        "grace",
+        Shape::Duration,
+        "How long a process that is asked to end may take before it is killed, up to 20 s. Default: 2 s.",
+    ),
+    key("environment", Shape::Map(&Shape::Text), "Environment variables of the processes."),
+    key(
+        "directory",
+        Shape::Text,
+        "The processes' working directory. Default: that of the command.",
+    ),
+    key("preload", Shape::Labels, "Further modules that are imported once for all processes."),
+    key(
+        "command",
+        Shape::List(&Shape::Text),
+        "A program that makes the attempts, with its arguments, in the place of Python.",
     ),
 ];
 

@@ -38,6 +38,8 @@ pub(crate) struct BenchFile {
     pub(crate) metric: Option<String>,
     pub(crate) repeats: Option<u32>,
     pub(crate) runner: Option<String>,
+    #[serde(default)]
+    pub(crate) process: Map<String, Value>,
     pub(crate) max_workers: Option<u32>,
     pub(crate) timeout: Option<f64>,
     pub(crate) retries: Option<u32>,
