@@ -64,7 +64,6 @@ class ResumeArguments(TypedDict, total=False):
     runner: str | BatchTestRunner | None
     max_workers: int | None
     progress: ProgressLike
-    isolation: Literal["fresh", "warm"] | None
 
 
 class Again(NamedTuple):

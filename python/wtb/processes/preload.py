@@ -26,6 +26,7 @@ ALWAYS = (
     "wtb.langgraph.adapter",
     "wtb.langgraph.lineage",
     "wtb.processes.worker",
+    "wtb.processes.rehearsal",
 )
 """What every worker needs."""
 

@@ -48,6 +48,10 @@ def _serve(template: TemplateRef) -> None:
     sys.path[:] = path
     started = perf_counter()
     failed = import_all(modules)
+    if modules:
+        from wtb.processes.rehearsal import rehearse
+
+        rehearse()
     import_ms = round((perf_counter() - started) * 1000)
     # Of threads that the libraries have started the forks know nothing, which is what is wanted.
     warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
