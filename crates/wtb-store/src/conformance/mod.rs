@@ -18,6 +18,7 @@ mod journal;
 mod leases;
 mod lineages;
 mod listing;
+mod nodes;
 pub mod sample;
 mod scores;
 mod steps;
@@ -36,6 +37,11 @@ pub trait Place {
     /// Damages the bytes of an object behind the store's back. Returns whether that is possible.
     fn damage_object(&self, hash: [u8; 32]) -> bool {
         let _ = hash;
+        false
+    }
+
+    /// Makes all objects look as if they had been put long ago. Returns whether that is possible.
+    fn age_objects(&self) -> bool {
         false
     }
 
@@ -63,6 +69,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     leases::CHECKS,
     lineages::CHECKS,
     listing::CHECKS,
+    nodes::CHECKS,
     scores::CHECKS,
     steps::CHECKS,
     threads::CHECKS,
