@@ -111,7 +111,9 @@ pub(crate) fn encode_index(branches: &[Branch]) -> Parts {
     for Branch { first, hash, entries, files, size } in branches {
         writer.path(first);
         writer.links.push(*hash);
-        [entries, files, size].into_iter().for_each(|number| writer.varint(*number));
+        for number in [entries, files, size] {
+            writer.varint(*number);
+        }
     }
     (writer.links, writer.payload)
 }

@@ -144,7 +144,9 @@ impl Snapshots {
         })?;
         let Upper { mut found, mut edits, .. } = walk;
         let read = self.read_contents(root.as_fd(), &mut found, cache)?;
-        std::mem::take(&mut found.entries).into_iter().for_each(|entry| edits.put(entry));
+        for entry in std::mem::take(&mut found.entries) {
+            edits.put(entry);
+        }
         let mut writer = Writer::new(self.objects.as_ref());
         let tree = writer.edit(&base, &edits, |page| self.load(page))?;
         Ok(self.taken(writer, tree, found, read))

@@ -46,7 +46,9 @@ impl Edits {
         let below = self.put.range(path.clone()..).map(|(at, _)| at);
         let below = below.take_while(|at| *at == path || at.is_within(path.as_bytes()));
         let below: Vec<_> = below.cloned().collect();
-        below.iter().for_each(|at| drop(self.put.remove(at)));
+        for at in below {
+            self.put.remove(&at);
+        }
         self.removed.insert(path.clone());
     }
 

@@ -60,7 +60,7 @@ impl Upper<'_> {
                 self.edits.remove(&path);
                 continue;
             }
-            let one = Name { parent: directory, name: &name, path, stat };
+            let one = Name { parent: directory, text: &name, path, stat };
             if kind != FileType::Directory && origin.is_some() {
                 self.edits.remove(&one.path);
             }
@@ -83,7 +83,7 @@ impl Upper<'_> {
         below: &OwnedFd,
         origin: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let natural = origin.map(|origin| within(origin, one.name.to_bytes()));
+        let natural = origin.map(|origin| within(origin, one.text.to_bytes()));
         let redirect = mark(below.as_fd(), "redirect");
         if redirect.is_none() && mark(below.as_fd(), "opaque").is_none() {
             return Ok(natural);

@@ -69,7 +69,7 @@ pub(crate) struct Found {
 /// A name in a directory that is walked.
 pub(crate) struct Name<'walk> {
     pub(crate) parent: BorrowedFd<'walk>,
-    pub(crate) name: &'walk std::ffi::CStr,
+    pub(crate) text: &'walk std::ffi::CStr,
     pub(crate) path: TreePath,
     pub(crate) stat: Stat,
 }
@@ -85,7 +85,7 @@ impl Found {
         for name in names(directory)? {
             let Some(stat) = look(directory, &name)? else { continue };
             let path = TreePath::within(path, name.to_bytes());
-            let one = Name { parent: directory, name: &name, path, stat };
+            let one = Name { parent: directory, text: &name, path, stat };
             if let Some(below) = self.add(&one, rules)
                 && let Err(error) = self.walk(below.as_fd(), one.path.as_bytes(), rules)
             {
@@ -97,7 +97,7 @@ impl Found {
 
     /// Adds what is under a name, and returns it if it is a directory that can be read.
     pub(crate) fn add(&mut self, one: &Name<'_>, rules: &Rules) -> Option<OwnedFd> {
-        let Name { parent, name, path, stat } = one;
+        let Name { parent, text: name, path, stat } = one;
         let kind = kind_of(stat);
         if let Some(rule) = rules.rule_for(path.as_bytes(), kind == FileType::Directory) {
             self.left_out.add(path.clone(), Reason::Rule(rule));

@@ -170,14 +170,15 @@ fn copy_bytes(from: BorrowedFd<'_>, to: BorrowedFd<'_>, size: u64) -> Result<(),
         }
         return Ok(());
     }
-    let mut buffer = [0; BUFFER_BYTES];
+    // One byte more, so that the end is seen at once.
+    let mut buffer = vec![0; usize::try_from(size).map_or(BUFFER_BYTES, |size| size + 1)];
     loop {
         let read = pread(from, &mut buffer, at)?;
-        if read == 0 {
-            return Ok(());
-        }
         write_all(to, &buffer[..read], at)?;
         at += read as u64;
+        if read < buffer.len() {
+            return Ok(());
+        }
     }
 }
 

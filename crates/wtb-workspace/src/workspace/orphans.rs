@@ -70,7 +70,7 @@ pub fn find_orphans(base: &Path) -> Result<Vec<Kept>, WorkspaceError> {
     let mut orphans = Vec::new();
     for (directory, name) in directories(base)? {
         let Ok(session) = name.parse::<SessionId>() else { continue };
-        if is_alive(&directory)? {
+        if matches!(lock(&directory)?, Left::Owned) {
             continue;
         }
         for (path, name) in directories(&directory)? {
@@ -103,32 +103,36 @@ fn directories(path: &Path) -> Result<Vec<(PathBuf, String)>, WorkspaceError> {
     Ok(found)
 }
 
-/// Whether somebody holds the lock of a session. The file is opened anew, so that also this process
-/// counts if it is its own session.
-fn is_alive(session: &Path) -> Result<bool, WorkspaceError> {
-    Ok(lock_dead(session)?.is_none())
+/// Who has what a session has left.
+enum Left {
+    /// The session itself: it lives.
+    Owned,
+    /// Nobody: the lock is held as long as this is, if there is one at all.
+    Free(#[expect(dead_code, reason = "it is held, not read")] Option<File>),
 }
 
-/// Locks what a dead session has left; `None` when it lives.
-fn lock_dead(session: &Path) -> Result<Option<Option<File>>, WorkspaceError> {
+/// Locks what a dead session has left. The file is opened anew, so that also a session of this process
+/// counts.
+fn lock(session: &Path) -> Result<Left, WorkspaceError> {
     let path = session.join(OWNER);
     let file = match File::open(&path) {
         // It never came to hold anything, or is being cleared away.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(None)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Free(None)),
         other => other.map_err(WorkspaceError::io("open", &path))?,
     };
     match file.try_lock() {
-        Ok(()) => Ok(Some(Some(file))),
-        Err(TryLockError::WouldBlock) => Ok(None),
+        Ok(()) => Ok(Left::Free(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Left::Owned),
         Err(TryLockError::Error(error)) => Err(WorkspaceError::io("lock", &path)(error)),
     }
 }
 
 /// Removes the directory of a dead session that has no workspaces any more.
 fn clear_away(session: &Path) -> Result<(), WorkspaceError> {
-    let Some(_lock) = lock_dead(session)? else { return Ok(()) };
-    if directories(session)?.is_empty() {
+    let left = lock(session)?;
+    if matches!(left, Left::Free(_)) && directories(session)?.is_empty() {
         remove_tree(session)?;
     }
+    drop(left);
     Ok(())
 }

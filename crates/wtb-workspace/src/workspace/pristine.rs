@@ -71,29 +71,11 @@ impl Pristine {
         let link = || linkat(&directory, &shared, to, name, AtFlags::empty());
         match link() {
             Err(Errno::NOENT) => {
-                self.make(from, name, stat, directory.as_fd(), &shared).map_err(fails())?;
+                make(from, name, stat, directory.as_fd(), &shared).map_err(fails())?;
                 link().map_err(fails())
             }
             other => other.map_err(fails()),
         }
-    }
-
-    fn make(
-        &self,
-        from: BorrowedFd<'_>,
-        name: &CStr,
-        stat: &Stat,
-        directory: BorrowedFd<'_>,
-        shared: &CStr,
-    ) -> Result<(), Errno> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let aside = c_string(&format!(".new-{}-{number}", std::process::id()))?;
-        copy_file(from, name, directory, &aside, stat, false)?;
-        let read_only = Mode::from_raw_mode(stat.st_mode & 0o555 | 0o400);
-        chmodat(directory, &aside, read_only, AtFlags::empty())?;
-        // Who was quicker has made the same: which of the two stays does not matter.
-        renameat(directory, &aside, directory, shared)
     }
 
     /// Returns which permissions the inputs have that copies stand for, by device and inode.
@@ -144,6 +126,24 @@ impl Name {
         let mode = u32::from_str_radix(parts.nth(1)?, 8).ok()?;
         Some(Self { size, modified, mode })
     }
+}
+
+/// Makes the copy of a file under its name.
+fn make(
+    from: BorrowedFd<'_>,
+    name: &CStr,
+    stat: &Stat,
+    directory: BorrowedFd<'_>,
+    shared: &CStr,
+) -> Result<(), Errno> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let aside = c_string(&format!(".new-{}-{number}", std::process::id()))?;
+    copy_file(from, name, directory, &aside, stat, false)?;
+    let read_only = Mode::from_raw_mode(stat.st_mode & 0o555 | 0o400);
+    chmodat(directory, &aside, read_only, AtFlags::empty())?;
+    // Who was quicker has made the same: which of the two stays does not matter.
+    renameat(directory, &aside, directory, shared)
 }
 
 fn c_string(text: &str) -> Result<CString, Errno> {

@@ -57,13 +57,12 @@ fn probe_reflink(inputs: &Path, scratch: &Path) -> Result<(), String> {
             entry.file_type().ok()?.is_file().then(|| entry.path())
         })
     });
-    let source = match first {
-        Some(path) => path,
-        None => {
-            let written = File::create(&there).and_then(|mut file| file.write_all(&[1; 4096]));
-            written.map_err(said("making a file"))?;
-            there
-        }
+    let source = if let Some(path) = first {
+        path
+    } else {
+        let written = File::create(&there).and_then(|mut file| file.write_all(&[1; 4096]));
+        written.map_err(said("making a file"))?;
+        there
     };
     let source = File::open(source).map_err(said("opening a file"))?;
     let target = File::create(scratch.join("clone")).map_err(said("making a file"))?;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use wtb_store::Store as _;
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
 use wtb_workspace::{SnapshotId, Snapshots};
 
@@ -48,7 +49,6 @@ fn a_killed_restore_leaves_the_old_or_the_new() {
         }
         world.id_of(&directory)
     });
-    use wtb_store::Store as _;
     world.store.flush().unwrap();
     let mut seen = Vec::new();
     for at in 0.. {

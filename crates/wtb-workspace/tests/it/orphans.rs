@@ -1,6 +1,7 @@
 //! Workspaces whose session has ended.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use wtb_workspace::{Namespaces, Rung, Workspaces, find_orphans, remove_tree};
@@ -38,7 +39,9 @@ fn workspaces_of_dead_sessions_are_found_and_removed() {
     let orphans = find_orphans(&world.base).unwrap();
     let found: Vec<_> = orphans.iter().map(|one| (one.name.as_str(), one.is_kept)).collect();
     assert_eq!(found, [("failed", true), ("left", false)]);
-    orphans.into_iter().for_each(|one| one.remove().unwrap());
+    for orphan in orphans {
+        orphan.remove().unwrap();
+    }
     assert!(find_orphans(&world.base).unwrap().is_empty());
     assert!(!world.base.join("s_1111111111111111").exists());
     assert!(mine.tree().join("run.sh").exists());
@@ -53,7 +56,6 @@ fn trees_that_forbid_it_are_removed_and_links_are_not_followed() {
     fs::create_dir_all(tree.join("a/b")).unwrap();
     fs::write(tree.join("a/b/file"), "").unwrap();
     std::os::unix::fs::symlink(&world.inputs, tree.join("a/link")).unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
     for (path, mode) in [("a/b", 0o000), ("a", 0o500)] {
         fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).unwrap();
     }

@@ -53,7 +53,8 @@ fn run(root: &Path, deed: &Deed) {
 fn text(deed: &Deed) -> String {
     match deed {
         Deed::Write(path, bytes) => {
-            let bytes: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            let bytes: Vec<_> = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            let bytes = bytes.concat();
             format!("mkdir -p $(dirname {path}) && {{ rm -f {path}; printf '{bytes}' > {path}; }}")
         }
         Deed::Make(path) => format!("mkdir -p {path}"),
@@ -72,7 +73,9 @@ proptest! {
         let copy = world.directory.path().join("copy");
         let mut cache = StatCache::default();
         for deeds in [&first, &more] {
-            deeds.iter().for_each(|deed| run(&world.inputs, deed));
+            for deed in deeds {
+                run(&world.inputs, deed);
+            }
             let taken = world.snapshots.take(&world.inputs, &world.rules, &mut cache).unwrap();
             world.snapshots.restore(taken.id, &copy).unwrap();
             let strip = |root| look(root).into_iter().skip(1).map(|(path, (mode, _, bytes))| (path, mode, bytes)).collect::<Vec<_>>();
@@ -85,9 +88,12 @@ proptest! {
     #[test]
     fn overlays_have_the_snapshots_of_copies(first in prop::collection::vec(deed(), 0..60), more in prop::collection::vec(deed(), 0..20)) {
         let world = World::new();
-        first.iter().for_each(|deed| run(&world.inputs, deed));
+        for deed in &first {
+            run(&world.inputs, deed);
+        }
         let inputs = world.id_of(&world.inputs);
-        let deeds: String = more.iter().map(|deed| format!("{{ {}; }} 2>/dev/null || true\n", text(deed))).collect();
+        let deeds: Vec<_> = more.iter().map(|deed| format!("{{ {}; }} 2>/dev/null || true\n", text(deed))).collect();
+        let deeds = deeds.concat();
         let mut ids = Vec::new();
         for (workspaces, rung, kind) in world.rungs() {
             if rung == Rung::Hardlink {

@@ -148,7 +148,9 @@ fn hardlinks_refuse_writes_in_place(world: &World) {
     assert!(look(&world.inputs) == before);
     let three = workspaces.prepare(&ground, "three").unwrap();
     assert_eq!(snapshot(&three).unwrap().id, inputs, "the next ones have another copy");
-    [one, two, three].map(|workspace| workspace.remove().unwrap());
+    for workspace in [one, two, three] {
+        workspace.remove().unwrap();
+    }
     workspaces.sweep().unwrap();
     assert_eq!(fs::read_dir(world.base.join(".shared")).unwrap().count(), 0);
 }

@@ -1,11 +1,12 @@
 //! Taking snapshots: what is in them, what is read again, what is left out and said so.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::thread::sleep;
 use std::time::Duration;
 
+use wtb_store::Store as _;
 use wtb_workspace::{Change, EntryKind, PIECE_BYTES, Reason, Rules, StatCache};
 
 use crate::world::{SPARSE_BYTES, World};
@@ -86,7 +87,9 @@ fn what_is_left_out_is_counted_and_listed() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "x").unwrap();
     };
-    ["a/__pycache__/x.pyc", "a/keep.tmp", "b.tmp", "c.txt", ".git/config"].map(write);
+    ["a/__pycache__/x.pyc", "a/keep.tmp", "b.tmp", "c.txt", ".git/config"]
+        .into_iter()
+        .for_each(write);
     fs::write(world.inputs.join(".wtbignore"), "# results\n*.tmp\n!keep.tmp\n").unwrap();
     let _socket = UnixListener::bind(world.inputs.join("socket")).unwrap();
     let rules = Rules::of(&world.inputs).unwrap();
@@ -122,14 +125,13 @@ fn large_files_are_in_pieces_and_holes_take_no_room() {
     let same =
         fs::read(copy.join("large")).unwrap() == fs::read(world.inputs.join("large")).unwrap();
     assert!(same);
-    use std::os::unix::fs::MetadataExt as _;
     let sparse = fs::metadata(copy.join("sparse")).unwrap();
     assert_eq!(sparse.len(), SPARSE_BYTES);
     assert!(sparse.blocks() * 512 <= 2 * PIECE_BYTES as u64, "{} blocks", sparse.blocks());
     // An edit in the middle stores one piece more, and zeros are zeros whether they were written or not.
     fs::write(
         copy.join("sparse"),
-        [b"begin".as_slice(), &vec![0; SPARSE_BYTES as usize - 5]].concat(),
+        [b"begin".as_slice(), &vec![0; usize::try_from(SPARSE_BYTES).unwrap() - 5]].concat(),
     )
     .unwrap();
     fs::set_permissions(copy.join("sparse"), fs::Permissions::from_mode(sparse.mode())).unwrap();
@@ -144,7 +146,6 @@ fn damage_is_found_and_names_the_file() {
     let EntryKind::File { content: wtb_workspace::Content::Whole(hash), .. } = entry.kind else {
         panic!("{entry:?}")
     };
-    use wtb_store::Store as _;
     world.store.flush().unwrap();
     let address = world.directory.path().join("wtb.db");
     let damage = format!(
