@@ -182,8 +182,8 @@ impl Bench {
         let (snapshots, rules) = (&self.snapshots, &self.rules);
         let mut take = || Ok(workspace.snapshot(snapshots, inputs, rules, &mut cache)?);
         self.times.time("snapshot after 20 changes, overlay", &mut take)?;
-        self.times.time("  until it is durable", || Ok(self.store.flush()?))?;
-        self.times.time("  the same again, nothing changed", &mut take)?;
+        self.times.time("  until it is durable (overlay)", || Ok(self.store.flush()?))?;
+        self.times.time("  again, nothing changed (overlay)", &mut take)?;
         Ok(workspace.remove()?)
     }
 
@@ -194,8 +194,8 @@ impl Bench {
         change(inputs, round + 1_000)?;
         let mut take = || Ok(snapshots.take(inputs, rules, &mut cache)?);
         self.times.time("snapshot after 20 changes, stat cache", &mut take)?;
-        self.times.time("  until it is durable", || Ok(self.store.flush()?))?;
-        self.times.time("  the same again, nothing changed", &mut take)?;
+        self.times.time("  until it is durable (stat cache)", || Ok(self.store.flush()?))?;
+        self.times.time("  again, nothing changed (stat cache)", &mut take)?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Snapshots: immutable trees of directories among the objects of a store.
 
+mod apply;
 mod codec;
 mod contents;
 mod diff;
@@ -16,6 +17,7 @@ mod tree;
 mod upper;
 pub(crate) mod walk;
 
+pub(crate) use apply::Target;
 pub use diff::{Alteration, Change};
 pub use entry::{Content, Entry, EntryKind, PIECE_BYTES};
 pub use id::SnapshotId;

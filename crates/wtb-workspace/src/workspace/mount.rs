@@ -25,6 +25,8 @@ const OPTIONS_BYTES_MAX: usize = 4095;
 pub struct Mount {
     target: CString,
     options: CString,
+    /// What the kernel leaves of a volatile overlay, lest it is mounted again after a crash of the system.
+    left: [CString; 2],
 }
 
 impl Mount {
@@ -47,26 +49,38 @@ impl Mount {
         // In a user namespace marks cannot be trusted ones, and the kernel refuses renames of
         // directories with the others.
         options.extend_from_slice(match namespaces {
-            Namespaces::UserAndMount => b",userxattr",
+            Namespaces::UserAndMount => b",userxattr".as_slice(),
             Namespaces::Mount | Namespaces::None => b",redirect_dir=on",
         });
+        // Otherwise the kernel would write all that is dirty on the whole disk when the last process ends.
+        options.extend_from_slice(b",volatile");
         if options.len() > OPTIONS_BYTES_MAX {
             return None;
         }
         let target = CString::new(target.as_os_str().as_bytes()).ok()?;
-        Some(Self { target, options: CString::new(options).ok()? })
+        let left = ["work/incompat/volatile/dirty", "work/incompat/volatile"]
+            .map(|name| CString::new(directory.join(WORK).join(name).as_os_str().as_bytes()));
+        let [file, volatile] = left;
+        let left = [file.ok()?, volatile.ok()?];
+        Some(Self { target, options: CString::new(options).ok()?, left })
     }
 
     /// Mounts the overlay, and makes its root the working directory. To be called once, in the process
     /// (or before it goes on to its program: in the child of a fork) that is to see the workspace,
     /// when it is in a mount namespace of its own.
     ///
-    /// These are four system calls, without allocation or locks. The namespace's mounts are made
+    /// These are a few system calls, without allocation or locks. What is written is durable by snapshots
+    /// alone: `fsync` in the workspace waits for no disk. The namespace's mounts are made
     /// private first, so that none of this is seen elsewhere. When the last process of the namespace
     /// ends, the mount is gone.
     #[cfg(target_os = "linux")]
     pub fn enter(&self) -> Result<(), Errno> {
+        use rustix::fs::{AtFlags, CWD, unlinkat};
         use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+        // What was mounted before, by a process of this system that has ended, can be relied on.
+        let [file, directory] = &self.left;
+        let _ = unlinkat(CWD, file.as_c_str(), AtFlags::empty());
+        let _ = unlinkat(CWD, directory.as_c_str(), AtFlags::REMOVEDIR);
         mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
         mount(c"overlay", self.target.as_c_str(), c"overlay", flags, self.options.as_c_str())?;

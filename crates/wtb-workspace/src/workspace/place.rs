@@ -25,6 +25,7 @@ use super::pristine::Pristine;
 use super::probe::probe;
 use super::remove::remove_tree;
 use super::rung::Rung;
+use crate::snapshot::Target;
 use crate::{Rules, SnapshotId, Snapshots, StatCache, Taken, TreePath, WorkspaceError};
 
 /// What a node works in, within its workspace's directory.
@@ -154,6 +155,29 @@ impl Workspaces {
             let _ = remove_tree(&directory);
         }
         prepared
+    }
+
+    /// Makes a workspace as another one was when a snapshot was taken of it: of the same inputs, and with
+    /// what differs from their own snapshot, `inputs`. So an execution goes on where it was rolled back to.
+    /// What snapshots leave out is as the inputs have it.
+    pub fn prepare_at(
+        &self,
+        ground: &Ground,
+        name: &str,
+        snapshots: &Snapshots,
+        inputs: SnapshotId,
+        at: SnapshotId,
+    ) -> Result<Workspace, WorkspaceError> {
+        let workspace = self.prepare(ground, name)?;
+        let (directory, target) = match workspace.rung {
+            Rung::Overlay => (workspace.directory.join(UPPER), Target::Upper),
+            Rung::Reflink | Rung::Hardlink | Rung::Copy => (workspace.tree.clone(), Target::Tree),
+        };
+        if let Err(error) = snapshots.apply(inputs, at, &directory, target) {
+            let _ = workspace.remove();
+            return Err(error);
+        }
+        Ok(workspace)
     }
 
     fn fill(&self, ground: &Ground, directory: &Path) -> Result<Workspace, WorkspaceError> {

@@ -104,8 +104,15 @@ proptest! {
             script(&workspace, kind, &deeds);
             let mut cache = StatCache::default();
             let taken = workspace.snapshot(&world.snapshots, inputs, &world.rules, &mut cache).unwrap();
+            let name = format!("{rung}-{kind:?}-again");
+            let again = workspaces.prepare_at(&ground, &name, &world.snapshots, inputs, taken.id).unwrap();
+            script(&again, kind, "touch new; rm new");
+            let mut cache = StatCache::default();
+            let found = again.snapshot(&world.snapshots, inputs, &world.rules, &mut cache).unwrap();
+            prop_assert_eq!(found.id, taken.id);
             ids.push((rung, kind, taken.id));
             workspace.remove().unwrap();
+            again.remove().unwrap();
         }
         for (rung, kind, id) in &ids {
             let changes = world.snapshots.diff(ids[ids.len() - 1].2, *id).unwrap();

@@ -120,8 +120,14 @@ fn check_all(world: &World) {
             let mut changes: Vec<_> = changes.iter().map(|one| format!("{one:?}")).collect();
             changes.retain(|one| !one.contains("path: \"large\""));
             results.push((rung, namespaces, changes));
-            workspace.remove().unwrap();
-            sibling.remove().unwrap();
+            let name = name("three");
+            let there =
+                workspaces.prepare_at(&ground, &name, &world.snapshots, inputs, id).unwrap();
+            script(&there, *namespaces, "ls -lR >/dev/null");
+            assert_eq!(snapshot(&there), id, "{deed} by {rung} gone back to");
+            for workspace in [workspace, sibling, there] {
+                workspace.remove().unwrap();
+            }
         }
         for (rung, namespaces, changes) in &results {
             assert_eq!(changes, &results[0].2, "{deed} by {rung}, {namespaces:?}");
