@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 /// A path within a tree: names of any bytes but NUL and `/`, with `/` between them.
 ///
@@ -21,7 +22,7 @@ use std::path::Path;
 /// assert!(TreePath::new(b"../outside").is_none());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct TreePath(Box<[u8]>);
+pub struct TreePath(Arc<[u8]>);
 
 impl TreePath {
     /// Makes a path, unless it is empty or has a name that is empty, `.`, `..` or has a NUL in it.

@@ -29,7 +29,11 @@ pub const IGNORED_BY_DEFAULT: &[&str] =
 /// # Ok::<(), wtb_workspace::WorkspaceError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Rules(Gitignore);
+pub struct Rules {
+    matcher: Gitignore,
+    /// Whether all rules are about directories: then nobody needs to ask about a file.
+    only_directories: bool,
+}
 
 impl Rules {
     /// Reads the rules of a directory; without a file of them they are those by default.
@@ -60,7 +64,11 @@ impl Rules {
         for line in IGNORED_BY_DEFAULT.iter().copied().chain(text.lines()) {
             builder.add_line(None, line).map_err(fails)?;
         }
-        builder.build().map(Self).map_err(fails)
+        let is_rule = |line: &&str| !line.is_empty() && !line.starts_with('#');
+        let only_directories =
+            text.lines().map(str::trim_end).filter(is_rule).all(|line| line.ends_with('/'));
+        let matcher = builder.build().map_err(fails)?;
+        Ok(Self { matcher, only_directories })
     }
 
     /// Returns the rule that leaves a path out, if one does. Of a path whose directory was left out
@@ -68,7 +76,10 @@ impl Rules {
     pub fn rule_for(&self, path: &[u8], is_directory: bool) -> Option<String> {
         use std::os::unix::ffi::OsStrExt as _;
         let path = Path::new(std::ffi::OsStr::from_bytes(path));
-        match self.0.matched(path, is_directory) {
+        if self.only_directories && !is_directory {
+            return None;
+        }
+        match self.matcher.matched(path, is_directory) {
             ignore::Match::Ignore(rule) => Some(rule.original().to_owned()),
             ignore::Match::None | ignore::Match::Whitelist(_) => None,
         }

@@ -34,7 +34,7 @@ pub(crate) struct Writer<'store> {
 /// What is changed of a tree.
 #[derive(Debug, Default)]
 pub(crate) struct Edits {
-    /// Entries that are gone, with all below them.
+    /// Entries that are gone, with all below them; none of them is below another.
     removed: BTreeSet<TreePath>,
     /// Entries that are new or take the place of others.
     put: BTreeMap<TreePath, Entry>,
@@ -44,12 +44,18 @@ impl Edits {
     /// Removes an entry with all below it.
     pub(crate) fn remove(&mut self, path: &TreePath) {
         let below = self.put.range(path.clone()..).map(|(at, _)| at);
-        let below = below.take_while(|at| *at == path || at.is_within(path.as_bytes()));
-        let below: Vec<_> = below.cloned().collect();
+        let below: Vec<_> = below.take_while(|at| covers(path, at)).cloned().collect();
         for at in below {
             self.put.remove(&at);
         }
-        self.removed.insert(path.clone());
+        if !self.is_removed(path) {
+            let below = self.removed.range(path.clone()..);
+            let below: Vec<_> = below.take_while(|at| covers(path, at)).cloned().collect();
+            for at in below {
+                self.removed.remove(&at);
+            }
+            self.removed.insert(path.clone());
+        }
     }
 
     /// Puts an entry in its place; what is below that stays.
@@ -59,12 +65,18 @@ impl Edits {
 
     /// Whether an entry of the base is no longer there as it was.
     fn overrides(&self, path: &TreePath) -> bool {
-        let is_gone =
-            |path: &[u8]| TreePath::new(path).is_some_and(|one| self.removed.contains(&one));
-        self.put.contains_key(path)
-            || (!self.removed.is_empty()
-                && (self.removed.contains(path) || path.ancestors().any(is_gone)))
+        self.put.contains_key(path) || self.is_removed(path)
     }
+
+    /// Whether an entry is gone, or what it was in. None of those that are gone is in another: so it is
+    /// the last one before the entry, or none.
+    fn is_removed(&self, path: &TreePath) -> bool {
+        self.removed.range(..=path).next_back().is_some_and(|last| covers(last, path))
+    }
+}
+
+fn covers(path: &TreePath, other: &TreePath) -> bool {
+    path == other || other.is_within(path.as_bytes())
 }
 
 impl<'store> Writer<'store> {
