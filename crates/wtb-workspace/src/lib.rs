@@ -23,5 +23,5 @@ pub use snapshot::{
     RULES_FILE, Reason, Rules, SnapshotId, Snapshots, StatCache, Step, Summary, Taken, recover,
 };
 pub use workspace::{
-    Ground, Kept, Mount, Namespaces, Rung, Workspace, Workspaces, find_orphans, remove_tree,
+    Ground, Mount, Namespaces, Orphan, Rung, Workspace, Workspaces, find_orphans, remove_tree,
 };

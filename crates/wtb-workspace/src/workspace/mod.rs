@@ -12,7 +12,7 @@ mod rung;
 
 pub use ground::Ground;
 pub use mount::{Mount, Namespaces};
-pub use orphans::{Kept, find_orphans};
+pub use orphans::{Orphan, find_orphans};
 pub use place::{Workspace, Workspaces};
 pub use remove::remove_tree;
 pub use rung::Rung;

@@ -42,7 +42,7 @@ impl Owner {
 
 /// A workspace whose session has ended.
 #[derive(Debug)]
-pub struct Kept {
+pub struct Orphan {
     /// Its session.
     pub session: SessionId,
     /// Its name.
@@ -53,7 +53,7 @@ pub struct Kept {
     pub is_kept: bool,
 }
 
-impl Kept {
+impl Orphan {
     /// Removes it, and what is left of its session if it is the last one.
     pub fn remove(self) -> Result<(), WorkspaceError> {
         remove_tree(&self.path)?;
@@ -66,7 +66,7 @@ impl Kept {
 
 /// Finds the workspaces in a base directory of sessions of which no process lives any more on this
 /// machine. Of a base directory that several machines share, ask the store about the sessions, too.
-pub fn find_orphans(base: &Path) -> Result<Vec<Kept>, WorkspaceError> {
+pub fn find_orphans(base: &Path) -> Result<Vec<Orphan>, WorkspaceError> {
     let mut orphans = Vec::new();
     for (directory, name) in directories(base)? {
         let Ok(session) = name.parse::<SessionId>() else { continue };
@@ -75,7 +75,7 @@ pub fn find_orphans(base: &Path) -> Result<Vec<Kept>, WorkspaceError> {
         }
         for (path, name) in directories(&directory)? {
             let is_kept = path.join(KEPT).exists();
-            orphans.push(Kept { session: session.clone(), name, path, is_kept });
+            orphans.push(Orphan { session: session.clone(), name, path, is_kept });
         }
         clear_away(&directory)?;
     }
