@@ -298,6 +298,7 @@ def test_dependencies_point_downwards() -> None:
         "wtb-scheduler": set(),
         "wtb-store": {"wtb-model"},
         "wtb-postgres": {"wtb-model", "wtb-store"},
+        "wtb-workspace": {"wtb-model", "wtb-store"},
         "wtb-engine": {"wtb-model", "wtb-scheduler", "wtb-store", "wtb-postgres"},
         "wtb-cli": {"wtb-model", "wtb-store", "wtb-engine"},
     }
@@ -309,7 +310,10 @@ def test_dependencies_point_downwards() -> None:
 
 
 def test_only_the_command_prints_reads_the_environment_or_the_scheduler_a_clock() -> None:
-    silent = ["wtb-model", "wtb-scheduler", "wtb-store", "wtb-postgres", "wtb-engine"]
+    silent = [
+        f"wtb-{name}"
+        for name in ("model", "scheduler", "store", "postgres", "workspace", "engine")
+    ]
     speaking = re.compile(r"\b(e?print(ln)?!|env::var|process::exit|dbg!)")
     assert [path for path, text in rust_sources(*silent) if speaking.search(text)] == []
     timeless = re.compile(r"\b(Instant|SystemTime|thread::|std::fs|Mutex)\b")

@@ -8,14 +8,14 @@
 //! - a writer remembers the keys of objects that it knows to be there. It forgets them when it sees,
 //!   at the begin of a transaction, that `collections.number` has changed;
 //! - an object may be put ahead of the unit that names it. It is *touched* then, and not collected
-//!   for longer than anybody remembers having put it.
+//!   for longer than anybody remembers having put it; nor is what it names, if it is a node.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use postgres::Row;
 use wtb_model::StoredValue;
-use wtb_store::codec::{decode_channels, decode_pieces, decode_value};
+use wtb_store::codec::{decode_channels, decode_node, decode_pieces, decode_value};
 use wtb_store::writer::REMEMBERED_FOR;
 use wtb_store::{Collected, Encoding, Hash, StoreError};
 
@@ -47,6 +47,9 @@ const VALUES: &[(&str, &str)] = &[
     ("body", "checkpoints"),
     ("value", "writes"),
 ];
+
+/// Objects, with what they are made of if that is others: ropes and nodes.
+const OBJECTS: &str = "SELECT key, hash, encoding, CASE WHEN encoding IN (2, 3) THEN data END";
 
 /// Whether so much has been dropped that collecting is worth its while.
 pub(crate) fn is_due(connection: &mut Connection) -> Result<bool, Failure> {
@@ -107,29 +110,62 @@ fn note(named: &mut HashSet<Hash>, value: &StoredValue) {
     }
 }
 
-/// The keys and sizes of objects that are neither named, nor pieces of what stays, nor touched
-/// lately.
+/// The keys and sizes of objects that are neither named, nor part of what stays, nor touched lately.
 fn dead(connection: &mut Connection, named: &HashSet<Hash>) -> Result<Vec<(i64, i64)>, Failure> {
-    let sql = format!(
-        "SELECT key, hash, CASE encoding WHEN {} THEN data END, length(data)::bigint, \
-         touched_at >= extract(epoch FROM now())::bigint - {} FROM @.objects",
-        Encoding::Rope as u8,
-        GRACE.as_secs()
-    );
-    let (mut pieces, mut unnamed) = (HashSet::new(), Vec::new());
+    let young = format!("touched_at >= extract(epoch FROM now())::bigint - {}", GRACE.as_secs());
+    let sql = format!("{OBJECTS}, length(data)::bigint, {young} FROM @.objects");
+    let (mut parts, mut unnamed) = (Parts::default(), Vec::new());
     each_row(connection, &sql, &mut |row| {
-        let (hash, is_young): (&[u8], bool) = (get(row, 1)?, get(row, 4)?);
+        let (hash, is_young): (&[u8], bool) = (get(row, 1)?, get(row, 5)?);
         let is_named = hash.try_into().is_ok_and(|hash: Hash| named.contains(&hash));
-        if !is_named && !is_young {
-            unnamed.push((get(row, 0)?, get(row, 3)?));
-        } else if let Some(rope) = get::<Option<&[u8]>>(row, 2)? {
-            let keyed = decode_pieces(rope).map_err(unreadable)?;
-            pieces.extend(keyed.into_iter().map(|(key, _, _)| key));
+        if is_named || is_young {
+            return parts.add(row);
         }
+        unnamed.push((get(row, 0)?, get(row, 4)?));
         Ok(())
     })?;
-    unnamed.retain(|(key, _)| !pieces.contains(key));
+    let parts = parts.follow(connection)?;
+    unnamed.retain(|(key, _)| !parts.keys.contains(key));
     Ok(unnamed)
+}
+
+/// What stays since it is part of what stays.
+#[derive(Default)]
+struct Parts {
+    keys: HashSet<i64>,
+    /// What nodes name, and what of it was not looked at.
+    links: HashSet<Hash>,
+    open: Vec<Hash>,
+}
+
+impl Parts {
+    /// Adds what an object is made of, if that is others.
+    fn add(&mut self, row: &Row) -> Result<(), Failure> {
+        let Some(data) = get::<Option<&[u8]>>(row, 3)? else { return Ok(()) };
+        if get::<i16>(row, 2)? == i16::from(Encoding::Rope as u8) {
+            let pieces = decode_pieces(data).map_err(unreadable)?;
+            self.keys.extend(pieces.into_iter().map(|(key, _, _)| key));
+        } else {
+            let (links, _) = decode_node(data).map_err(unreadable)?;
+            self.open.extend(links.iter().filter(|link| self.links.insert(**link)));
+        }
+        Ok(())
+    }
+
+    /// Adds what is named by nodes, and so on.
+    fn follow(mut self, connection: &mut Connection) -> Result<Self, Failure> {
+        let sql = format!("{OBJECTS} FROM @.objects WHERE hash = ANY($1)");
+        while !self.open.is_empty() {
+            let rest = self.open.len().saturating_sub(ROWS_MAX);
+            let part = self.open.split_off(rest);
+            let part = Value::Blobs(part.iter().map(|hash| Some(hash.to_vec())).collect());
+            for row in connection.query(&sql, &[part], "looking for what nodes name")? {
+                self.keys.insert(get(&row, 0)?);
+                self.add(&row)?;
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// Shows each row of a query, some at a time.

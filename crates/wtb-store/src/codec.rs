@@ -67,6 +67,25 @@ pub fn decode_pieces(mut blob: &[u8]) -> Result<Vec<(i64, u64, u64)>, String> {
     Ok(pieces)
 }
 
+/// Encodes a node: how many objects it names, as a varint, their hashes, and what else is in it.
+pub fn encode_node(links: &[[u8; HASH_BYTES]], payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(10 + size_of_val(links) + payload.len());
+    push_varint(&mut bytes, links.len() as u64);
+    bytes.extend_from_slice(links.as_flattened());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// Decodes what [`encode_node`] made, or says what is wrong with it.
+pub fn decode_node(mut bytes: &[u8]) -> Result<(&[[u8; HASH_BYTES]], &[u8]), String> {
+    let count = usize::try_from(take_varint(&mut bytes)?).unwrap_or(usize::MAX);
+    let (links, payload) = count
+        .checked_mul(HASH_BYTES)
+        .and_then(|length| bytes.split_at_checked(length))
+        .ok_or("the names in the node are cut off")?;
+    Ok((links.as_chunks().0, payload))
+}
+
 /// A channel as a checkpoint keeps it: name, version, and where its value rests.
 pub type Channel = (String, String, StoredValue);
 

@@ -35,7 +35,7 @@ pub use error::StoreError;
 pub use metadata::metadata_fits;
 pub use object::{
     Content, Encoded, Encoding, Hash, INLINE_BYTES_MAX, NEW_INLINE_BYTES_MAX, NewObject, NewValue,
-    Objects, Piece, checked, corrupt, decoded, hex, missing, store_value,
+    Objects, Piece, checked, corrupt, decoded, hex, links_of, missing, store_value,
 };
 pub use recent::{RECENT_BYTES_MAX, ROPE_BYTES_MIN, Recent, Slot};
 pub use store::{

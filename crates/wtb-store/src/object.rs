@@ -4,6 +4,9 @@
 //! are whole. Ropes are how a value that grows costs little more than what was added to it; see
 //! [`crate::Recent`]. Either way a value's name is the BLAKE3 hash of all its bytes, and it is checked
 //! against it when it is read.
+//!
+//! A *node* is an object that names others, such as a page of a snapshot's tree: its bytes begin with
+//! the names of what it is made of. Whatever names a node keeps all that can be reached from it.
 
 use bytes::Bytes;
 use std::cell::RefCell;
@@ -12,6 +15,7 @@ use zstd::bulk::Compressor;
 use wtb_model::{StoredValue, Value};
 
 use crate::StoreError;
+use crate::codec::{decode_node, encode_node};
 
 /// Values up to this many bytes stay in the row that names them.
 pub const INLINE_BYTES_MAX: usize = 512;
@@ -31,6 +35,13 @@ const COMPRESSED_BYTES_MAX: usize = 16 * 1024;
 /// What tells the names of segments from those of values; on disk, so it never changes.
 const SEGMENT_CONTEXT: &str = "wtb 2026-11-21 segment of a rope";
 
+/// What tells the names of nodes from those of values, which may happen to have the same bytes; on
+/// disk, so it never changes.
+const NODE_CONTEXT: &str = "wtb 2026-11-28 node that names objects";
+
+/// Whether the whole of something large is worth compressing is told by this much of it.
+const SAMPLE_BYTES: usize = 16 * 1024;
+
 /// BLAKE3 of an object's bytes.
 pub type Hash = [u8; 32];
 
@@ -44,6 +55,8 @@ pub enum Encoding {
     Zstd = 1,
     /// A list of pieces of other objects.
     Rope = 2,
+    /// As they are, and they begin with the names of other objects.
+    Node = 3,
 }
 
 impl Encoding {
@@ -53,6 +66,7 @@ impl Encoding {
             0 => Some(Self::Raw),
             1 => Some(Self::Zstd),
             2 => Some(Self::Rope),
+            3 => Some(Self::Node),
             _ => None,
         }
     }
@@ -113,6 +127,8 @@ pub enum Content {
         /// The object that holds what no earlier one has.
         segment: Option<Box<NewObject>>,
     },
+    /// Its own bytes, which begin with the names of other objects: see [`decode_node`].
+    Node(Bytes),
 }
 
 /// An object on its way into a store.
@@ -145,9 +161,32 @@ impl NewObject {
         Self { hash, size: bytes.len() as u64, content: Content::Whole(Encoded::new(bytes)) }
     }
 
+    /// Makes a whole object of any size, compressed if a part of it says that this pays: for who does
+    /// not wait for it.
+    pub fn packed(bytes: &Bytes) -> Self {
+        let mut object = Self::whole(bytes);
+        if bytes.len() > COMPRESSED_BYTES_MAX
+            && compressed(&bytes[..SAMPLE_BYTES])
+                .is_some_and(|sample| sample.len() < SAMPLE_BYTES - SAMPLE_BYTES / 8)
+            && let Some(data) = compressed(bytes).filter(|data| data.len() < bytes.len())
+        {
+            object.content =
+                Content::Whole(Encoded { encoding: Encoding::Zstd, data: data.into() });
+        }
+        object
+    }
+
+    /// Makes an object that names others. They have to be put before it: without them it is not
+    /// stored, and what names it is refused.
+    pub fn node(links: &[Hash], payload: &[u8]) -> Self {
+        let bytes: Bytes = encode_node(links, payload).into();
+        Self { hash: hash_of_node(&bytes), size: bytes.len() as u64, content: Content::Node(bytes) }
+    }
+
     /// Returns how many bytes it takes while it waits to be written.
     pub fn weight(&self) -> usize {
         match &self.content {
+            Content::Node(bytes) => bytes.len(),
             Content::Whole(encoded) => encoded.data.len(),
             Content::Rope { pieces, segment } => {
                 size_of_val(pieces.as_slice()) + segment.as_ref().map_or(0, |new| new.weight())
@@ -189,6 +228,24 @@ pub trait Objects: Send + Sync {
 
     /// Returns the bytes of an object, after checking that they still have their hash.
     fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError>;
+
+    /// Returns the names that a node has of other objects, and what else is in it.
+    fn get_node(&self, hash: Hash) -> Result<(Vec<Hash>, Vec<u8>), StoreError> {
+        let bytes = self.get(hash)?;
+        let (links, payload) = decode_node(&bytes).map_err(|reason| corrupt(hash, &reason))?;
+        Ok((links.to_vec(), payload.to_vec()))
+    }
+}
+
+/// Returns the names that an object has of others.
+pub fn links_of(object: &NewObject) -> Result<&[Hash], StoreError> {
+    match &object.content {
+        Content::Whole(_) | Content::Rope { .. } => Ok(&[]),
+        Content::Node(bytes) => {
+            let decoded = decode_node(bytes).map_err(|reason| corrupt(object.hash, &reason))?;
+            Ok(decoded.0)
+        }
+    }
 }
 
 /// Takes a value for storing, and stores its bytes among the objects if it is large.
@@ -206,19 +263,26 @@ pub fn store_value(objects: &dyn Objects, value: Value) -> Result<StoredValue, S
 pub fn decoded(encoding: Encoding, data: Vec<u8>, size: u64) -> Result<Vec<u8>, String> {
     let size = usize::try_from(size).map_err(|_| "it is too large for this machine".to_owned())?;
     match encoding {
-        Encoding::Raw => Ok(data),
+        Encoding::Raw | Encoding::Node => Ok(data),
         Encoding::Zstd => zstd::bulk::decompress(&data, size).map_err(|error| error.to_string()),
         Encoding::Rope => Err("a rope was found in a rope".to_owned()),
     }
 }
 
 /// Checks an object's bytes against its name.
-pub fn checked(hash: Hash, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
-    let found = blake3::hash(&bytes);
-    if found.as_bytes() == &hash {
+pub fn checked(encoding: Encoding, hash: Hash, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+    let found = match encoding {
+        Encoding::Node => hash_of_node(&bytes),
+        Encoding::Raw | Encoding::Zstd | Encoding::Rope => *blake3::hash(&bytes).as_bytes(),
+    };
+    if found == hash {
         return Ok(bytes);
     }
-    Err(corrupt(hash, &format!("its bytes hash to {}", found.to_hex())))
+    Err(corrupt(hash, &format!("its bytes hash to {}", hex(found))))
+}
+
+fn hash_of_node(bytes: &[u8]) -> Hash {
+    *blake3::Hasher::new_derive_key(NODE_CONTEXT).update(bytes).finalize().as_bytes()
 }
 
 /// Says that an object is not there that something stored names: it was there once.
@@ -242,7 +306,26 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn a_node_is_named_apart_from_a_value_of_the_same_bytes() {
+        let node = NewObject::node(&[[7; 32]], b"payload");
+        let Content::Node(bytes) = node.content else { unreachable!() };
+        assert_ne!(NewObject::whole(&bytes).hash, node.hash);
+        assert!(checked(Encoding::Raw, node.hash, bytes.to_vec()).is_err());
+        assert!(checked(Encoding::Node, node.hash, bytes.to_vec()).is_ok());
+    }
+
     proptest! {
+        #[test]
+        fn what_is_large_survives_being_packed(bytes: Vec<u8>, repeats in 1_usize..4_000) {
+            let bytes = Bytes::from(bytes.repeat(repeats));
+            let NewObject { hash, size, content } = NewObject::packed(&bytes);
+            prop_assert_eq!(hash, NewObject::whole(&bytes).hash);
+            let Content::Whole(Encoded { encoding, data }) = content else { unreachable!() };
+            prop_assert!(data.len() <= bytes.len());
+            prop_assert_eq!(decoded(encoding, data.to_vec(), size), Ok(bytes.to_vec()));
+        }
+
         #[test]
         fn bytes_survive_their_encoding(bytes: Vec<u8>, repeats in 1_usize..50) {
             let bytes = Bytes::from(bytes.repeat(repeats));
@@ -259,7 +342,7 @@ mod tests {
             let mut data = data.to_vec();
             let at = at % data.len();
             data[at] ^= 1;
-            let read = decoded(encoding, data, size).map(|found| checked(hash, found));
+            let read = decoded(encoding, data, size).map(|found| checked(encoding, hash, found));
             prop_assert!(!matches!(read, Ok(Ok(_))));
         }
     }

@@ -260,6 +260,7 @@ mod tests {
                     }
                     self.ropes.insert(object.hash, pieces);
                 }
+                Content::Node(_) => unreachable!("values are no nodes"),
             }
         }
 
@@ -271,7 +272,7 @@ mod tests {
                 Some(pieces) => pieces.iter().flat_map(part).collect(),
                 None => self.whole[&hash].clone(),
             };
-            checked(hash, bytes).unwrap()
+            checked(crate::Encoding::Raw, hash, bytes).unwrap()
         }
     }
 

@@ -8,7 +8,7 @@ use wtb_model::{
     StoredValue, Timestamp, Value, VariantRecord,
 };
 
-use crate::{Checkpoints, Receipt, StoreError, Ticket, UnitOfWork};
+use crate::{Checkpoints, Objects, Receipt, StoreError, Ticket, UnitOfWork};
 
 /// Which part of a listing to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl ExecutionDetail {
 /// queue is full, which is the store's backpressure); units commit in the order of their
 /// submission, many in one transaction, each atomic on its own: a unit that is refused leaves the
 /// others alone. Reading sees everything whose ticket was redeemed.
-pub trait Store: Checkpoints {
+pub trait Store: Checkpoints + Objects {
     /// Returns the address that it was opened from, without secrets.
     fn url(&self) -> &str;
 

@@ -57,7 +57,7 @@ impl Query<'_> {
                 encoding => {
                     let bytes = decoded(encoding, row.data, size)
                         .map_err(|reason| corrupt(hash, &reason))?;
-                    objects.insert(hash, (checked(hash, bytes)?.into(), Vec::new()));
+                    objects.insert(hash, (checked(encoding, hash, bytes)?.into(), Vec::new()));
                 }
             }
         }
@@ -113,7 +113,7 @@ fn put_together(
         let (offset, length) = range.unwrap_or_default();
         pieces.push(Piece { object: *object, offset, length });
     }
-    Ok((checked(rope, bytes)?.into(), pieces))
+    Ok((checked(Encoding::Rope, rope, bytes)?.into(), pieces))
 }
 
 fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {

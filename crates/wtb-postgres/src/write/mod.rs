@@ -29,7 +29,7 @@ mod wanted;
 
 use std::collections::BTreeSet;
 
-use wtb_store::writer::{Job, Stored};
+use wtb_store::writer::{Job, Stored, no_object};
 use wtb_store::{Change, Hash, Receipt, StoreError, UnitOfWork};
 
 use self::attempts::Attempts;
@@ -119,7 +119,11 @@ pub(crate) fn write(
         .iter()
         .map(|job| match job {
             Job::Unit(unit, _) => group.apply_whole(unit),
-            Job::Object(..) | Job::Flush(_) => Ok(0),
+            Job::Object(object) => match lacking.get(&object.hash) {
+                Some(missing) => Err(no_object(missing)),
+                None => Ok(0),
+            },
+            Job::Flush(_) => Ok(0),
         })
         .collect();
     let dropped = group.flush(connection)?;
@@ -130,7 +134,7 @@ pub(crate) fn write(
     Ok(Outcome {
         results: results.into_iter().map(|result| result.map(receipt)).collect(),
         sequence: Some(first + group.events.len()),
-        missing: group.objects.into_missed(),
+        missing: group.objects.into_missed().into_iter().chain(lacking.into_values()).collect(),
         undo: false,
     })
 }

@@ -1,14 +1,15 @@
 //! Objects: written with or ahead of the units that name them, and checked to be there when they do.
 //!
-//! First what is whole, then the ropes, whose pieces are keys of whole objects; each in the order of
-//! the hashes, so that two programs with the same objects do not wait for each other.
+//! First what is whole, then the ropes, whose pieces are keys of whole objects, and the nodes of whose
+//! links none is lacking; each in the order of the hashes, so that two programs with the same objects do
+//! not wait for each other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use wtb_model::StoredValue;
 use wtb_store::codec::encode_pieces;
 use wtb_store::writer::{Job, Stored};
-use wtb_store::{Change, Content, Encoding, Hash, NewObject, Piece, StoreError};
+use wtb_store::{Change, Content, Encoding, Hash, NewObject, Piece, StoreError, links_of};
 
 use super::wanted::Wanted;
 use crate::connection::{Connection, get};
@@ -30,6 +31,9 @@ struct Row {
 
 type Rows = BTreeMap<Hash, Row>;
 
+/// Nodes, and whether they are named later.
+type Nodes<'job> = BTreeMap<Hash, (&'job NewObject, bool)>;
+
 /// What objects lack that could not be written: a piece.
 pub(super) type Lacking = HashMap<Hash, Hash>;
 
@@ -40,7 +44,7 @@ pub(super) fn put(
     jobs: &[Job],
     stored: &mut Stored,
 ) -> Result<Lacking, Failure> {
-    let (mut whole, mut ropes) = (Rows::new(), BTreeMap::new());
+    let (mut whole, mut ropes, mut nodes) = (Rows::new(), BTreeMap::new(), Nodes::new());
     each_object(jobs, &mut |object, touched| match &object.content {
         Content::Whole(encoded) => {
             if stored.get(&object.hash).is_none() {
@@ -59,6 +63,11 @@ pub(super) fn put(
                 rope.2 |= touched;
             }
         }
+        Content::Node(_) => {
+            if stored.get(&object.hash).is_none() {
+                nodes.entry(object.hash).or_insert((object, touched)).1 |= touched;
+            }
+        }
     });
     // The same bytes may come whole and as a rope.
     ropes.retain(|hash, _| !whole.contains_key(hash));
@@ -75,7 +84,41 @@ pub(super) fn put(
         }
     }
     insert(connection, rows, stored)?;
+    put_nodes(connection, nodes, stored, &mut lacking)?;
     Ok(lacking)
+}
+
+/// Writes the nodes of which all that they name is there, or comes with them.
+fn put_nodes(
+    connection: &mut Connection,
+    mut nodes: Nodes<'_>,
+    stored: &mut Stored,
+    lacking: &mut Lacking,
+) -> Result<(), Failure> {
+    let mut links = BTreeSet::new();
+    for (node, _) in nodes.values() {
+        links.extend(links_of(node).map_err(Failure::Data)?);
+    }
+    look_up(connection, links.iter().copied().filter(|link| !nodes.contains_key(link)), stored)?;
+    // A node that is left out may be named by another.
+    loop {
+        let mut absent = |link: &Hash| !nodes.contains_key(link) && stored.get(link).is_none();
+        let cut = nodes.iter().find_map(|(hash, (node, _))| {
+            let missing = links_of(node).ok()?.iter().find(|link| absent(link))?;
+            Some((*hash, *missing))
+        });
+        let Some((hash, missing)) = cut else { break };
+        nodes.remove(&hash);
+        lacking.insert(hash, missing);
+    }
+    let rows = nodes.into_iter().filter_map(|(hash, (node, touched))| match &node.content {
+        Content::Node(bytes) => {
+            let (encoding, data) = (Encoding::Node, bytes.to_vec());
+            Some((hash, Row { encoding, size: node.size, data, touched }))
+        }
+        Content::Whole(_) | Content::Rope { .. } => None,
+    });
+    insert(connection, rows.collect(), stored)
 }
 
 /// Writes objects that a unit has made of values which stay.
@@ -91,7 +134,7 @@ pub(super) fn put_whole<'objects>(
             let data = encoded.data.to_vec();
             Some((object.hash, Row { encoding, size, data, touched: false }))
         }
-        Content::Rope { .. } => None,
+        Content::Rope { .. } | Content::Node(_) => None,
     });
     let rows = rows.collect();
     insert(connection, rows, stored)
@@ -206,8 +249,7 @@ fn look_up(
     hashes: impl Iterator<Item = Hash>,
     stored: &mut Stored,
 ) -> Result<(), Failure> {
-    let unknown: std::collections::BTreeSet<Hash> =
-        hashes.filter(|hash| stored.get(hash).is_none()).collect();
+    let unknown: BTreeSet<Hash> = hashes.filter(|hash| stored.get(hash).is_none()).collect();
     if unknown.is_empty() {
         return Ok(());
     }

@@ -57,6 +57,11 @@ impl Place for Fresh {
         server::shared().raw().execute(&sql, &[&hash.as_slice()]).unwrap() == 1
     }
 
+    fn age_objects(&self) -> bool {
+        let sql = format!("UPDATE {}.objects SET touched_at = 0", self.schema());
+        server::shared().raw().execute(&sql, &[]).is_ok()
+    }
+
     fn remove_object(&self, hash: [u8; 32]) -> bool {
         let sql = format!("DELETE FROM {}.objects WHERE hash = $1", self.schema());
         server::shared().raw().execute(&sql, &[&hash.as_slice()]).unwrap() == 1

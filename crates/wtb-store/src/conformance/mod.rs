@@ -18,6 +18,7 @@ mod journal;
 mod leases;
 mod lineages;
 mod listing;
+mod nodes;
 mod printed;
 pub mod sample;
 mod scores;
@@ -37,6 +38,11 @@ pub trait Place {
     /// Damages the bytes of an object behind the store's back. Returns whether that is possible.
     fn damage_object(&self, hash: [u8; 32]) -> bool {
         let _ = hash;
+        false
+    }
+
+    /// Makes all objects look as if they had been put long ago. Returns whether that is possible.
+    fn age_objects(&self) -> bool {
         false
     }
 
@@ -64,6 +70,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     leases::CHECKS,
     lineages::CHECKS,
     listing::CHECKS,
+    nodes::CHECKS,
     printed::CHECKS,
     scores::CHECKS,
     steps::CHECKS,

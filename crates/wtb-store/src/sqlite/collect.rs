@@ -7,7 +7,7 @@
 //! - a writer remembers the keys of objects that it knows to be there. It forgets them when it sees,
 //!   at the begin of a transaction, that `collections.number` has changed;
 //! - an object may be put ahead of the unit that names it. It is *touched* then, and not collected
-//!   for longer than anybody remembers having put it.
+//!   for longer than anybody remembers having put it; nor is what it names, if it is a node.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,7 @@ use rusqlite::{Connection, Row, params};
 use wtb_model::StoredValue;
 
 use super::errors::While;
-use crate::codec::{decode_channels, decode_pieces, decode_value};
+use crate::codec::{decode_channels, decode_node, decode_pieces, decode_value};
 use crate::object::{Encoding, Hash};
 use crate::writer::REMEMBERED_FOR;
 use crate::{Collected, StoreError};
@@ -44,6 +44,10 @@ const VALUES: &[&str] = &[
     "SELECT value FROM writes",
 ];
 
+/// An object's key, and what it is made of if that is others.
+const NAMED: &str = "SELECT key, encoding, CASE WHEN encoding IN (?2, ?3) THEN data END \
+                     FROM objects WHERE hash = ?1";
+
 /// Whether so much has been dropped that collecting is worth its while.
 pub(super) fn is_due(connection: &Connection) -> Result<bool, StoreError> {
     let sql =
@@ -59,8 +63,8 @@ pub(super) fn collect(connection: &mut Connection) -> Result<Collected, StoreErr
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .while_(doing)?;
-    let live = live_keys(&transaction)?;
     let young = now().saturating_sub(i64::try_from(GRACE.as_secs()).unwrap_or(i64::MAX));
+    let live = live_keys(&transaction, young)?;
     let dead = dead_keys(&transaction, &live, young)?;
     let mut collected = Collected::default();
     {
@@ -79,8 +83,42 @@ pub(super) fn collect(connection: &mut Connection) -> Result<Collected, StoreErr
     Ok(collected)
 }
 
-fn live_keys(connection: &Connection) -> Result<HashSet<i64>, StoreError> {
-    let mut named: HashSet<Hash> = HashSet::new();
+/// The keys of objects that are named, of nodes that may be soon, and of all that they are made of.
+fn live_keys(connection: &Connection, young: i64) -> Result<HashSet<i64>, StoreError> {
+    let doing = "looking up what is named";
+    let mut named = named(connection)?;
+    // Nodes that were put ahead of what will name them: what is in them may be older than they are.
+    let node = Encoding::Node as u8;
+    let sql = format!("SELECT hash FROM objects WHERE encoding = {node} AND touched_at >= {young}");
+    each_blob(connection, &sql, |hash| {
+        named.extend(Hash::try_from(hash));
+        Ok(())
+    })?;
+    let mut live = HashSet::with_capacity(named.len());
+    let mut find = connection.prepare(NAMED).while_(doing)?;
+    let mut open: Vec<Hash> = named.iter().copied().collect();
+    while let Some(hash) = open.pop() {
+        let of = params![hash, Encoding::Rope as u8, Encoding::Node as u8];
+        let mut rows = find.query(of).while_(doing)?;
+        let Some(row) = rows.next().while_(doing)? else { continue };
+        live.insert(row.get(0).while_(doing)?);
+        let (encoding, data): (u8, Option<Vec<u8>>) =
+            (row.get(1).while_(doing)?, row.get(2).while_(doing)?);
+        let data = data.unwrap_or_default();
+        if encoding == Encoding::Rope as u8 {
+            let pieces = decode_pieces(&data).map_err(unreadable)?;
+            live.extend(pieces.into_iter().map(|(key, _, _)| key));
+        } else if encoding == Encoding::Node as u8 {
+            let (links, _) = decode_node(&data).map_err(unreadable)?;
+            open.extend(links.iter().filter(|link| named.insert(**link)));
+        }
+    }
+    Ok(live)
+}
+
+/// The hashes that values name.
+fn named(connection: &Connection) -> Result<HashSet<Hash>, StoreError> {
+    let mut named = HashSet::new();
     for sql in VALUES {
         each_blob(connection, sql, |blob| {
             note(&mut named, &decode_value(blob)?);
@@ -91,20 +129,7 @@ fn live_keys(connection: &Connection) -> Result<HashSet<i64>, StoreError> {
         decode_channels(blob)?.iter().for_each(|(_, _, value)| note(&mut named, value));
         Ok(())
     })?;
-    let doing = "looking up what is named";
-    let mut live = HashSet::with_capacity(named.len());
-    let mut find = connection
-        .prepare("SELECT key, encoding, CASE encoding WHEN ?2 THEN data END FROM objects WHERE hash = ?1")
-        .while_(doing)?;
-    for hash in named {
-        let mut rows = find.query(params![hash, Encoding::Rope as u8]).while_(doing)?;
-        let Some(row) = rows.next().while_(doing)? else { continue };
-        live.insert(row.get(0).while_(doing)?);
-        let pieces: Option<Vec<u8>> = row.get(2).while_(doing)?;
-        let pieces = decode_pieces(&pieces.unwrap_or_default()).map_err(unreadable)?;
-        live.extend(pieces.into_iter().map(|(key, _, _)| key));
-    }
-    Ok(live)
+    Ok(named)
 }
 
 fn note(named: &mut HashSet<Hash>, value: &StoredValue) {

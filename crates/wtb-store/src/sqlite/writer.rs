@@ -78,8 +78,12 @@ impl Writer {
             results.push(match job {
                 Job::Unit(unit, _) => transaction.write_unit(unit)?,
                 Job::Object(object) => {
-                    transaction.write_object(object, Named::Soon { now: seconds_since_1970() })?;
-                    Ok(Receipt::default())
+                    let named = Named::Soon { now: seconds_since_1970() };
+                    match transaction.write_object(object, named) {
+                        // What it names is not there: what names it will be refused.
+                        Err(lacking @ StoreError::NotFound { .. }) => Err(lacking),
+                        written => written.map(|_| Receipt::default()).map(Ok)?,
+                    }
                 }
                 Job::Flush(_) => Ok(Receipt::default()),
             });

@@ -66,6 +66,10 @@ impl Place for File {
         self.raw().execute(sql, [hash]).unwrap() == 1
     }
 
+    fn age_objects(&self) -> bool {
+        self.raw().execute("UPDATE objects SET touched_at = 0", []).is_ok()
+    }
+
     fn remove_object(&self, hash: [u8; 32]) -> bool {
         self.raw().execute("DELETE FROM objects WHERE hash = ?1", [hash]).unwrap() == 1
     }

@@ -43,7 +43,8 @@ impl Query {
             return Ok(None);
         };
         let size = found.size;
-        let (bytes, pieces) = match known_encoding(&found)? {
+        let encoding = known_encoding(&found)?;
+        let (bytes, pieces) = match encoding {
             Encoding::Rope => self.rope(&found)?,
             encoding => {
                 let bytes =
@@ -51,7 +52,7 @@ impl Query {
                 (bytes, Vec::new())
             }
         };
-        Ok(Some((checked(hash, bytes)?, pieces)))
+        Ok(Some((checked(encoding, hash, bytes)?, pieces)))
     }
 
     fn rope(&self, rope: &Row) -> Result<InPieces, StoreError> {

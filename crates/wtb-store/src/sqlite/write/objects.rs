@@ -6,7 +6,7 @@ use wtb_model::StoredValue;
 use super::Transaction;
 use crate::StoreError;
 use crate::codec::encode_pieces;
-use crate::object::{Content, Encoding, Hash, NewObject, Piece};
+use crate::object::{Content, Encoding, Hash, NewObject, Piece, links_of};
 use crate::sqlite::errors::While;
 
 /// When a unit that names an object comes with it, and when it comes later.
@@ -56,6 +56,12 @@ impl Transaction<'_> {
             Content::Rope { pieces, .. } => {
                 encoded = self.encode_rope(pieces)?;
                 (Encoding::Rope, encoded.as_slice())
+            }
+            Content::Node(bytes) => {
+                for link in links_of(object)? {
+                    self.object_key(*link)?;
+                }
+                (Encoding::Node, bytes.as_ref())
             }
         };
         let touched_at = match named {

@@ -1,0 +1,18 @@
+//! Workspaces: each execution's private tree of the same inputs.
+
+mod copy;
+mod ground;
+mod mount;
+mod orphans;
+mod place;
+mod pristine;
+mod probe;
+mod remove;
+mod rung;
+
+pub use ground::Ground;
+pub use mount::{Mount, Namespaces};
+pub use orphans::{Orphan, find_orphans};
+pub use place::{Workspace, Workspaces};
+pub use remove::remove_tree;
+pub use rung::Rung;

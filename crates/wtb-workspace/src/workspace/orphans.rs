@@ -1,0 +1,138 @@
+//! Whose workspaces are, and which of them belong to nobody any more.
+//!
+//! A session holds a lock on a file of its own. A child that was forked shares the lock, and so the
+//! workspaces of a session are in use until the last of its processes has ended, however they end.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use wtb_model::SessionId;
+
+use super::remove::remove_tree;
+use crate::WorkspaceError;
+
+/// The file that is locked.
+const OWNER: &str = "owner";
+/// The file that says that a workspace is to be kept.
+pub(super) const KEPT: &str = "kept";
+
+/// The lock of a session.
+#[derive(Debug)]
+pub(super) struct Owner(#[expect(dead_code, reason = "it is held, not read")] File);
+
+impl Owner {
+    pub(super) fn claim(session: &Path) -> Result<Self, WorkspaceError> {
+        let path = session.join(OWNER);
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.map_err(WorkspaceError::io("make", &path))?;
+        // Shared: a session may open its workspaces more than once.
+        file.try_lock_shared().map_err(|error| {
+            WorkspaceError::io("lock", &path)(match error {
+                TryLockError::Error(error) => error,
+                TryLockError::WouldBlock => io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "its workspaces are being removed at this moment",
+                ),
+            })
+        })?;
+        Ok(Self(file))
+    }
+}
+
+/// A workspace whose session has ended.
+#[derive(Debug)]
+pub struct Orphan {
+    /// Its session.
+    pub session: SessionId,
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub path: PathBuf,
+    /// Whether it was to be kept.
+    pub is_kept: bool,
+}
+
+impl Orphan {
+    /// Removes it, and what is left of its session if it is the last one.
+    pub fn remove(self) -> Result<(), WorkspaceError> {
+        remove_tree(&self.path)?;
+        if let Some(session) = self.path.parent() {
+            clear_away(session)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds the workspaces in a base directory of sessions of which no process lives any more on this
+/// machine. Of a base directory that several machines share, ask the store about the sessions, too.
+pub fn find_orphans(base: &Path) -> Result<Vec<Orphan>, WorkspaceError> {
+    let mut orphans = Vec::new();
+    for (directory, name) in directories(base)? {
+        let Ok(session) = name.parse::<SessionId>() else { continue };
+        if matches!(lock(&directory)?, Left::Owned) {
+            continue;
+        }
+        for (path, name) in directories(&directory)? {
+            let is_kept = path.join(KEPT).exists();
+            orphans.push(Orphan { session: session.clone(), name, path, is_kept });
+        }
+        clear_away(&directory)?;
+    }
+    Ok(orphans)
+}
+
+/// Returns the directories in a directory that are not hidden, by name.
+fn directories(path: &Path) -> Result<Vec<(PathBuf, String)>, WorkspaceError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(WorkspaceError::io("read", path))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(WorkspaceError::io("read", path))?;
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if let Ok(name) = entry.file_name().into_string()
+            && is_directory
+            && !name.starts_with('.')
+        {
+            found.push((entry.path(), name));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Who has what a session has left.
+enum Left {
+    /// The session itself: it lives.
+    Owned,
+    /// Nobody: the lock is held as long as this is, if there is one at all.
+    Free(#[expect(dead_code, reason = "it is held, not read")] Option<File>),
+}
+
+/// Locks what a dead session has left. The file is opened anew, so that also a session of this process
+/// counts.
+fn lock(session: &Path) -> Result<Left, WorkspaceError> {
+    let path = session.join(OWNER);
+    let file = match File::open(&path) {
+        // It never came to hold anything, or is being cleared away.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Free(None)),
+        other => other.map_err(WorkspaceError::io("open", &path))?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Left::Free(Some(file))),
+        Err(TryLockError::WouldBlock) => Ok(Left::Owned),
+        Err(TryLockError::Error(error)) => Err(WorkspaceError::io("lock", &path)(error)),
+    }
+}
+
+/// Removes the directory of a dead session that has no workspaces any more.
+fn clear_away(session: &Path) -> Result<(), WorkspaceError> {
+    let left = lock(session)?;
+    if matches!(left, Left::Free(_)) && directories(session)?.is_empty() {
+        remove_tree(session)?;
+    }
+    drop(left);
+    Ok(())
+}

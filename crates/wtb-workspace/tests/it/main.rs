@@ -1,0 +1,13 @@
+//! What users of snapshots and workspaces would notice.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod collecting;
+mod crash;
+mod orphans;
+mod overlay;
+mod properties;
+mod restoring;
+mod rungs;
+mod snapshots;
+mod world;

@@ -1,0 +1,65 @@
+//! Workspaces whose session has ended.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use wtb_workspace::{Namespaces, Rung, Workspaces, find_orphans, remove_tree};
+
+use crate::world::World;
+
+const BASE: &str = "WTB_TEST_ORPHANS_IN";
+
+/// Not a test by itself: the child, which leaves two workspaces behind.
+#[test]
+fn child() {
+    let Some(base) = std::env::var_os(BASE) else { return };
+    let base = std::path::Path::new(&base);
+    let session = "s_1111111111111111".parse().unwrap();
+    let workspaces = Workspaces::open(base, &session, Namespaces::None).unwrap();
+    let ground = workspaces.ground_by(&base.with_file_name("inputs"), Rung::Copy).unwrap();
+    workspaces.prepare(&ground, "failed").unwrap().keep().unwrap();
+    workspaces.prepare(&ground, "left").unwrap();
+    assert!(find_orphans(base).unwrap().is_empty(), "it lives");
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+        .unwrap();
+}
+
+#[test]
+fn workspaces_of_dead_sessions_are_found_and_removed() {
+    let world = World::with_inputs();
+    let own = world.workspaces(Namespaces::None);
+    let ground = own.ground_by(&world.inputs, Rung::Copy).unwrap();
+    let mine = own.prepare(&ground, "mine").unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "orphans::child", "--quiet"])
+        .env(BASE, &world.base)
+        .output()
+        .unwrap();
+    let orphans = find_orphans(&world.base).unwrap();
+    let found: Vec<_> = orphans.iter().map(|one| (one.name.as_str(), one.is_kept)).collect();
+    assert_eq!(found, [("failed", true), ("left", false)]);
+    for orphan in orphans {
+        orphan.remove().unwrap();
+    }
+    assert!(find_orphans(&world.base).unwrap().is_empty());
+    assert!(!world.base.join("s_1111111111111111").exists());
+    assert!(mine.tree().join("run.sh").exists());
+    drop(own);
+    assert_eq!(find_orphans(&world.base).unwrap().len(), 1);
+}
+
+#[test]
+fn trees_that_forbid_it_are_removed_and_links_are_not_followed() {
+    let world = World::with_inputs();
+    let tree = world.directory.path().join("tree");
+    fs::create_dir_all(tree.join("a/b")).unwrap();
+    fs::write(tree.join("a/b/file"), "").unwrap();
+    std::os::unix::fs::symlink(&world.inputs, tree.join("a/link")).unwrap();
+    for (path, mode) in [("a/b", 0o000), ("a", 0o500)] {
+        fs::set_permissions(tree.join(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    remove_tree(&tree).unwrap();
+    remove_tree(&tree).unwrap();
+    assert!(!tree.exists() && world.inputs.join("run.sh").exists());
+}
