@@ -38,6 +38,17 @@ breakpoints = ["train"]
 on_interrupt = "app:answer"
 store = "results"
 
+[process]
+isolation = "warm"
+memory = "2 GiB"
+cpu_time = "1m30s"
+nice = 5
+grace = 0.5
+environment = { OMP_NUM_THREADS = "1" }
+directory = "work"
+preload = ["sklearn.svm"]
+command = ["perl", "worker.pl"]
+
 [grid]
 nodes = { retrieve = ["dense", "app:sparse"] }
 config = { k = [1, 2] }
@@ -51,6 +62,8 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(file.timeout, Some(5400.0));
     assert_eq!(file.seed, Some(255));
     assert_eq!(file.fail_fast, Some(json!(0.5)));
+    assert_eq!(file.process["cpu_time"], json!(90.0));
+    assert_eq!(file.process["environment"], json!({"OMP_NUM_THREADS": "1"}));
     assert_eq!(file.cases[0]["tags"], json!(["a"]));
     assert_eq!(file.evaluators[0].name, "exact_match");
     assert_eq!(file.evaluators[1].arguments["weights"], json!([1, 2]));
@@ -82,7 +95,7 @@ fn an_unknown_key_is_shown_with_what_was_probably_meant() {
     3 | evaluator = ["exact_match"]
       | ^^^^^^^^^
 
-    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `store`
+    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `store`
     "#
     );
 }
