@@ -311,8 +311,7 @@ def test_dependencies_point_downwards() -> None:
 
 def test_only_the_command_prints_reads_the_environment_or_the_scheduler_a_clock() -> None:
     silent = [
-        f"wtb-{name}"
-        for name in ("model", "scheduler", "store", "postgres", "workspace", "engine")
+        f"wtb-{name}" for name in ("model", "scheduler", "store", "postgres", "workspace", "engine")
     ]
     speaking = re.compile(r"\b(e?print(ln)?!|env::var|process::exit|dbg!)")
     assert [path for path, text in rust_sources(*silent) if speaking.search(text)] == []

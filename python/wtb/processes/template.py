@@ -4,19 +4,26 @@
 calls here is that of `crates/wtb-worker/src/process/template.rs`.
 """
 
+import contextlib
 import gc
 import importlib
 import os
 import signal
 import sys
-import threading
 import traceback
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from pathlib import Path
 from time import perf_counter
 from typing import NoReturn
 
 from wtb._native import SeedRef, TemplateRef
+
+HARMLESS_THREADS = ("jemalloc_bg_thd",)
+"""Threads of an allocator, which it starts again in a fork."""
+
+SHARED_FILES = ("socket:", "pipe:", "anon_inode:")
+"""What a process and its forks would use at the same time. Regular files are not among them."""
 
 TRIAL_FAILED = 3
 """Exit status of a trial in which a keeper could not do its work."""
@@ -45,6 +52,7 @@ def _serve(template: TemplateRef) -> None:
     if prepare is None:
         return
     path, modules = prepare
+    opened = open_files()
     sys.path[:] = path
     started = perf_counter()
     failed = import_all(modules)
@@ -55,12 +63,13 @@ def _serve(template: TemplateRef) -> None:
     import_ms = round((perf_counter() - started) * 1000)
     # Of threads that the libraries have started the forks know nothing, which is what is wanted.
     warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
+    unsafe = unsafe_to_fork(opened)
     # Keepers are reaped by nobody.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # What has been imported stays: collections in the forks need not touch it, and so not copy it.
     gc.collect()
     gc.freeze()
-    template.ready(len(os.listdir("/proc/self/task")), unsafe_to_fork(), failed, import_ms)
+    template.ready(len(os.listdir("/proc/self/task")), unsafe, failed, import_ms)
     while (seed := template.next()) is not None:
         _fork(template, seed)
 
@@ -101,16 +110,46 @@ def import_all(modules: Iterable[str]) -> list[tuple[str, str]]:
     return failed
 
 
-def unsafe_to_fork() -> str | None:
-    """Return what a fork of this process would leave behind in a state that nobody can mend."""
-    others = [
-        thread.name
-        for thread in threading.enumerate()
-        if thread is not threading.main_thread() and thread.is_alive()
-    ]
-    if others:
-        return f"modules have started threads while they were imported: {', '.join(others)}"
+def unsafe_to_fork(opened_before: Collection[str]) -> str | None:
+    """Return what a fork of this process would carry along that does not survive one.
+
+    It is looked for after a first fork: libraries that handle forks have put away their threads by
+    then, and get them again when they need them. `docs/forking.md` says how the rule was found.
+
+    Args:
+        opened_before: What `open_files` said before anything was imported.
+    """
+    tried = os.fork()
+    if tried == 0:
+        os._exit(0)
+    os.waitpid(tried, 0)
+    threads = [name for name in _thread_names() if name not in HARMLESS_THREADS]
+    if threads:
+        return f"threads were started while modules were imported: {', '.join(sorted(threads))}"
+    opened = [name for name in open_files() if name not in opened_before]
+    shared = [name for name in opened if name.startswith(SHARED_FILES)]
+    if shared:
+        return f"connections were opened while modules were imported: {', '.join(sorted(shared))}"
     return None
+
+
+def open_files() -> list[str]:
+    """Return what the open files of this process are, as the system names them."""
+    folder = "/proc/self/fd"
+    found = []
+    for number in os.listdir(folder):
+        # The listing's own file is closed again.
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"{folder}/{number}"))
+    return found
+
+
+def _thread_names() -> list[str]:
+    """Return the names of this process's threads but the main one."""
+    # By the ids of the namespace that /proc was mounted in, which need not be this process's own.
+    main = os.readlink("/proc/self")
+    others = [task for task in Path("/proc/self/task").iterdir() if task.name != main]
+    return [(task / "comm").read_text().strip() for task in others]
 
 
 def _fork(template: TemplateRef, seed: SeedRef) -> None:
