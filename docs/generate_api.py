@@ -42,7 +42,12 @@ GROUPS: dict[str, Sequence[str]] = {
         "wtb.evaluators.Evaluator",
         *(f"wtb.evaluators.{name}" for name in evaluators.BUILT_IN),
     ],
-    "Runners": ["BatchTestRunner", "SequentialBatchTestRunner", "ThreadPoolBatchTestRunner"],
+    "Runners": [
+        "BatchTestRunner",
+        "SequentialBatchTestRunner",
+        "ThreadPoolBatchTestRunner",
+        "ProcessBatchTestRunner",
+    ],
     "Batch tests": ["BatchTest", "VariantCombination", "BatchTestStatus"],
     "Events": ["EventBus", "Subscription", "Event", "AuditTrail"],
 }
