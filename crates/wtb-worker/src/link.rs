@@ -18,6 +18,8 @@ use crate::outcome::Outcome;
 #[derive(Debug)]
 pub struct Link {
     stream: Mutex<UnixStream>,
+    /// The worker's process. A copy of it, which a node has made, is no worker.
+    process: u32,
 }
 
 impl Link {
@@ -26,7 +28,7 @@ impl Link {
         frame::write(&mut stream, &FromWorker::Hello { version: PROTOCOL_VERSION })?;
         match frame::read(&mut stream)? {
             Some(ToWorker::Welcome { version: PROTOCOL_VERSION, job }) => {
-                Ok((Self { stream: Mutex::new(stream) }, job))
+                Ok((Self { stream: Mutex::new(stream), process: std::process::id() }, job))
             }
             Some(ToWorker::Welcome { version, .. }) => Err(FrameError::Malformed(format!(
                 "the supervisor speaks version {version} of the protocol, this worker {PROTOCOL_VERSION}"
@@ -38,7 +40,7 @@ impl Link {
 
     /// Waits for an attempt; `None` when nothing more will come.
     pub fn next(&self) -> Result<Option<Order>, FrameError> {
-        match frame::read(&mut *self.lock())? {
+        match frame::read(&mut *self.lock()?)? {
             Some(ToWorker::Attempt(order)) => Ok(Some(*order)),
             Some(ToWorker::Farewell {}) | None => Ok(None),
             Some(other) => Err(unexpected(&other)),
@@ -57,12 +59,12 @@ impl Link {
 
     fn tell(&self, message: &FromWorker) -> Result<(), FrameError> {
         let frame = frame::encode(message)?;
-        Ok(self.lock().write_all(&frame)?)
+        Ok(self.lock()?.write_all(&frame)?)
     }
 
     fn ask(&self, question: &FromWorker) -> Result<Answer, StoreError> {
         let frame = frame::encode(question).map_err(|error| lost(&error))?;
-        let mut stream = self.lock();
+        let mut stream = self.lock().map_err(|error| lost(&error))?;
         stream.write_all(&frame).map_err(|error| lost(&error.into()))?;
         match frame::read(&mut *stream).map_err(|error| lost(&error))? {
             Some(ToWorker::Answer(Answer::Failed { message })) => {
@@ -74,8 +76,12 @@ impl Link {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, UnixStream> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Result<MutexGuard<'_, UnixStream>, FrameError> {
+        if std::process::id() != self.process {
+            let reason = "the connection is that of the process that this one was forked from";
+            return Err(std::io::Error::other(reason).into());
+        }
+        Ok(self.stream.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

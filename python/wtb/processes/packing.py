@@ -85,7 +85,12 @@ def _dumped(what: object, names: Mapping[int, str], modules: set[str], named: st
 
 
 def _names() -> dict[int, str]:
-    """Return workflows and graphs that are attributes of modules, by identity."""
+    """Return what has a name and is to be the same object in a worker, by identity.
+
+    Workflows and graphs that are attributes of the user's modules; and objects that mean something
+    by being themselves (`MISSING = object()`), of which a copy would mean nothing: LangGraph
+    compares what is in compiled graphs with its own.
+    """
     from langgraph.graph import StateGraph
     from langgraph.pregel import Pregel
 
@@ -95,9 +100,8 @@ def _names() -> dict[int, str]:
         # Some modules are known under a second name, which they do not have elsewhere.
         if not isinstance(module, ModuleType) or module.__name__ != name or name == "__main__":
             continue
-        if not is_of_user(name):
-            continue
+        is_users = is_of_user(name)
         for attribute, value in list(vars(module).items()):
-            if isinstance(value, kinds):
+            if type(value) is object or (is_users and isinstance(value, kinds)):
                 found.setdefault(id(value), f"{name}:{attribute}")
     return found

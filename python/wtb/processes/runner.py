@@ -1,7 +1,9 @@
 """The process runner: every attempt in a process of its own, forked from a template."""
 
+import importlib.util
 import itertools
 import json
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,7 +13,7 @@ from wtb import _native, _plan
 from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError
 from wtb.processes.packing import Packed, pack
-from wtb.processes.preload import libraries_of
+from wtb.processes.preload import ALWAYS, libraries_of
 from wtb.standalone import StandaloneRunner
 
 if TYPE_CHECKING:
@@ -92,6 +94,11 @@ class ProcessBatchTestRunner(StandaloneRunner):
             raise ConfigurationError(f"grace is from 0 to {GRACE_S_MAX:g} seconds, not {grace!r}")
         if nice not in range(20):
             raise ConfigurationError(f"nice is from 0 to 19, not {nice!r}")
+        if directory is not None and not os.path.isdir(directory):
+            raise ConfigurationError(f"there is no directory {directory!r} for processes to be in")
+        _check_environment(environment or {})
+        for module in preload:
+            _check_module(module)
         self.max_workers: int | None = _plan.count_or_none(max_workers, "max_workers")
         self.isolation: Isolation = isolation
         self._options = {
@@ -108,6 +115,7 @@ class ProcessBatchTestRunner(StandaloneRunner):
         self._limits = {
             "memory_bytes": None if memory is None else byte_count(memory, "memory"),
             "cpu_s": None if cpu_time is None else max(1, round(cpu_time)),
+            "renews_cpu": isolation == "warm",
             "nice": nice,
         }
         self._grace = grace
@@ -140,15 +148,20 @@ class ProcessBatchTestRunner(StandaloneRunner):
         fresh = self.isolation == "fresh"
         processes = self._start(active, job, packed, modules, fresh)
         ground = json.loads(processes.ground())
+        for name, reason in ground["failed_imports"]:
+            # What the user's modules import fails in the attempts, or nowhere.
+            if name in self._preload:
+                warn_caller(f"the module {name!r} could not be preloaded: {reason}")
         if ground["unsafe_to_fork"] is None:
             return processes
         processes.close()
         warn_caller(
             f"processes are not forked for each attempt: {ground['unsafe_to_fork']}. "
-            "Attempts share workers that import everything themselves (isolation='warm')",
+            "Attempts share workers that import the libraries themselves (isolation='warm')",
             RuntimeWarning,
         )
-        return self._start(active, job, packed, [], fresh=False)
+        # What every worker needs starts no threads, and need not be imported by each of them.
+        return self._start(active, job, packed, ALWAYS, fresh=False)
 
     def _start(
         self,
@@ -207,6 +220,25 @@ class _Pool:
             self._processes.work(name)
         except BaseException as error:
             self._failure = self._failure or error
+
+
+def _check_environment(environment: Mapping[str, str]) -> None:
+    for name, value in environment.items():
+        texts = isinstance(name, str) and isinstance(value, str)
+        if not texts or not name or "=" in name or "\0" in name + value:
+            raise ConfigurationError(
+                f"environment names variables and their values, all of them texts, not "
+                f"{name!r}: {value!r}"
+            )
+
+
+def _check_module(name: str) -> None:
+    try:
+        is_there = name in sys.modules or importlib.util.find_spec(name) is not None
+    except (ImportError, AttributeError, ValueError):
+        is_there = False
+    if not is_there:
+        raise ConfigurationError(f"there is no module {name!r} to preload")
 
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -1,12 +1,14 @@
 """What runs in a worker's process: attempts of one job, until nothing more comes."""
 
+import math
 import os
 import pickle
 import random
+import resource
 import signal
 import sys
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, process_time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, overload
 
@@ -95,6 +97,7 @@ class _Worker:
         self._job: Job | None = None
         self._adapter: GraphAdapter | None = None
         self._task: Task | None = None
+        self._cpu_s, self._cpu_s_max = resource.getrlimit(resource.RLIMIT_CPU)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._asked_to_end)
@@ -106,6 +109,7 @@ class _Worker:
 
     def _attempt(self, order: OrderRef) -> OutcomeItem:
         started = perf_counter()
+        self._renew_cpu_time()
         self._task = task = Task(order)
         try:
             job, adapter = self._prepared()
@@ -123,6 +127,14 @@ class _Worker:
         if self._adapter is None:
             self._adapter = self._job.adapter()
         return self._job, self._adapter
+
+    def _renew_cpu_time(self) -> None:
+        """Have the limit of CPU time count from here on, for a worker that makes many attempts."""
+        if self._cpu_s == resource.RLIM_INFINITY:
+            return
+        limit = math.ceil(process_time()) + self._cpu_s
+        if self._cpu_s_max == resource.RLIM_INFINITY or limit < self._cpu_s_max:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, self._cpu_s_max))
 
     def _asked_to_end(self, _signal: int, _frame: FrameType | None) -> None:
         """End the attempt under way where it stands, so that what it has recorded is delivered."""

@@ -9,7 +9,7 @@ use std::process::Command;
 use bytes::Bytes;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, Signal, chdir, nice, setrlimit, setsid};
+use rustix::process::{Resource, Rlimit, Signal, chdir, getrlimit, nice, setrlimit, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,10 @@ pub struct Limits {
     pub memory_bytes: Option<u64>,
     /// CPU time of each of its processes, in seconds.
     pub cpu_s: Option<u64>,
+    /// Whether the worker counts its CPU time anew for each of its attempts: then only it can end a
+    /// process that takes no notice of the signal for too much of it.
+    #[serde(default)]
+    pub renews_cpu: bool,
     /// Added to its niceness.
     pub nice: i32,
 }
@@ -57,9 +61,10 @@ impl Spec {
             })?;
         }
         // A crash costs an attempt, and not a file of its memory each time.
-        limit(Resource::Core, 0, 0)?;
+        limit(Resource::Core, 0, Some(0))?;
         if let Some(seconds) = self.limits.cpu_s {
-            limit(Resource::Cpu, seconds, seconds.saturating_add(CPU_GRACE_S))?;
+            let hard = (!self.limits.renews_cpu).then(|| seconds.saturating_add(CPU_GRACE_S));
+            limit(Resource::Cpu, seconds, hard)?;
         }
         if self.limits.nice != 0 {
             nice(self.limits.nice)?;
@@ -88,6 +93,10 @@ impl Spec {
     }
 }
 
-fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), Errno> {
-    setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) })
+fn limit(resource: Resource, soft: u64, hard: Option<u64>) -> Result<(), Errno> {
+    // Nobody may have more than the program itself.
+    let most = getrlimit(resource).maximum;
+    let hard = hard.into_iter().chain(most).min();
+    let soft = hard.map_or(soft, |hard| soft.min(hard));
+    setrlimit(resource, Rlimit { current: Some(soft), maximum: hard })
 }

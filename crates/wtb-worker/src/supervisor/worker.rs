@@ -140,7 +140,10 @@ impl Worker {
         let now = Instant::now();
         match stage {
             Stage::Running if facts.violation.is_some() => Ok(self.kill(now)),
-            Stage::Running if facts.outcome.is_some() => Ok(Stage::Ending(now + LEAVE)),
+            // Without its connection it can deliver nothing any more.
+            Stage::Running if facts.outcome.is_some() || self.connection.is_none() => {
+                Ok(Stage::Ending(now + LEAVE))
+            }
             Stage::Running => {
                 let is_late = deadline.is_some_and(|deadline| deadline <= now);
                 facts.stop = match (is_late, host.is_stopped()) {
@@ -151,7 +154,13 @@ impl Worker {
                 self.signal(keeper::TERMINATE);
                 Ok(Stage::Ending(now + self.grace))
             }
-            Stage::Ending(at) if at <= now || facts.violation.is_some() => Ok(self.kill(now)),
+            Stage::Ending(at) if at <= now || facts.violation.is_some() => {
+                if self.connection.is_none() && facts.outcome.is_none() && facts.stop.is_none() {
+                    let reason = "it closed its connection, and went on";
+                    facts.violation.get_or_insert_with(|| reason.to_owned());
+                }
+                Ok(self.kill(now))
+            }
             Stage::Killed(at) if at <= now => {
                 if let Some(process) = &self.process {
                     let _ = pidfd_send_signal(process, Signal::KILL);
@@ -230,7 +239,8 @@ impl Worker {
                 match self.inbox.take() {
                     Ok(Some(FromWorker::Outcome(outcome))) => {
                         facts.outcome = Some(*outcome);
-                        if self.is_fresh {
+                        // One that was interrupted somewhere may have left anything undone.
+                        if self.is_fresh || facts.stop.is_some() {
                             self.tell(&ToWorker::Farewell {})?;
                         }
                     }
