@@ -160,7 +160,9 @@ def _constructor(cls: type, node: ast.ClassDef) -> str:
             internal = any(one.arg in ("engine", "data", "row") for one in made.args.args)
             return "" if internal else f"({_arguments(made.args, bound=True)})"
     if any(ast.unparse(one).startswith("dataclass") for one in node.decorator_list):
-        return f"({', '.join(_fields(node))})"
+        fields = list(_fields(node))
+        # What has fields of the package's own is made by the package.
+        return "" if any(one.startswith("_") for one in fields) else f"({', '.join(fields)})"
     return ""
 
 

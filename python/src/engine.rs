@@ -31,6 +31,8 @@ type CaseTuple = (String, Option<String>, Vec<String>, Payload, Option<Payload>,
 type ExecutionRow =
     (String, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>);
 /// `(json, input, output)`.
+/// An attempt as JSON, and what it printed.
+type AttemptRow = (String, Option<ValueRef>, Option<ValueRef>);
 type NodeRow = (String, Option<ValueRef>, Option<ValueRef>);
 /// `(id, group, tags, input, expected, answers)`.
 type CaseRow = (String, Option<String>, Vec<String>, ValueRef, Option<ValueRef>, Option<ValueRef>);
@@ -372,16 +374,18 @@ impl EngineRef {
         Ok(rows.into_iter().map(execution_row).collect())
     }
 
-    /// Returns attempts and scores as JSON arrays, and the nodes.
-    fn detail(&self, py: Python<'_>, id: &str) -> Result<(String, String, Vec<NodeRow>)> {
+    /// Returns the attempts, the scores as a JSON array, and the nodes.
+    fn detail(&self, py: Python<'_>, id: &str) -> Result<(Vec<AttemptRow>, String, Vec<NodeRow>)> {
         let id = execution_id(id)?;
         let detail = self.with_store(py, |store| store.detail(&id))?;
-        let attempts: Vec<_> = detail.attempts.iter().map(rows::attempt).collect();
+        let attempts = detail.attempts.into_iter().map(|one| {
+            (rows::attempt(&one).to_string(), value_ref(one.stdout), value_ref(one.stderr))
+        });
         let scores: Vec<_> = detail.scores.iter().map(rows::score).collect();
         let nodes = detail.nodes.into_iter().map(|node| {
             (rows::node(&node).to_string(), value_ref(node.input), value_ref(node.output))
         });
-        Ok((Json::from(attempts).to_string(), Json::from(scores).to_string(), nodes.collect()))
+        Ok((attempts.collect(), Json::from(scores).to_string(), nodes.collect()))
     }
 
     /// Returns all scores of a batch as a JSON object from execution id to its scores.

@@ -14,6 +14,7 @@ Payload = tuple[str, bytes]
 CaseTuple = tuple[str, str | None, Sequence[str], Payload, Payload | None, Payload | None]
 CaseRow = tuple[str, str | None, list[str], ValueRef, ValueRef | None, ValueRef | None]
 ExecutionRow = tuple[str, ValueRef | None, ValueRef | None, ValueRef | None, ValueRef | None]
+AttemptRow = tuple[str, ValueRef | None, ValueRef | None]
 NodeRow = tuple[str, ValueRef | None, ValueRef | None]
 
 class ValueRef:
@@ -148,7 +149,7 @@ class EngineRef:
         dead_letter: bool,
         limit: int | None,
     ) -> list[ExecutionRow]: ...
-    def detail(self, id: str) -> tuple[str, str, list[NodeRow]]: ...
+    def detail(self, id: str) -> tuple[list[AttemptRow], str, list[NodeRow]]: ...
     def scores(self, batch: str) -> str: ...
     def load(self, value: ValueRef) -> Payload: ...
     def compare(

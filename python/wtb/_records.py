@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from wtb import _values
 
 if TYPE_CHECKING:
-    from wtb._native import EngineRef, NodeRow
+    from wtb._native import AttemptRow, EngineRef, NodeRow, ValueRef
 
 __all__ = [
     "Attempt",
     "ExecutionError",
     "Interrupt",
     "NodeRecord",
+    "read_attempt",
     "read_error",
     "surely_when",
     "when",
@@ -63,6 +64,22 @@ class Attempt:
     started_at: datetime
     finished_at: datetime | None
     error: ExecutionError | None
+    _engine: "EngineRef" = field(repr=False, compare=False)
+    _stdout: "ValueRef | None" = field(repr=False, compare=False)
+    _stderr: "ValueRef | None" = field(repr=False, compare=False)
+
+    @cached_property
+    def stdout(self) -> str:
+        """What it wrote to its standard output; "" when its runner does not capture that.
+
+        Where the middle was left out, a line says how many bytes are missing.
+        """
+        return _values.load_text(self._engine, self._stdout)
+
+    @cached_property
+    def stderr(self) -> str:
+        """The same of its standard error."""
+        return _values.load_text(self._engine, self._stderr)
 
 
 @dataclass(frozen=True)
@@ -121,6 +138,23 @@ class NodeRecord:
 
     def __repr__(self) -> str:
         return f"NodeRecord({self.node!r}, {self.status}, {self.duration_s:.3f} s)"
+
+
+def read_attempt(engine: "EngineRef", row: "AttemptRow") -> Attempt:
+    """Return a stored attempt."""
+    text, stdout, stderr = row
+    data = json.loads(text)
+    return Attempt(
+        number=data["number"],
+        worker=data["worker"],
+        status=data["status"],
+        started_at=surely_when(data["started_at"]),
+        finished_at=when(data["finished_at"]),
+        error=read_error(data["error"]),
+        _engine=engine,
+        _stdout=stdout,
+        _stderr=stderr,
+    )
 
 
 def when(seconds: float | None) -> datetime | None:

@@ -27,6 +27,7 @@ __all__ = [
     "load",
     "load_all",
     "load_state",
+    "load_text",
     "printable",
     "serializer",
 ]
@@ -92,6 +93,11 @@ def dump_all(values: Sequence[tuple[object, str]], what: str, warnings: list[str
 def load_all(engine: "EngineRef", value: "ValueRef | None") -> list[tuple[Any, str]]:
     """Return what `dump_all` stored."""
     return [(_unmark(one), name) for one, name in load(engine, value) or []]
+
+
+def load_text(engine: "EngineRef", value: "ValueRef | None") -> str:
+    """Return text that WTB itself stored, and no serializer; "" when there is none."""
+    return "" if value is None else engine.load(value)[1].decode()
 
 
 def dump_record(value: object, what: str, warnings: list[str]) -> Payload:

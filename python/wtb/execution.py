@@ -13,6 +13,7 @@ from wtb._records import (
     ExecutionError,
     Interrupt,
     NodeRecord,
+    read_attempt,
     read_error,
     surely_when,
     when,
@@ -21,7 +22,7 @@ from wtb.checkpoint import state_of
 from wtb.errors import ExecutionFailedError
 
 if TYPE_CHECKING:
-    from wtb._native import CaseRow, EngineRef, ExecutionRow, NodeRow
+    from wtb._native import AttemptRow, CaseRow, EngineRef, ExecutionRow, NodeRow
 
 _STANDING = ("interrupted", "paused")
 """An execution that was forked or rolled back has delivered nothing: its state is its head's."""
@@ -152,17 +153,21 @@ class Execution:
     @cached_property
     def attempts(self) -> Sequence[Attempt]:
         """The attempts, in order."""
-        return [
-            Attempt(
-                number=one["number"],
-                worker=one["worker"],
-                status=one["status"],
-                started_at=surely_when(one["started_at"]),
-                finished_at=when(one["finished_at"]),
-                error=read_error(one["error"]),
-            )
-            for one in json.loads(self._detail[0])
-        ]
+        return [read_attempt(self._engine, row) for row in self._detail[0]]
+
+    @property
+    def stdout(self) -> str:
+        """What its last attempt that ended wrote to its standard output.
+
+        "" when the runner does not capture it: see the table in `docs/runners.md`. Where the middle
+        was left out, a line says how many bytes are missing.
+        """
+        return "" if self._last_ended is None else self._last_ended.stdout
+
+    @property
+    def stderr(self) -> str:
+        """The same of its standard error."""
+        return "" if self._last_ended is None else self._last_ended.stderr
 
     @cached_property
     def score_records(self) -> Sequence[Mapping[str, Any]]:
@@ -222,7 +227,12 @@ class Execution:
         return None if batch is None else self._cases.row(batch, self.case_id)
 
     @cached_property
-    def _detail(self) -> tuple[str, str, "list[NodeRow]"]:
+    def _last_ended(self) -> Attempt | None:
+        ended = [one for one in self.attempts if one.status != "running"]
+        return ended[-1] if ended else None
+
+    @cached_property
+    def _detail(self) -> tuple["list[AttemptRow]", str, "list[NodeRow]"]:
         return self._engine.detail(self.key)
 
     def _values_of(self, wanted: Any) -> dict[str, float]:
