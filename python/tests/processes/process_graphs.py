@@ -57,6 +57,12 @@ def daemonise() -> None:
     forked(lambda: time.sleep(1000))
 
 
+def daemon() -> None:
+    """Leave a process that has no parent any more, and whose own parent has ended."""
+    forked(daemonise)
+    os.wait()
+
+
 def detached() -> None:
     os.setsid()
     time.sleep(1000)
@@ -128,7 +134,7 @@ WAYS = {
     "child": sleeping,
     "session": lambda: sleeping("session"),
     "fork": lambda: forked(detached),
-    "daemon": lambda: forked(daemonise),
+    "daemon": daemon,
     "closed": close_all,
     "closed, stays": close_all_and_stay,
     "rubbish": lambda: (os.write(connection(), b"rubbish\n" * 10), time.sleep(0.5)),
