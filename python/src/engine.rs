@@ -30,9 +30,9 @@ type CaseTuple = (String, Option<String>, Vec<String>, Payload, Option<Payload>,
 /// `(json, input, output, state, interrupts)`.
 type ExecutionRow =
     (String, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>);
-/// `(json, input, output)`.
-/// An attempt as JSON, and what it printed.
+/// `(json, stdout, stderr)`.
 type AttemptRow = (String, Option<ValueRef>, Option<ValueRef>);
+/// `(json, input, output)`.
 type NodeRow = (String, Option<ValueRef>, Option<ValueRef>);
 /// `(id, group, tags, input, expected, answers)`.
 type CaseRow = (String, Option<String>, Vec<String>, ValueRef, Option<ValueRef>, Option<ValueRef>);
