@@ -26,12 +26,13 @@ def test_an_attempt_that_takes_too_long_ends(bench, mark, isolation):
             assert found[way].status == "timed_out", way
             assert found[way].duration_s < 6 + GRACE + 3
     assert found["fine"].status == found["fine too"].status == "succeeded"
-    for way in ("sleep", "children"):
+    # A regular expression of Python's looks for signals now and then.
+    for way in ("sleep", "regex", "children"):
         records = [(node.node, node.status) for node in found[way].nodes]
         assert records == [("before", "succeeded"), ("wait", "cancelled")]
-    for way in ("deaf", "blocked", "regex", "stubborn"):
+    for way in ("deaf", "blocked", "stubborn"):
         assert list(found[way].nodes) == []
-        written = [one.values["y"] for one in bench.checkpoints(found[way].id) if one.values]
+        written = [one.values.get("y") for one in bench.checkpoints(found[way].id)]
         assert written[-1] == "before"
 
 
