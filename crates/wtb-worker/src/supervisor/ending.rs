@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn each_cause_has_its_text() {
         let free = Limits::default();
-        let tight = Limits { memory_bytes: Some(1 << 30), cpu_s: Some(3), nice: 0 };
+        let tight = Limits { memory_bytes: Some(1 << 30), cpu_s: Some(3), ..Limits::default() };
         assert_eq!(by_signal(libc::SIGSEGV, &free), "signal 11 (SIGSEGV)");
         assert_eq!(by_signal(libc::SIGRTMIN() + 1, &free), "signal 35");
         assert!(by_signal(libc::SIGKILL, &free).contains("runs out of memory"));
