@@ -1,7 +1,7 @@
 //! What a supervisor answers its worker during one attempt.
 
 use crate::checkpointer::Checkpointer;
-use crate::message::{Answer, FromWorker, PROTOCOL_VERSION};
+use crate::message::{Answer, FromWorker};
 use wtb_store::StoreError;
 
 /// How many nodes may be under way at once before their names are not kept any more.
@@ -26,26 +26,45 @@ impl<'host> Answers<'host> {
         self.nodes
     }
 
-    /// Returns the answer to a message, if it has one; or what is wrong with it.
-    pub(crate) fn to(&mut self, message: FromWorker) -> Result<Option<Answer>, String> {
+    /// Returns the answer to a message, if it has one.
+    pub(crate) fn to(&mut self, message: FromWorker) -> Option<Answer> {
         match message {
-            FromWorker::Hello { version: PROTOCOL_VERSION } | FromWorker::Outcome(_) => Ok(None),
-            FromWorker::Hello { version } => Err(format!(
-                "it speaks version {version}, this program {PROTOCOL_VERSION}: install the same \
-                 version of wtb for both"
-            )),
+            FromWorker::Hello { .. } | FromWorker::Outcome(_) => None,
             FromWorker::Node { node, ended } => {
                 self.node(node, ended);
-                Ok(None)
+                None
             }
             FromWorker::PutWrites(writes) => {
                 if let Err(error) = self.checkpoints.put_writes(*writes) {
                     self.failure.get_or_insert(error);
                 }
-                Ok(None)
+                None
             }
-            question => Ok(Some(self.answer(question))),
+            question => Some(self.answer(question)),
         }
+    }
+
+    /// Whether a message changes nothing, but wants an answer.
+    pub(crate) const fn only_asks(message: &FromWorker) -> bool {
+        match message {
+            FromWorker::Get { .. }
+            | FromWorker::Head { .. }
+            | FromWorker::List { .. }
+            | FromWorker::Steps { .. }
+            | FromWorker::History { .. } => true,
+            FromWorker::Hello { .. }
+            | FromWorker::Node { .. }
+            | FromWorker::Put(_)
+            | FromWorker::PutWrites(_)
+            | FromWorker::Outcome(_) => false,
+        }
+    }
+
+    /// Returns the answer to a message that comes after the attempt's outcome, if it has one.
+    pub(crate) fn too_late(message: &FromWorker) -> Option<Answer> {
+        let is_question = Self::only_asks(message) || matches!(message, FromWorker::Put(_));
+        let answer = || Answer::Failed { message: "the attempt has ended".to_owned() };
+        is_question.then(answer)
     }
 
     fn node(&mut self, node: String, ended: bool) {

@@ -145,9 +145,10 @@ impl Inbox {
         message.map(Some)
     }
 
-    /// Whether the connection may end here.
-    pub fn is_empty(&self) -> bool {
-        self.taken == self.bytes.len()
+    /// Whether [`Self::take`] has something to say: a whole frame has come, or it cannot be one.
+    pub fn has_next(&self) -> bool {
+        let have = self.bytes.len() - self.taken;
+        self.announced().map_or(true, |next| next.is_some_and(|bytes| have - HEADER_BYTES >= bytes))
     }
 
     fn announced(&self) -> Result<Option<usize>, FrameError> {

@@ -275,7 +275,48 @@ fn memory_bytes(pids: &HashSet<Pid>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+
+    use super::super::Limits;
     use super::*;
+
+    /// What is reported of a shell that runs a script, and is told these bytes.
+    #[expect(clippy::zombie_processes, reason = "it is the keeper that waits for it")]
+    fn reported(script: &str, limits: Limits, told: &[u8]) -> Report {
+        let (mut ours, report) = UnixStream::pair().unwrap();
+        let shell = Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
+        ours.write_all(told).unwrap();
+        let spec = Spec { limits, ..Spec::default() };
+        let worker = Pid::from_child(&shell);
+        Keeper { report, worker, spec: &spec, isolation: Isolation::Subreaper }.run().unwrap();
+        frame::read(&mut ours).unwrap().unwrap()
+    }
+
+    // One after the other: a keeper ends everything below the process that it runs in.
+    #[test]
+    fn a_keeper_reports_how_its_worker_ended_and_ends_what_it_leaves_behind() {
+        rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+        let free = Limits::default;
+        let report = reported("exit 3", free(), &[]);
+        assert_eq!((report.status, report.signal, report.left_behind_count), (Some(3), None, 0));
+        let report = reported("kill -SEGV $$", free(), &[]);
+        assert_eq!((report.status, report.signal), (None, Some(libc::SIGSEGV)));
+        let report = reported("sleep 1000 & sleep 1000 & exit 0", free(), &[]);
+        assert_eq!((report.status, report.left_behind_count), (Some(0), 2));
+        assert_eq!(report.left_behind.len(), 2);
+        let report = reported("exec sleep 1000", free(), &[TERMINATE]);
+        assert_eq!(report.signal, Some(libc::SIGTERM));
+        let report = reported("trap '' TERM; exec sleep 1000", free(), &[KILL]);
+        assert_eq!(report.signal, Some(libc::SIGKILL));
+        let tight = Limits { memory_bytes: Some(1), ..free() };
+        let report = reported("exec sleep 1000", tight, &[]);
+        assert_eq!(report.signal, Some(libc::SIGKILL));
+        assert!(report.memory_bytes.unwrap() > 1);
+        let others =
+            parents().into_iter().filter(|(_, parent)| *parent == Some(rustix::process::getpid()));
+        assert_eq!(others.count(), 0, "nothing is left");
+    }
 
     #[test]
     fn a_process_knows_its_parent_and_its_memory() {

@@ -186,3 +186,86 @@ fn name_of(signal: i32) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(report: Option<Report>, limits: &Limits) -> String {
+        let outcome = Facts { report, ..Facts::default() }.outcome(limits);
+        assert_eq!((outcome.status, outcome.retryable), (End::Failed, true));
+        let error = outcome.error.unwrap();
+        assert_eq!(error.kind, CRASHED);
+        error.message
+    }
+
+    fn by_signal(signal: i32, limits: &Limits) -> String {
+        cause(Some(Report { signal: Some(signal), ..Report::default() }), limits)
+    }
+
+    #[test]
+    fn each_cause_has_its_text() {
+        let free = Limits::default();
+        let tight = Limits { memory_bytes: Some(1 << 30), cpu_s: Some(3), ..Limits::default() };
+        assert_eq!(by_signal(libc::SIGSEGV, &free), "signal 11 (SIGSEGV)");
+        assert_eq!(by_signal(libc::SIGRTMIN() + 1, &free), "signal 35");
+        assert!(by_signal(libc::SIGKILL, &free).contains("runs out of memory"));
+        assert_eq!(by_signal(libc::SIGXCPU, &free), "signal 24 (SIGXCPU)");
+        assert_eq!(by_signal(libc::SIGXCPU, &tight), "used more CPU time than its limit of 3 s");
+        let exited = Report { status: Some(7), ..Report::default() };
+        assert!(cause(Some(exited), &free).contains("exit status 7"));
+        let large = Report { signal: Some(9), memory_bytes: Some(3 << 30), ..Report::default() };
+        assert_eq!(
+            cause(Some(large), &tight),
+            "used 3072 MiB of memory, over its limit of 1024 MiB"
+        );
+        assert!(cause(Some(Report::default()), &free).contains("does not know"));
+        assert!(cause(None, &free).contains("nobody could tell"));
+    }
+
+    #[test]
+    fn the_nodes_that_ran_are_named() {
+        let report = Some(Report { signal: Some(libc::SIGABRT), ..Report::default() });
+        let crash = |nodes: &[&str]| {
+            let nodes = nodes.iter().map(|node| (*node).to_owned()).collect();
+            let mut facts = Facts { report: report.clone(), nodes, ..Facts::default() };
+            let error = facts.outcome(&Limits::default()).error.unwrap();
+            (error.message, error.node)
+        };
+        let text = "signal 6 (SIGABRT)";
+        assert_eq!(crash(&[]), (text.to_owned(), None));
+        assert_eq!(crash(&["a"]), (format!("{text} in node \"a\""), Some("a".to_owned())));
+        assert_eq!(crash(&["a", "b"]), (format!("{text} while nodes a, b ran"), None));
+    }
+
+    #[test]
+    fn what_was_left_behind_is_a_warning() {
+        let left = |names: &[&str], count| Report {
+            status: Some(0),
+            left_behind: names.iter().map(|name| (*name).to_owned()).collect(),
+            left_behind_count: count,
+            ..Report::default()
+        };
+        let warning = |report, is_output_open| {
+            let outcome = Some(Outcome::of(End::Succeeded));
+            let report = Some(report);
+            let mut facts = Facts { outcome, report, is_output_open, ..Facts::default() };
+            facts.outcome(&Limits::default()).warnings
+        };
+        assert!(warning(left(&[], 0), false).is_empty());
+        let text = "processes were left behind, and ended: sleep";
+        assert_eq!(warning(left(&["sleep"], 1), true), [text]);
+        assert_eq!(warning(left(&["sleep"], 4), false), [format!("{text} and 3 more")]);
+        assert!(warning(left(&[], 0), true)[0].contains("output is still open"));
+    }
+
+    #[test]
+    fn one_is_lost_only_where_nothing_is_known() {
+        assert!(Facts::default().is_lost());
+        let stop = Some(Stop::Cancelled);
+        assert!(!Facts { stop, ..Facts::default() }.is_lost());
+        let violation = Some(String::new());
+        assert!(!Facts { violation, ..Facts::default() }.is_lost());
+        assert!(!Facts { report: Some(Report::default()), ..Facts::default() }.is_lost());
+    }
+}

@@ -4,6 +4,9 @@
 //! the supervisor finds out how it ended. One thread of the caller drives one worker at a time.
 
 mod ending;
+#[cfg(test)]
+mod hostile;
+mod line;
 mod output;
 mod template;
 mod worker;

@@ -33,6 +33,25 @@ pub(super) struct Spawned {
     pub(super) keeper: Option<OwnedFd>,
 }
 
+impl Spawned {
+    /// Makes connections to a worker; returns its ends of them, too: its connection, its keeper's, and
+    /// its output.
+    pub(super) fn connect() -> std::io::Result<(Self, [OwnedFd; 4])> {
+        let (connection, their_connection) = UnixStream::pair()?;
+        let (report, their_report) = UnixStream::pair()?;
+        let (stdout, their_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr, their_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
+        connection.set_nonblocking(true)?;
+        report.set_nonblocking(true)?;
+        for pipe in [&stdout, &stderr] {
+            fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+        }
+        let (stdout, stderr) = (stdout.into(), stderr.into());
+        let theirs = [their_connection.into(), their_report.into(), their_stdout, their_stderr];
+        Ok((Self { connection, report, stdout, stderr, keeper: None }, theirs))
+    }
+}
+
 impl Template {
     /// Starts an interpreter and waits until it has imported what it is to import.
     pub(super) fn start(settings: &TemplateSettings) -> Result<Self, SupervisorError> {
@@ -70,24 +89,9 @@ impl Template {
 
     /// Makes a worker.
     pub(super) fn spawn(&self, spec: &Spec) -> Result<Spawned, SupervisorError> {
-        let (connection, their_connection) = UnixStream::pair()?;
-        let (report, their_report) = UnixStream::pair()?;
-        let (stdout, their_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        let (stderr, their_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(std::io::Error::from)?;
-        connection.set_nonblocking(true)?;
-        report.set_nonblocking(true)?;
-        for pipe in [&stdout, &stderr] {
-            let flags = fcntl_getfl(pipe).map_err(std::io::Error::from)?;
-            fcntl_setfl(pipe, flags | OFlags::NONBLOCK).map_err(std::io::Error::from)?;
-        }
-        let files = [
-            their_connection.as_fd(),
-            their_report.as_fd(),
-            their_stdout.as_fd(),
-            their_stderr.as_fd(),
-        ];
-        let keeper = self.fork(spec, &files)?;
-        Ok(Spawned { connection, report, stdout: stdout.into(), stderr: stderr.into(), keeper })
+        let (spawned, theirs) = Spawned::connect()?;
+        let keeper = self.fork(spec, &theirs.each_ref().map(OwnedFd::as_fd))?;
+        Ok(Spawned { keeper, ..spawned })
     }
 
     fn fork(

@@ -1,7 +1,7 @@
 //! A worker from the supervisor's side: what it asks is answered, what it prints is kept, and when its
 //! time is up it ends.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -10,18 +10,22 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::ending::{Ended, Facts, Stop};
+use super::line::Line;
 use super::output::Output;
 use super::template::Spawned;
 use super::{Settings, SupervisorError};
 use crate::answers::Answers;
 use crate::checkpointer::Checkpointer;
-use crate::frame::{self, Inbox};
-use crate::message::{FromWorker, Order, ToWorker};
+use crate::frame::Inbox;
+use crate::message::{FromWorker, Order, PROTOCOL_VERSION, ToWorker};
 use crate::process::{Limits, Report, keeper};
 
 /// How long it may take until a worker is told to end that is not wanted any more.
 const TICK: Duration = Duration::from_millis(20);
-/// How long a worker that has delivered may take to end.
+/// How long a worker is heard before it is looked whether its time is up.
+const TURN: Duration = Duration::from_millis(20);
+/// How long a worker that has delivered, or closed its connection, may take to end; and how long it
+/// may take to hear what one said that has ended.
 const LEAVE: Duration = Duration::from_secs(2);
 /// How long the end of all its processes may take after they were killed, before its keeper is.
 const KILLED: Duration = Duration::from_secs(2);
@@ -40,12 +44,12 @@ pub trait Host {
 /// A worker's process and the connection to it. Dropping it ends the process and all below it.
 #[derive(Debug)]
 pub struct Worker {
-    connection: Option<UnixStream>,
-    inbox: Inbox,
-    outbox: Vec<u8>,
+    line: Line,
     keeper: Option<Connection>,
     process: Option<OwnedFd>,
     report: Option<Report>,
+    /// Since when there is no keeper any more, and so no process.
+    gone: Option<Instant>,
     stdout: Output,
     stderr: Output,
     timeout: Option<Duration>,
@@ -72,15 +76,13 @@ enum Stage {
 
 impl Worker {
     pub(super) fn begin(spawned: Spawned, settings: &Settings) -> Result<Self, SupervisorError> {
-        let version = crate::message::PROTOCOL_VERSION;
-        let welcome = ToWorker::Welcome { version, job: settings.job.clone() };
+        let welcome = ToWorker::Welcome { version: PROTOCOL_VERSION, job: settings.job.clone() };
         Ok(Self {
-            connection: Some(spawned.connection),
-            inbox: Inbox::default(),
-            outbox: frame::encode(&welcome)?,
+            line: Line::new(spawned.connection, &welcome)?,
             keeper: Some((spawned.report, Inbox::default())),
             process: spawned.keeper,
             report: None,
+            gone: None,
             stdout: Output::new(spawned.stdout),
             stderr: Output::new(spawned.stderr),
             timeout: settings.timeout,
@@ -90,18 +92,26 @@ impl Worker {
         })
     }
 
-    /// Whether the worker's process still ran a moment ago.
+    /// Whether the worker still ran a moment ago, and can be given an attempt: what it says while it
+    /// has none would count for the next one.
     pub fn is_alive(&mut self) -> bool {
         self.hear_keeper();
-        self.keeper.is_some() && self.connection.is_some()
+        self.line.flush();
+        self.line.read();
+        while let Some(message) = self.line.next() {
+            if !matches!(message, FromWorker::Hello { .. }) {
+                self.line.refuse("it spoke while it had no attempt".to_owned());
+            }
+        }
+        self.keeper.is_some() && self.line.is_open() && self.line.violation().is_none()
     }
 
     /// Gives the worker an attempt and waits for its end: not longer than the timeout, the grace and
     /// what it takes to kill it.
     pub fn attempt(&mut self, order: Order, host: &dyn Host) -> Result<Ended, SupervisorError> {
         let began = Instant::now();
-        let deadline = self.timeout.map(|timeout| began + timeout);
-        self.tell(&ToWorker::Attempt(Box::new(order)))?;
+        let deadline = self.timeout.and_then(|timeout| began.checked_add(timeout));
+        self.line.tell(&ToWorker::Attempt(Box::new(order)))?;
         let mut facts = Facts::default();
         let mut answers = Answers::new(host.checkpoints());
         let mut stage = Stage::Running;
@@ -114,7 +124,9 @@ impl Worker {
             if self.is_over(&facts) {
                 break;
             }
-            stage = self.advance(stage, deadline, host, &mut facts)?;
+            if self.gone.is_none() {
+                stage = self.advance(stage, deadline, host, &mut facts)?;
+            }
         }
         facts.nodes = answers.into_nodes();
         facts.duration_s = began.elapsed().as_secs_f64();
@@ -122,9 +134,9 @@ impl Worker {
     }
 
     fn is_over(&self, facts: &Facts) -> bool {
-        if self.keeper.is_none() {
+        if let Some(gone) = self.gone {
             // All of its processes are gone: what they have said is there.
-            return self.connection.is_none();
+            return self.line.is_over() || gone.elapsed() >= LEAVE;
         }
         !self.is_fresh && facts.outcome.is_some() && facts.stop.is_none()
     }
@@ -139,9 +151,8 @@ impl Worker {
     ) -> Result<Stage, SupervisorError> {
         let now = Instant::now();
         match stage {
-            Stage::Running if facts.violation.is_some() => Ok(self.kill(now)),
-            // Without its connection it can deliver nothing any more.
-            Stage::Running if facts.outcome.is_some() || self.connection.is_none() => {
+            Stage::Running if self.line.violation().is_some() => Ok(self.kill(now)),
+            Stage::Running if facts.outcome.is_some() || !self.line.is_open() => {
                 Ok(Stage::Ending(now + LEAVE))
             }
             Stage::Running => {
@@ -154,10 +165,9 @@ impl Worker {
                 self.signal(keeper::TERMINATE);
                 Ok(Stage::Ending(now + self.grace))
             }
-            Stage::Ending(at) if at <= now || facts.violation.is_some() => {
-                if self.connection.is_none() && facts.outcome.is_none() && facts.stop.is_none() {
-                    let reason = "it closed its connection, and went on";
-                    facts.violation.get_or_insert_with(|| reason.to_owned());
+            Stage::Ending(at) if at <= now || self.line.violation().is_some() => {
+                if !self.line.is_open() {
+                    self.line.refuse("it closed its connection, and went on".to_owned());
                 }
                 Ok(self.kill(now))
             }
@@ -191,12 +201,10 @@ impl Worker {
     fn wait(&self, until: Option<Instant>) {
         let rest = until.map(|at| at.saturating_duration_since(Instant::now()));
         let wait = rest.map_or(TICK, |rest| rest.min(TICK));
+        let wait = if self.line.has_next() { Duration::ZERO } else { wait };
         let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
         let mut fds = Vec::with_capacity(4);
-        if let Some(connection) = &self.connection {
-            let writes = if self.outbox.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
-            fds.push(PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::IN | writes));
-        }
+        fds.extend(self.line.poll_fd());
         if let Some((keeper, _)) = &self.keeper {
             fds.push(PollFd::from_borrowed_fd(keeper.as_fd(), PollFlags::IN));
         }
@@ -206,64 +214,40 @@ impl Worker {
         let _ = poll(&mut fds, Some(&wait));
     }
 
-    fn tell(&mut self, message: &ToWorker) -> Result<(), SupervisorError> {
-        self.outbox.extend(frame::encode(message)?);
-        self.flush();
-        Ok(())
-    }
-
-    fn flush(&mut self) {
-        let Some(connection) = &mut self.connection else { return self.outbox.clear() };
-        while !self.outbox.is_empty() {
-            match connection.write(&self.outbox) {
-                Ok(count) => drop(self.outbox.drain(..count)),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // It has ended, which shows when it is read.
-                Err(_) => return self.outbox.clear(),
-            }
-        }
-    }
-
+    /// Hears what the worker has said, but not for longer than a turn.
     fn hear_worker(
         &mut self,
         answers: &mut Answers<'_>,
         facts: &mut Facts,
     ) -> Result<(), SupervisorError> {
-        self.flush();
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        // What it sent before it ended badly was read before.
-        let is_open = self.inbox.fill(connection).unwrap_or_default();
-        if facts.violation.is_none() {
-            loop {
-                match self.inbox.take() {
-                    Ok(Some(FromWorker::Outcome(outcome))) => {
-                        facts.outcome = Some(*outcome);
-                        // One that was interrupted somewhere may have left anything undone.
-                        if self.is_fresh || facts.stop.is_some() {
-                            self.tell(&ToWorker::Farewell {})?;
-                        }
+        self.line.flush();
+        if self.gone.is_none() {
+            self.line.read();
+        } else {
+            self.line.read_last();
+        }
+        let until = Instant::now() + TURN;
+        while let Some(message) = self.line.next() {
+            let answer = match message {
+                // The first one counts: nothing that comes after it changes it.
+                message if facts.outcome.is_some() => Answers::too_late(&message),
+                // There is nobody to be answered.
+                message if self.line.is_deaf() && Answers::only_asks(&message) => None,
+                FromWorker::Outcome(outcome) => {
+                    facts.outcome = Some(*outcome);
+                    if self.is_fresh || facts.stop.is_some() {
+                        self.line.tell(&ToWorker::Farewell {})?;
                     }
-                    Ok(Some(message)) => match answers.to(message) {
-                        Ok(Some(answer)) => self.tell(&ToWorker::Answer(answer))?,
-                        Ok(None) => {}
-                        Err(violation) => facts.violation = Some(violation),
-                    },
-                    Ok(None) => break,
-                    Err(error) => facts.violation = Some(error.to_string()),
+                    None
                 }
-                if facts.violation.is_some() {
-                    break;
-                }
+                message => answers.to(message),
+            };
+            if let Some(answer) = answer {
+                self.line.tell(&ToWorker::Answer(answer))?;
             }
-        }
-        if facts.violation.is_some() {
-            // Nothing it says counts any more.
-            facts.outcome = None;
-            self.inbox = Inbox::default();
-        }
-        if !is_open {
-            self.connection = None;
+            if Instant::now() >= until {
+                break;
+            }
         }
         Ok(())
     }
@@ -277,9 +261,11 @@ impl Worker {
             Ok(None) | Err(_) => {}
         }
         self.keeper = None;
+        self.gone = Some(Instant::now());
     }
 
     fn conclude(&mut self, mut facts: Facts) -> Ended {
+        facts.violation = self.line.violation().map(str::to_owned);
         let is_gone = self.keeper.is_none();
         if is_gone {
             facts.report = self.report.take();
