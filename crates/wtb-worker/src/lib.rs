@@ -13,6 +13,8 @@
 
 mod answers;
 mod checkpointer;
+#[cfg(test)]
+mod documented;
 pub mod frame;
 #[cfg(unix)]
 mod link;

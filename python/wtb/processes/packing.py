@@ -5,6 +5,7 @@ value. Both go from a live program to its own workers only: nothing of it is sto
 """
 
 import io
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from wtb.workflow import Workflow, import_reference
 if TYPE_CHECKING:
     from wtb._job import Job
 
-__all__ = ["Packed", "pack"]
+__all__ = ["Packed", "pack", "pack_plain"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,36 @@ def pack(job: "Job") -> Packed:
     # Cases are many and as a rule plain data.
     cases = [_dumped(case, names, modules, f"case {case.id!r}") for case in job.cases]
     return Packed(packed, cases, frozenset(modules))
+
+
+def pack_plain(job: "Job") -> Packed:
+    """Pack a job as JSON, for a program in any language; `docs/worker-protocol.md` names the keys.
+
+    Raises:
+        ConfigurationError: A case holds what JSON cannot.
+    """
+    own = {
+        "workflow": job.workflow.name,
+        "variants": [variant.describe() for variant in job.variants],
+        "checkpoints": job.checkpoints,
+    }
+    packed = _plain(own, f"workflow {job.workflow.name!r} or one of its variants")
+    cases = [
+        _plain({"id": case.id, "input": case.input}, f"the input of case {case.id!r}")
+        for case in job.cases
+    ]
+    return Packed(packed, cases, frozenset())
+
+
+def _plain(what: object, named: str) -> bytes:
+    try:
+        return json.dumps(what, allow_nan=False, ensure_ascii=False).encode()
+    # Also text with half of a pair of surrogates, and what holds itself.
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            f"{named} cannot be given to the program of 'command', which takes JSON "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hints

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from wtb import _native, _plan
 from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError
-from wtb.processes.packing import Packed, pack
+from wtb.processes.packing import Packed, pack, pack_plain
 from wtb.processes.preload import ALWAYS, libraries_of
 from wtb.standalone import StandaloneRunner
 
@@ -130,16 +130,19 @@ class ProcessBatchTestRunner(StandaloneRunner):
 
     def check(self, job: "Job") -> None:
         """Refuse a job that cannot be sent to another process."""
-        pack(job)
+        self._packed(job)
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make attempts in `workers` processes at once; see `BatchTestRunner.drive`."""
-        packed = pack(job)
+        packed = self._packed(job)
         processes = self._started(active, job, packed)
         try:
             _Pool(active, processes, workers).run()
         finally:
             processes.close()
+
+    def _packed(self, job: "Job") -> Packed:
+        return pack_plain(job) if self._command else pack(job)
 
     def _started(
         self, active: "ActiveBatchRef", job: "Job", packed: Packed

@@ -59,11 +59,7 @@ pub(crate) const BENCH: &[Key] = &[
         Shape::Word(RUNNERS),
         "Where attempts run: `inline` (one after the other, in the main thread), `thread`, or `process` (each in a process of its own). Default: `thread`.",
     ),
-    key(
-        "process",
-        Shape::Record(PROCESS),
-        "How the processes of the runner `process` are made.",
-    ),
+    key("process", Shape::Record(PROCESS), "How the processes of the runner `process` are made."),
     key(
         "max_workers",
         Shape::Whole(1),

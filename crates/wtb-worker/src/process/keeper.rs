@@ -282,6 +282,7 @@ mod tests {
     use super::*;
 
     /// What is reported of a shell that runs a script, and is told these bytes.
+    #[expect(clippy::zombie_processes, reason = "it is the keeper that waits for it")]
     fn reported(script: &str, limits: Limits, told: &[u8]) -> Report {
         let (mut ours, report) = UnixStream::pair().unwrap();
         let shell = Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
