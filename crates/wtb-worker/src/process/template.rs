@@ -248,7 +248,9 @@ impl WorkerSeed {
     pub fn keep(&self, worker: i32) -> ! {
         let files = self.take();
         let kept = Pid::from_raw(worker).zip(files).map(|(worker, files)| {
-            let Files { report, .. } = files;
+            let Files { report, connection, stdout, stderr } = files;
+            // As long as the keeper had them open, nobody would see that the worker has closed them.
+            drop((connection, stdout, stderr));
             let report = UnixStream::from(report);
             Keeper { report, worker, spec: &self.spec, isolation: self.isolation }.run()
         });
