@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import pytest
 from process_graphs import WAYS, crashing
@@ -99,8 +100,8 @@ def test_an_exit_by_exception_is_the_nodes_own_error(outcomes):
     [
         ("child", "processes were left behind, and ended: sleep"),
         ("session", "processes were left behind, and ended: sleep"),
-        ("fork", "processes were left behind, and ended: python"),
-        ("daemon", "processes were left behind, and ended: python"),
+        ("fork", f"processes were left behind, and ended: {Path(sys.executable).name}"),
+        ("daemon", f"processes were left behind, and ended: {Path(sys.executable).name}"),
     ],
 )
 def test_what_was_left_behind_is_said(outcomes, way, said, request):
