@@ -147,6 +147,6 @@ def test_without_the_rights_of_an_administrator(mark, tmp_path, within, user, li
     assert {status for status, _ in found.values()} == {"succeeded"}
     left = "processes were left behind, and ended: "
     assert found["session"][1] == [f"{left}sleep"]
-    assert found["fork"][1] == found["daemon"][1] == [f"{left}python"]
+    assert found["fork"][1] == found["daemon"][1] == [f"{left}{Path(sys.executable).name}"]
     assert found["bomb"][1][0].endswith("and 192 more")
     assert gone(mark, 5) == {}
