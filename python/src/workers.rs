@@ -148,15 +148,12 @@ impl TemplateRef {
 
     fn ready(
         &self,
-        threads: u32,
         unsafe_to_fork: Option<String>,
         failed_imports: Vec<(String, String)>,
-        import_ms: u64,
     ) -> PyResult<()> {
         self.with(|template| {
             let (isolation, reason) = template.isolation();
-            let ground =
-                Ground { isolation, reason, threads, unsafe_to_fork, failed_imports, import_ms };
+            let ground = Ground { isolation, reason, unsafe_to_fork, failed_imports };
             template.ready(ground)
         })
         .map_err(lost)

@@ -14,7 +14,6 @@ import traceback
 import warnings
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from time import perf_counter
 from typing import NoReturn
 
 from wtb._native import SeedRef, TemplateRef
@@ -24,9 +23,6 @@ HARMLESS_THREADS = ("jemalloc_bg_thd",)
 
 SHARED_FILES = ("socket:", "pipe:", "anon_inode:")
 """What a process and its forks would use at the same time. Regular files are not among them."""
-
-TRIAL_FAILED = 3
-"""Exit status of a trial in which a keeper could not do its work."""
 
 
 def main() -> NoReturn:
@@ -54,13 +50,11 @@ def _serve(template: TemplateRef) -> None:
     path, modules = prepare
     opened = open_files()
     sys.path[:] = path
-    started = perf_counter()
     failed = import_all(modules)
     if modules:
         from wtb.processes.rehearsal import rehearse
 
         rehearse()
-    import_ms = round((perf_counter() - started) * 1000)
     # Of threads that the libraries have started the forks know nothing, which is what is wanted.
     warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
     unsafe = unsafe_to_fork(opened)
@@ -69,7 +63,7 @@ def _serve(template: TemplateRef) -> None:
     # What has been imported stays: collections in the forks need not touch it, and so not copy it.
     gc.collect()
     gc.freeze()
-    template.ready(len(os.listdir("/proc/self/task")), unsafe, failed, import_ms)
+    template.ready(unsafe, failed)
     while (seed := template.next()) is not None:
         _fork(template, seed)
 
@@ -82,21 +76,21 @@ def _read_nothing() -> None:
 
 def _trial(template: TemplateRef) -> str | None:
     """Try what keepers do; return why it does not work."""
+    told, telling = os.pipe()
     try:
         template.before_fork()
         tried = os.fork()
     except OSError as error:
         return str(error)
     if tried == 0:
-        reason = template.try_keeper()
-        if reason is not None:
-            os._exit(TRIAL_FAILED)
+        os.write(telling, (template.try_keeper() or "").encode())
         os._exit(0)
     template.return_home()
-    _, status = os.waitpid(tried, 0)
-    if os.waitstatus_to_exitcode(status) == 0:
-        return None
-    return "in a namespace of process ids /proc cannot be mounted"
+    os.close(telling)
+    with os.fdopen(told, encoding="utf-8") as answer:
+        reason = answer.read()
+    os.waitpid(tried, 0)
+    return reason or None
 
 
 def import_all(modules: Iterable[str]) -> list[tuple[str, str]]:
@@ -180,7 +174,3 @@ def _become_keeper(template: TemplateRef, seed: SeedRef) -> NoReturn:
         traceback.print_exc()
     finally:
         os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -26,14 +26,10 @@ pub struct Ground {
     pub isolation: Isolation,
     /// Why it is not a namespace, if it is not.
     pub reason: Option<String>,
-    /// Threads of the operating system that the template had after its imports.
-    pub threads: u32,
     /// Whether a fork of it would carry something that does not survive one, and what.
     pub unsafe_to_fork: Option<String>,
     /// Modules that could not be imported, with the reasons.
     pub failed_imports: Vec<(String, String)>,
-    /// How long the imports took, in milliseconds.
-    pub import_ms: u64,
 }
 
 fn unshare(flags: UnshareFlags) -> Result<(), Errno> {

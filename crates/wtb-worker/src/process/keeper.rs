@@ -44,8 +44,6 @@ pub(crate) struct Report {
     pub(crate) left_behind: Vec<String>,
     /// How many it left behind.
     pub(crate) left_behind_count: u64,
-    /// CPU time that it used, in milliseconds.
-    pub(crate) cpu_ms: u64,
 }
 
 /// A keeper at work.
@@ -68,7 +66,6 @@ impl Keeper<'_> {
         report.left_behind_count = left.len() as u64;
         report.left_behind = left.iter().take(NAMED_MAX).map(|pid| name_of(*pid)).collect();
         self.end_others()?;
-        report.cpu_ms = cpu_ms();
         let frame = frame::encode(&report).map_err(std::io::Error::other)?;
         self.report.write_all(&frame)
     }
@@ -214,23 +211,6 @@ fn kill_everyone_else() {
     unsafe {
         libc::kill(-1, libc::SIGKILL);
     }
-}
-
-/// CPU time of the children that were waited for.
-fn cpu_ms() -> u64 {
-    // SAFETY: all of the struct's fields are integers, for which zero is a value, and `getrusage` only
-    // writes to the struct it is given.
-    #[expect(unsafe_code, reason = "the binding does not have getrusage")]
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_CHILDREN, &raw mut usage);
-        usage
-    };
-    let ms = |time: libc::timeval| {
-        let ms = time.tv_sec.saturating_mul(1000).saturating_add(time.tv_usec / 1000);
-        u64::try_from(ms).unwrap_or_default()
-    };
-    ms(usage.ru_utime) + ms(usage.ru_stime)
 }
 
 /// The processes that can be seen, with their parents. Zombies whose parent is not this one are gone.
