@@ -25,6 +25,7 @@ from wtb.registry import Registry, registered
 from wtb.runners import (
     BatchTestRunner,
     check_place,
+    deadline_grace_s,
     describe_place,
     resolve_runner,
     with_isolation,
@@ -105,8 +106,8 @@ class Core:
         job.check()
         check_place(place, job)
         timeout_ms = _plan.milliseconds(arguments["timeout"], "timeout")
-        if timeout_ms is not None and (on_loop or place.kind == "process"):
-            timeout_ms += round(DEADLINE_GRACE_S * 1000)
+        if timeout_ms is not None:
+            timeout_ms += round(1000 * (DEADLINE_GRACE_S if on_loop else deadline_grace_s(place)))
         active = self.engine.submit_single(
             _plan.storable(owner.name, "the workflow's name"),
             _plan.name_of(variants[0]),
@@ -338,7 +339,7 @@ class Core:
             data["spec"]["checkpoints"],
             front["breakpoints"],
             settings.on_interrupt,
-            timeout=data["spec"]["timeout_ms"] and data["spec"]["timeout_ms"] / 1000,
+            timeout=_plan.seconds_or_none(data["spec"]["timeout_ms"]),
         )
         _plan.check_checkpoints(job.checkpoints, (), settings.on_interrupt, job.cases)
         job.check_variants()

@@ -244,6 +244,11 @@ def batch_spec(
     }
 
 
+def seconds_or_none(timeout_ms: int | None) -> float | None:
+    """Return a stored time in seconds, if there is one."""
+    return None if timeout_ms is None else timeout_ms / 1000
+
+
 def case_rows(cases: "Sequence[Case]") -> "list[CaseTuple]":
     """Return cases with their values serialised.
 

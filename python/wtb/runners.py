@@ -249,6 +249,11 @@ def describe_place(runner: BatchTestRunner) -> Mapping[str, Any]:
     return runner.describe() if isinstance(runner, StandaloneRunner) else {}
 
 
+def deadline_grace_s(runner: BatchTestRunner) -> float:
+    """Return how much later than the deadline the engine itself ends a single execution."""
+    return runner.deadline_grace_s if isinstance(runner, StandaloneRunner) else 0.0
+
+
 def with_isolation(
     runner: "str | BatchTestRunner", isolation: str | None
 ) -> "str | BatchTestRunner":

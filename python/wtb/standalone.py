@@ -43,6 +43,11 @@ class StandaloneRunner:
         self._bench: TestBench | None = None
         self._batches: dict[str, Batch] = {}
 
+    @property
+    def deadline_grace_s(self) -> float:
+        """Seconds that the engine's own deadline is later, for runners that keep the time."""
+        return 0.0
+
     def describe(self) -> Mapping[str, Any]:
         """Return the arguments that make such a runner again, as JSON; most take none."""
         return {}

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import sys
 
 import pytest
 from bench_graphs import workflow
@@ -37,7 +36,6 @@ def test_the_runners_of_this_process_capture_nothing(bench, capsys, runner):
     assert [(one.stdout, one.stderr) for one in execution.attempts] == [("", "")]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="processes need Linux")
 def test_what_a_process_printed_is_kept_but_for_its_middle(bench):
     variant = {"answer": "test_printed:talking_long"}
     execution = bench.run(workflow, {"x": 1}, variant=variant, runner="process")

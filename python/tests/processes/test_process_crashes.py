@@ -104,9 +104,9 @@ def test_an_exit_by_exception_is_the_nodes_own_error(outcomes):
         ("daemon", f"processes were left behind, and ended: {Path(sys.executable).name}"),
     ],
 )
-def test_what_was_left_behind_is_said(outcomes, way, said, request):
-    if "warm" in request.node.callspec.id:
-        pytest.skip("a worker that goes on may have children that it means to use again")
+# A worker that goes on may have children that it means to use again.
+@pytest.mark.parametrize("outcomes", ["fresh"], indirect=True)
+def test_what_was_left_behind_is_said(outcomes, way, said):
     assert outcomes[0][way].warnings == [said]
 
 

@@ -25,7 +25,10 @@ __all__ = ["ProcessBatchTestRunner"]
 Isolation = Literal["fresh", "warm"]
 
 GRACE_S_MAX = 20.0
-"""How long workers may be given to end by themselves: the engine's own deadline is later."""
+"""How long workers may be given to end by themselves."""
+
+DEADLINE_GRACE_S = 60.0
+"""How much later than the attempt's deadline, which the supervisor keeps, the engine's is."""
 
 _BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -101,7 +104,7 @@ class ProcessBatchTestRunner(StandaloneRunner):
             _check_module(module)
         self.max_workers: int | None = _plan.count_or_none(max_workers, "max_workers")
         self.isolation: Isolation = isolation
-        self._options = {
+        self._options: Mapping[str, Any] = {
             "isolation": isolation,
             "memory": memory,
             "cpu_time": cpu_time,
@@ -112,17 +115,18 @@ class ProcessBatchTestRunner(StandaloneRunner):
             "preload": list(preload),
             "command": list(command),
         }
-        self._limits = {
+        self._limits: Mapping[str, Any] = {
             "memory_bytes": None if memory is None else byte_count(memory, "memory"),
             "cpu_s": None if cpu_time is None else max(1, round(cpu_time)),
             "renews_cpu": isolation == "warm",
             "nice": nice,
         }
-        self._grace = grace
-        self._environment = dict(environment or {})
-        self._directory = directory
-        self._preload = tuple(preload)
-        self._command = list(command)
+        self._checked: tuple[Job, Packed] | None = None
+
+    @property
+    def deadline_grace_s(self) -> float:
+        """Seconds that the engine's own deadline is later: the supervisor keeps the time."""
+        return DEADLINE_GRACE_S
 
     def describe(self) -> Mapping[str, Any]:
         """Return the arguments that make such a runner again, as JSON."""
@@ -130,30 +134,32 @@ class ProcessBatchTestRunner(StandaloneRunner):
 
     def check(self, job: "Job") -> None:
         """Refuse a job that cannot be sent to another process."""
-        self._packed(job)
+        self._checked = (job, self._pack(job))
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make attempts in `workers` processes at once; see `BatchTestRunner.drive`."""
-        packed = self._packed(job)
+        checked, self._checked = self._checked, None
+        # Packed already, as a rule; a batch that is taken up again is not checked anew.
+        packed = checked[1] if checked and checked[0] is job else self._pack(job)
         processes = self._started(active, job, packed)
         try:
             _Pool(active, processes, workers).run()
         finally:
             processes.close()
 
-    def _packed(self, job: "Job") -> Packed:
-        return pack_plain(job) if self._command else pack(job)
+    def _pack(self, job: "Job") -> Packed:
+        return pack_plain(job) if self._options["command"] else pack(job)
 
     def _started(
         self, active: "ActiveBatchRef", job: "Job", packed: Packed
     ) -> "_native.ProcessesRef":
-        modules = [*libraries_of(packed.modules), *self._preload]
+        modules = [*libraries_of(packed.modules), *self._options["preload"]]
         fresh = self.isolation == "fresh"
         processes = self._start(active, job, packed, modules, fresh)
         ground = json.loads(processes.ground())
         for name, reason in ground["failed_imports"]:
             # What the user's modules import fails in the attempts, or nowhere.
-            if name in self._preload:
+            if name in self._options["preload"]:
                 warn_caller(f"the module {name!r} could not be preloaded: {reason}")
         if ground["unsafe_to_fork"] is None:
             return processes
@@ -181,11 +187,11 @@ class ProcessBatchTestRunner(StandaloneRunner):
             "path": path,
             "modules": list(modules),
             "limits": self._limits,
-            "directory": self._directory,
-            "environment": list(self._environment.items()),
-            "command": self._command,
+            "directory": self._options["directory"],
+            "environment": list(self._options["environment"].items()),
+            "command": self._options["command"],
             "timeout_s": job.timeout,
-            "grace_s": self._grace,
+            "grace_s": self._options["grace"],
             "fresh": fresh,
         }
         return _native.ProcessesRef(active, json.dumps(settings), packed.job, packed.cases)
