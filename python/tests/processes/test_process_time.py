@@ -36,6 +36,23 @@ def test_an_attempt_that_takes_too_long_ends(bench, mark, isolation):
         assert written[-1] == "before"
 
 
+def tidies_up(state):
+    try:
+        time.sleep(60)
+    finally:
+        # Longer than the engine would wait by itself, and shorter than the grace.
+        time.sleep(0.8)
+    return {"y": "never"}
+
+
+def test_a_single_execution_has_its_grace(bench, mark):
+    graph = chain(before=lambda state: {"y": "before"}, wait=tidies_up)
+    found = bench.run(graph, {"how": "tidy"}, runner="process", timeout=2)
+    assert found.status == "timed_out"
+    records = [(node.node, node.status) for node in found.nodes]
+    assert records == [("before", "succeeded"), ("wait", "cancelled")]
+
+
 def sleep_and_leave(state):
     sleeping("session")
     time.sleep(1000)
