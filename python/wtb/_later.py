@@ -11,7 +11,6 @@ from wtb import _plan, _restore
 from wtb._arguments import Again
 from wtb._core import Core
 from wtb._drive import Drive, ProgressLike
-from wtb._job import Job
 from wtb._progress import poll_until
 from wtb._restore_single import known_of
 from wtb._resume import concluded, score_one
@@ -49,16 +48,7 @@ def extend(
     added = normalise_variants(job.workflow, variants) if variants != () else []
     cases = normalise_cases(test_cases) if test_cases != () else []
     _plan.check_new_names(job, added, cases)
-    whole = Job(
-        job.workflow,
-        [*job.variants, *added],
-        [*job.cases, *cases],
-        job.config,
-        job.context,
-        job.checkpoints,
-        job.breakpoints,
-        job.on_interrupt,
-    )
+    whole = replace(job, variants=[*job.variants, *added], cases=[*job.cases, *cases], _checked=[])
     _plan.check_checkpoints(job.checkpoints, (), None, cases)
     whole.check()
     described = _restore.variant_rows(whole, added)

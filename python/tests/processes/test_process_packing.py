@@ -234,3 +234,30 @@ def test_a_runner_without_a_bench(tmp_path, mark):
     with TestBench(store_at(tmp_path / "store")) as bench:
         (one,) = bench.batch("latest").results
         assert one.output["y"] == ["fine", 1]
+
+
+def test_what_another_module_registers_travels_with_the_workflow(bench, mark, module):
+    own = "import wtb\nfrom process_graphs import chain\n"
+    module("travels", own + "workflow = wtb.Workflow('t', chain(act=lambda _: {'y': 'own'}))\n")
+    named = "import travels\n@travels.workflow.variant('act', 'named')\n"
+    workflow = module("registers", named + "def named(_): return {'y': 'named'}\n").travels.workflow
+    workflow.register_variant("act", "local", lambda _: {"y": "local"})
+    batch = bench.run_batch(
+        workflow,
+        variants=[{}, {"act": "named"}, {"act": "local"}],
+        test_cases=[{"how": 1}],
+        runner="process",
+    )
+    found = [one.raise_for_status().output["y"] for one in batch.results]
+    assert found == ["own", "named", "local"]
+
+
+def test_a_graph_that_was_changed_after_its_module_is_refused(bench, mark, module):
+    text = "from process_graphs import chain\ngraph = chain(act=lambda _: {'y': 'own'})\n"
+    graph = module("changed", text).graph
+    graph.add_node("late", lambda _: {"y": "late"})
+    graph.add_edge("act", "late")
+    batch = bench.run_batch(graph, variants=[{}], test_cases=[{"how": 1}], runner="process")
+    (found,) = batch.results
+    assert found.status == "failed"
+    assert "has the nodes act, late in the program, and act where" in found.error.message

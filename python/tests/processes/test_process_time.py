@@ -53,6 +53,14 @@ def test_a_single_execution_has_its_grace(bench, mark):
     assert records == [("before", "succeeded"), ("wait", "cancelled")]
 
 
+def test_an_extended_batch_keeps_its_timeout(bench, mark):
+    graph = chain(wait=lambda state: time.sleep(state["how"]))
+    runner = ProcessBatchTestRunner(1, grace=GRACE)
+    batch = bench.run_batch(graph, variants=[{}], test_cases=[{"how": 0}], runner=runner, timeout=2)
+    extended = bench.extend(batch, test_cases=[{"how": 30}])
+    assert [one.status for one in extended.results] == ["succeeded", "timed_out"]
+
+
 def sleep_and_leave(state):
     sleeping("session")
     time.sleep(1000)

@@ -7,7 +7,7 @@ value. Both go from a live program to its own workers only: nothing of it is sto
 import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -48,10 +48,39 @@ def pack(job: "Job") -> Packed:
     names = _names()
     modules: set[str] = set()
     own = replace(job, cases=(), _checked=[])
+    own.graph_nodes = job.graph_nodes
     packed = _dumped(own, names, modules, f"workflow {job.workflow.name!r} or one of its variants")
     # Cases are many and as a rule plain data.
     cases = [_dumped(case, names, modules, f"case {case.id!r}") for case in job.cases]
     return Packed(packed, cases, frozenset(modules))
+
+
+def named_workflow(reference: str, registered: Mapping[str, Mapping[str, Any]]) -> Workflow:
+    """Return, in a worker, a workflow that has a name, with all that was registered in the program.
+
+    Its module need not be the only one that registers implementations.
+    """
+    workflow: Workflow = import_reference(reference)
+    for node, named in registered.items():
+        for name, implementation in named.items():
+            if name not in workflow.variants.get(node, {}):
+                workflow.register_variant(node, name, implementation)
+    return workflow
+
+
+def check_nodes(job: "Job", variant: int, nodes: Sequence[str]) -> None:
+    """Refuse, in a worker, a graph with other nodes than it has in the program.
+
+    Raises:
+        ConfigurationError: Something has changed the graph after its module was imported.
+    """
+    known = job.graph_nodes[variant]
+    if sorted(nodes) != sorted(known):
+        raise ConfigurationError(
+            f"the graph of workflow {job.workflow.name!r} has the nodes {', '.join(known)} in the "
+            f"program, and {', '.join(nodes)} where a worker imports it: change it in the module "
+            "that defines it, or pass a factory"
+        )
 
 
 def pack_plain(job: "Job") -> Packed:
@@ -94,6 +123,9 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no type hin
         reference = self._names.get(id(obj))
         if reference is not None:
             self._modules.add(reference.partition(":")[0])
+            if isinstance(obj, Workflow):
+                registered = {node: dict(named) for node, named in obj.variants.items()}
+                return named_workflow, (reference, registered)
             return import_reference, (reference,)
         module = getattr(obj, "__module__", None)
         if isinstance(module, str):

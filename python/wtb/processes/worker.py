@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from wtb._job import Job, OutcomeItem, attempted, broken
 from wtb._native import CheckpointsRef, LinkRef, OrderRef, SeedRef
 from wtb.langgraph.recording import ExecutionCancelledError
+from wtb.processes.packing import check_nodes
 
 if TYPE_CHECKING:
     from wtb.cases import Case
@@ -113,6 +114,7 @@ class _Worker:
         self._task = task = Task(order)
         try:
             job, adapter = self._prepared()
+            check_nodes(job, order.variant, adapter.nodes_of(job.variants[order.variant]))
             job.cases = _OneCase(order.case, pickle.loads(order.input))
             return attempted(job, adapter, task, self._link.node)
         # Also what the request to end has raised outside of the graph.
