@@ -52,6 +52,7 @@ fn run_settles_everything_that_python_needs() {
             "metric": "accuracy",
             "repeats": 2,
             "runner": "thread",
+            "process": {},
             "max_workers": 3,
             "timeout_s": 90.0,
             "retries": 3,
