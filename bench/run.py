@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import engine_overhead
 import list_latency
+import process_runner
 import saver_graph
 import saver_postgres
 import saver_size
@@ -18,6 +19,7 @@ from _harness import HERE, Figure, figures_table, machine, options
 BENCHMARKS = {
     "engine_overhead": engine_overhead,
     "thread_runner": thread_runner,
+    "process_runner": process_runner,
     "scheduler": scheduler,
     "list_latency": list_latency,
     "saver_speed": saver_speed,

@@ -10,7 +10,8 @@ use pyo3::types::PyBytes;
 use serde::Deserialize;
 use wtb_engine::Processes;
 use wtb_worker::{
-    Ground, Limits, Link, Order, Prepare, Settings, Spec, Template, TemplateSettings, WorkerSeed,
+    AttemptLink, Ground, Limits, Link, Order, Prepare, Seed, Settings, Spec, Template,
+    TemplateSettings,
 };
 
 use crate::active::ActiveBatchRef;
@@ -26,6 +27,7 @@ struct PoolSettings {
     arguments: Vec<String>,
     path: Vec<String>,
     modules: Vec<String>,
+    own_modules: Vec<String>,
     limits: Limits,
     directory: Option<String>,
     environment: Vec<(String, String)>,
@@ -80,14 +82,15 @@ impl PoolSettings {
             template: TemplateSettings {
                 program: self.program.into(),
                 arguments: self.arguments,
-                prepare: Prepare { path: self.path, modules: self.modules },
-            },
-            spec: Spec {
-                limits: self.limits,
-                directory: self.directory.map(Bytes::from),
+                directory: self.directory.map(Into::into),
                 environment: self.environment,
-                command: self.command,
+                prepare: Prepare {
+                    path: self.path,
+                    modules: self.modules,
+                    own_modules: self.own_modules,
+                },
             },
+            spec: Spec { limits: self.limits, command: self.command },
             job,
             timeout: self.timeout_s.map(duration),
             grace: duration(self.grace_s),
@@ -140,26 +143,28 @@ impl TemplateRef {
         self.with(|template| template.give_up_namespaces(reason));
     }
 
-    /// Waits for `(path, modules)`; `None` when the supervisor is gone.
-    fn prepare(&self) -> PyResult<Option<(Vec<String>, Vec<String>)>> {
+    /// Waits for `(path, modules, own modules)`; `None` when the supervisor is gone.
+    fn prepare(&self) -> PyResult<Option<[Vec<String>; 3]>> {
         let prepare = self.with(|template| template.prepare()).map_err(lost)?;
-        Ok(prepare.map(|Prepare { path, modules }| (path, modules)))
+        Ok(prepare.map(|Prepare { path, modules, own_modules }| [path, modules, own_modules]))
     }
 
     fn ready(
         &self,
         unsafe_to_fork: Option<String>,
+        unsafe_own_modules: Option<String>,
         failed_imports: Vec<(String, String)>,
     ) -> PyResult<()> {
         self.with(|template| {
             let (isolation, reason) = template.isolation();
-            let ground = Ground { isolation, reason, unsafe_to_fork, failed_imports };
+            let ground =
+                Ground { isolation, reason, unsafe_to_fork, unsafe_own_modules, failed_imports };
             template.ready(ground)
         })
         .map_err(lost)
     }
 
-    /// Waits for a worker to make; `None` when the supervisor is gone.
+    /// Waits for a keeper to make; `None` when the supervisor is gone.
     fn next(&self, py: Python<'_>) -> PyResult<Option<SeedRef>> {
         let seed = py.detach(|| self.with(|template| template.next())).map_err(lost)?;
         Ok(seed.map(SeedRef))
@@ -184,9 +189,9 @@ impl TemplateRef {
     }
 }
 
-/// What a keeper and its worker are made from.
+/// What a keeper and its workers are made from.
 #[pyclass(frozen, module = "wtb._native")]
-pub(crate) struct SeedRef(WorkerSeed);
+pub(crate) struct SeedRef(Seed);
 
 #[pymethods]
 impl SeedRef {
@@ -195,14 +200,24 @@ impl SeedRef {
         self.0.let_go();
     }
 
-    /// In the keeper, before it forks.
+    /// In the keeper, before it makes workers.
     fn begin_keeper(&self) -> PyResult<()> {
         Ok(self.0.begin_keeper()?)
     }
 
-    /// In the keeper, after it has forked the worker. Does not return.
-    fn keep(&self, worker: i32) {
-        self.0.keep(worker);
+    /// In the keeper: waits for a worker to make; false when the supervisor is gone.
+    fn next(&self) -> PyResult<bool> {
+        self.0.next().map_err(lost)
+    }
+
+    /// In the keeper, after it has forked a worker: returns when that one and all below it are gone.
+    fn keep(&self, worker: i32) -> PyResult<()> {
+        self.0.keep(worker).map_err(lost)
+    }
+
+    /// In the keeper, when it could not fork.
+    fn not_started(&self, reason: String) -> PyResult<()> {
+        self.0.not_started(reason).map_err(lost)
     }
 
     /// In the worker: returns its connection.
@@ -210,11 +225,6 @@ impl SeedRef {
         let stream = self.0.become_worker()?;
         let (link, job) = Link::open(stream).map_err(lost)?;
         Ok(LinkRef { link: Arc::new(link), job })
-    }
-
-    #[getter]
-    fn environment(&self) -> Vec<(String, String)> {
-        self.0.environment().to_vec()
     }
 }
 
@@ -235,10 +245,21 @@ impl LinkRef {
 
     /// Waits for an attempt; `None` when nothing more will come.
     fn next(&self, py: Python<'_>) -> PyResult<Option<OrderRef>> {
-        let order = py.detach(|| self.link.next()).map_err(lost)?;
-        Ok(order.map(|order| OrderRef { link: Arc::clone(&self.link), order }))
+        let next = py.detach(|| self.link.next()).map_err(lost)?;
+        Ok(next.map(|(order, link)| OrderRef { link, order }))
     }
+}
 
+/// An attempt to make in a worker's process.
+#[pyclass(frozen, module = "wtb._native")]
+pub(crate) struct OrderRef {
+    link: AttemptLink,
+    order: Order,
+}
+
+#[pymethods]
+impl OrderRef {
+    /// Delivers how the attempt ended; nothing more is taken for it.
     fn complete(&self, py: Python<'_>, outcome: OutcomeItem) -> Result<()> {
         py.detach(|| {
             let outcome = outcome.into_outcome()?;
@@ -250,17 +271,7 @@ impl LinkRef {
     fn node(&self, py: Python<'_>, node: &str, ended: bool) -> PyResult<()> {
         py.detach(|| self.link.node(node, ended)).map_err(lost)
     }
-}
 
-/// An attempt to make in a worker's process.
-#[pyclass(frozen, module = "wtb._native")]
-pub(crate) struct OrderRef {
-    link: Arc<Link>,
-    order: Order,
-}
-
-#[pymethods]
-impl OrderRef {
     #[getter]
     fn execution(&self) -> &str {
         &self.order.execution
@@ -310,7 +321,7 @@ impl OrderRef {
 
     /// Returns the checkpoints of the supervisor, to be written under the attempt's lease.
     fn checkpoints(&self) -> CheckpointsRef {
-        CheckpointsRef::of_worker(Arc::<Link>::clone(&self.link))
+        CheckpointsRef::of_worker(Arc::new(self.link.clone()))
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use wtb_model::{Captured, ErrorInfo, StoredValue};
 use wtb_store::Store;
 use wtb_worker::{
-    Checkpointer, Direct, End, Ended, Ground, Host, Order, Outcome, Settings, Supervisor,
+    Checkpointer, Direct, End, Ended, Ground, Host, Keeper, Order, Outcome, Settings, Supervisor,
     SupervisorError, Worker,
 };
 
@@ -24,6 +24,13 @@ pub struct Processes {
     store: Arc<dyn Store>,
     /// The batch's cases in its order, as the front end packed them.
     cases: Vec<Bytes>,
+}
+
+/// What is left of an attempt for the next one.
+#[derive(Default)]
+struct Slot {
+    worker: Option<Worker>,
+    keeper: Option<Keeper>,
 }
 
 /// An attempt's side of its store.
@@ -67,18 +74,17 @@ impl Processes {
     /// Makes attempts until the batch has none left for this worker.
     pub fn work(&self, name: &str) -> Result<(), EngineError> {
         let began = Instant::now();
-        let mut idle = if self.supervisor.settings().is_fresh {
-            None
-        } else {
-            Some(self.supervisor.worker().map_err(failed)?)
-        };
+        let mut slot = Slot::default();
+        if !self.supervisor.settings().is_fresh {
+            slot.worker = Some(self.supervisor.worker(None).map_err(failed)?);
+        }
         let ready_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut key = self.active.join(name, ready_ms, None)?;
         loop {
             match self.active.poll(key, POLL)? {
                 Poll::Released => break,
                 Poll::Idle => {}
-                Poll::Task(task) => match self.attempt(&task, &mut idle) {
+                Poll::Task(task) => match self.attempt(&task, &mut slot) {
                     Ok(None) => {}
                     Ok(Some(lost)) => key = self.replace(key, name, &lost)?,
                     Err(error) => {
@@ -92,17 +98,13 @@ impl Processes {
     }
 
     /// Makes an attempt; returns why the worker was lost, if nobody knows what became of it.
-    fn attempt(
-        &self,
-        task: &Task,
-        idle: &mut Option<Worker>,
-    ) -> Result<Option<String>, EngineError> {
+    fn attempt(&self, task: &Task, slot: &mut Slot) -> Result<Option<String>, EngineError> {
         let attempt =
             Attempt { task, checkpoints: Direct::new(Arc::clone(&self.store), Some(task.lease())) };
         // One that died while it had nothing to do costs nobody anything.
-        let mut worker = match idle.take().and_then(alive) {
+        let mut worker = match slot.ready() {
             Some(worker) => worker,
-            None => match self.supervisor.worker() {
+            None => match self.supervisor.worker(slot.keeper.take()) {
                 Ok(worker) => worker,
                 Err(SupervisorError::Fork(reason)) => {
                     let reason = format!("a process for the attempt could not be made: {reason}");
@@ -113,9 +115,7 @@ impl Processes {
             },
         };
         let ended = worker.attempt(self.order(task)?, &attempt).map_err(failed)?;
-        if !ended.is_gone {
-            *idle = Some(worker);
-        }
+        slot.put_back(worker, ended.is_gone);
         if ended.is_lost {
             return Ok(Some(ended.outcome.error.map(|error| error.message).unwrap_or_default()));
         }
@@ -167,8 +167,24 @@ impl Processes {
     }
 }
 
-fn alive(mut worker: Worker) -> Option<Worker> {
-    worker.is_alive().then_some(worker)
+impl Slot {
+    /// The worker of the attempt before, if it still runs.
+    fn ready(&mut self) -> Option<Worker> {
+        let mut worker = self.worker.take()?;
+        if worker.is_alive() {
+            return Some(worker);
+        }
+        self.put_back(worker, true);
+        None
+    }
+
+    fn put_back(&mut self, worker: Worker, is_gone: bool) {
+        if is_gone {
+            self.keeper = worker.into_keeper();
+        } else {
+            self.worker = Some(worker);
+        }
+    }
 }
 
 fn crashed(message: String) -> Outcome {

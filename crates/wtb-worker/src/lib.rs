@@ -27,13 +27,13 @@ mod supervisor;
 
 pub use checkpointer::{Checkpointer, Direct, GivenCheckpoint, GivenWrites};
 #[cfg(unix)]
-pub use link::Link;
+pub use link::{AttemptLink, Link};
 pub use message::{Answer, FromWorker, Order, PROTOCOL_VERSION, ToWorker};
 pub use outcome::{End, Metric, Node, Outcome, OutcomeError};
 #[cfg(target_os = "linux")]
-pub use process::{Ground, Isolation, Limits, Prepare, Spec, Template, WorkerSeed};
+pub use process::{Ground, Isolation, Limits, Prepare, Seed, Spec, Template};
 #[cfg(target_os = "linux")]
 pub use supervisor::{
-    CRASHED, Ended, Host, OUTPUT_HEAD_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, Settings, Stop, Supervisor,
-    SupervisorError, TEMPLATES_MAX, TemplateSettings, Worker,
+    CRASHED, Ended, Host, Keeper, OUTPUT_HEAD_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, Settings, Stop,
+    Supervisor, SupervisorError, TEMPLATES_MAX, TemplateSettings, Worker,
 };

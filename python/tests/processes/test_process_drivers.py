@@ -1,6 +1,7 @@
 """Programs that are stopped while their processes work: nothing stays, and nothing is lost."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,14 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
-from process_remains import gone, marked, start
+from process_remains import below, gone, marked, start
 from stores import file_only, store_at
 
 from wtb import TestBench
 
 PROGRAM = """
-import signal, sys
+import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGUSR1, lambda *_: os.fork() or time.sleep(1000))
 import wtb
 from process_graphs import touching
 if __name__ == "__main__":
@@ -74,6 +76,21 @@ def test_a_driver_that_is_killed_takes_all_with_it(driver, mark, tmp_path, isola
     process.wait(10)
     assert gone(mark, 5) == {}
     resumed(tmp_path, folder)
+
+
+def test_a_copy_of_the_driver_keeps_nothing_alive(driver, mark, until):
+    begin, _ = driver
+    process = begin("fresh")
+    before = set(below(process.pid))
+    process.send_signal(signal.SIGUSR1)
+    until(lambda: len(below(process.pid)) == 1 + len(before), 10)
+    (copy,) = set(below(process.pid)) - before
+    process.kill()
+    process.wait(10)
+    try:
+        until(lambda: set(marked(mark)) == {copy}, 5)
+    finally:
+        os.kill(copy, signal.SIGKILL)
 
 
 def test_ctrl_c_lets_attempts_end(driver, mark, tmp_path):

@@ -156,6 +156,56 @@ made = id(graph)
 """
 
 
+OPENS = """
+import os
+from process_graphs import chain
+
+{opened}
+def node(state):
+    return {{"y": os.getpid() == imported_by}}
+
+imported_by = os.getpid()
+graph = chain(node=node)
+"""
+
+OPENED = {
+    "a socket": "import socket; opened = socket.socket().detach()",
+    "a pipe": "opened = os.pipe()",
+    "a database": "import sqlite3; opened = sqlite3.connect('opened.db')",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("opened", OPENED)
+def test_a_module_of_the_users_may_open_files(bench, mark, module, tmp_path, monkeypatch, opened):
+    monkeypatch.chdir(tmp_path)
+    made = module(f"opens_{opened.split()[-1]}", OPENS.format(opened=OPENED[opened]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        one = bench.run(made.graph, {"how": 1}, runner="process")
+    # Whoever has opened nothing is imported once for all attempts.
+    assert one.raise_for_status().output["y"] == (opened != "nothing")
+
+
+ENDS = """
+import os
+from process_graphs import chain
+if "WTB_TEST_ENDS" in os.environ:
+    os._exit(3)
+graph = chain(node=lambda state: {"y": 1})
+"""
+
+
+def test_a_module_that_ends_its_process_costs_the_attempts_one_by_one(bench, mark, module):
+    made = module("ends_its_process", ENDS)
+    runner = ProcessBatchTestRunner(2, environment={"WTB_TEST_ENDS": "1"})
+    cases = [{"how": 1}, {"how": 2}]
+    batch = bench.run_batch(made.graph, variants=[{}], test_cases=cases, runner=runner)
+    for one in batch.results:
+        assert one.error.type == "wtb.errors.WorkerCrashedError"
+        assert "exit status 3" in one.error.message
+
+
 def test_a_module_of_the_users_may_start_threads(bench, mark, module):
     made = module("starts_a_thread", STARTS_A_THREAD)
     with warnings.catch_warnings():
@@ -169,7 +219,7 @@ def test_a_module_of_the_users_may_start_threads(bench, mark, module):
 def test_a_library_that_starts_threads_is_not_forked(bench, mark, module):
     module("starts_a_thread", STARTS_A_THREAD).stop.set()
     runner = ProcessBatchTestRunner(2, preload=["starts_a_thread"])
-    with pytest.warns(RuntimeWarning, match="started threads while they were imported: Thread-"):
+    with pytest.warns(RuntimeWarning, match="threads were started while modules were imported"):
         batch = bench.run_batch(
             process_graphs.looking(),
             variants=[{}],

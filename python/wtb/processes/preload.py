@@ -1,8 +1,4 @@
-"""What a template imports: the libraries that the user's modules use, and not those modules.
-
-The user's own modules are imported by each worker, so that what they do while they are imported is
-done anew for each of them, and changes to them take effect.
-"""
+"""What a template imports: the libraries that the user's modules use, and then those modules."""
 
 import sys
 import sysconfig
@@ -13,7 +9,7 @@ from types import ModuleType
 
 import wtb
 
-__all__ = ["ALWAYS", "is_of_user", "libraries_of"]
+__all__ = ["ALWAYS", "is_of_user", "modules_of"]
 
 ALWAYS = (
     "cloudpickle",
@@ -47,13 +43,15 @@ def is_of_user(name: str) -> bool:
     return not file.startswith(_folders())
 
 
-def libraries_of(modules: Iterable[str]) -> list[str]:
-    """Return the modules of libraries that the user's modules refer to.
+def modules_of(modules: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the modules of libraries that modules refer to, and those that are the user's own.
 
     Args:
         modules: Names of modules to begin with; those of the user are followed.
     """
     pending = list(modules)
+    # What they import themselves they import again.
+    own = sorted(name for name in pending if is_of_user(name) and name != "__main__")
     seen: set[str] = set()
     found: set[str] = set()
     while pending:
@@ -70,7 +68,7 @@ def libraries_of(modules: Iterable[str]) -> list[str]:
             used = value.__name__ if isinstance(value, ModuleType) else _module_of(value)
             if isinstance(used, str):
                 pending.append(used)
-    return [*ALWAYS, *sorted(found)]
+    return [*ALWAYS, *sorted(found)], own
 
 
 def _module_of(value: object) -> object:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wtb import _native, _plan
 from wtb._warn import warn_caller
-from wtb.errors import ConfigurationError
+from wtb.errors import ConfigurationError, WorkerError
 from wtb.processes.packing import Packed, pack, pack_plain
-from wtb.processes.preload import ALWAYS, libraries_of
+from wtb.processes.preload import ALWAYS, modules_of
 from wtb.standalone import StandaloneRunner
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ _numbers = itertools.count(1)
 class ProcessBatchTestRunner(StandaloneRunner):
     """Runs every attempt in a process: what it does to itself or to the system costs it alone.
 
-    A template imports the libraries that the workflow uses, once; each attempt is a fork of it. An
-    attempt that crashes, is killed or takes too long fails with a precise error, and all that it
+    A template imports the workflow's module and what it uses, once; each attempt is a fork of it.
+    An attempt that crashes, is killed or takes too long fails with a precise error, and all that it
     has started ends with it. What it prints is kept with the execution.
 
     Args:
@@ -153,10 +153,11 @@ class ProcessBatchTestRunner(StandaloneRunner):
     def _started(
         self, active: "ActiveBatchRef", job: "Job", packed: Packed
     ) -> "_native.ProcessesRef":
-        modules = [*libraries_of(packed.modules), *self._options["preload"]]
+        libraries, own = modules_of(packed.modules)
+        libraries += self._options["preload"]
         fresh = self.isolation == "fresh"
-        processes = self._start(active, job, packed, modules, fresh)
-        ground = json.loads(processes.ground())
+        # A worker that makes many attempts imports them once anyway.
+        processes, ground = self._prepared(active, job, packed, libraries, own if fresh else [])
         for name, reason in ground["failed_imports"]:
             # What the user's modules import fails in the attempts, or nowhere.
             if name in self._options["preload"]:
@@ -170,7 +171,30 @@ class ProcessBatchTestRunner(StandaloneRunner):
             RuntimeWarning,
         )
         # What every worker needs starts no threads, and need not be imported by each of them.
-        return self._start(active, job, packed, ALWAYS, fresh=False)
+        return self._start(active, job, packed, ALWAYS, [], fresh=False)
+
+    def _prepared(
+        self,
+        active: "ActiveBatchRef",
+        job: "Job",
+        packed: Packed,
+        libraries: Sequence[str],
+        own: Sequence[str],
+    ) -> "tuple[_native.ProcessesRef, dict[str, Any]]":
+        """Start a template; without the user's own modules, where they are not safe in it."""
+        fresh = self.isolation == "fresh"
+        try:
+            processes = self._start(active, job, packed, libraries, own, fresh)
+            ground: dict[str, Any] = json.loads(processes.ground())
+        except WorkerError:
+            # A module may end the process that imports it. Then it costs the attempts, one by one.
+            if not own:
+                raise
+            return self._prepared(active, job, packed, libraries, [])
+        if ground["unsafe_own_modules"] is None:
+            return processes, ground
+        processes.close()
+        return self._prepared(active, job, packed, libraries, [])
 
     def _start(
         self,
@@ -178,14 +202,16 @@ class ProcessBatchTestRunner(StandaloneRunner):
         job: "Job",
         packed: Packed,
         modules: Sequence[str],
+        own: Sequence[str],
         fresh: bool,
     ) -> "_native.ProcessesRef":
-        path = [entry or "." for entry in sys.path]
+        path = [os.path.abspath(entry) for entry in sys.path]
         settings = {
             "program": sys.executable,
             "arguments": ["-P", "-c", _BOOT, json.dumps(path)],
             "path": path,
             "modules": list(modules),
+            "own_modules": list(own),
             "limits": self._limits,
             "directory": self._options["directory"],
             "environment": list(self._options["environment"].items()),

@@ -22,7 +22,12 @@ HARMLESS_THREADS = ("jemalloc_bg_thd",)
 """Threads of an allocator, which it starts again in a fork."""
 
 SHARED_FILES = ("socket:", "pipe:", "anon_inode:")
-"""What a process and its forks would use at the same time. Regular files are not among them."""
+"""What a process and its forks would use at the same time. A library's regular files are not among
+them: data that it reads from given places."""
+
+ANY_FILE = ("",)
+"""Of a user's files nobody knows how they are used: forks share the place where one is read, and
+the locks of a database."""
 
 
 def main() -> NoReturn:
@@ -47,7 +52,7 @@ def _serve(template: TemplateRef) -> None:
     prepare = template.prepare()
     if prepare is None:
         return
-    path, modules = prepare
+    path, modules, own_modules = prepare
     opened = open_files()
     sys.path[:] = path
     failed = import_all(modules)
@@ -57,13 +62,18 @@ def _serve(template: TemplateRef) -> None:
         rehearse()
     # Of threads that the libraries have started the forks know nothing, which is what is wanted.
     warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
-    unsafe = unsafe_to_fork(opened)
+    unsafe = unsafe_to_fork(opened, SHARED_FILES)
+    unsafe_own = None
+    if own_modules and unsafe is None:
+        # What cannot be imported here fails in the attempts, which say so.
+        import_all(own_modules)
+        unsafe_own = unsafe_to_fork(opened, ANY_FILE)
     # Keepers are reaped by nobody.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # What has been imported stays: collections in the forks need not touch it, and so not copy it.
     gc.collect()
     gc.freeze()
-    template.ready(unsafe, failed)
+    template.ready(unsafe, unsafe_own, failed)
     while (seed := template.next()) is not None:
         _fork(template, seed)
 
@@ -104,7 +114,7 @@ def import_all(modules: Iterable[str]) -> list[tuple[str, str]]:
     return failed
 
 
-def unsafe_to_fork(opened_before: Collection[str]) -> str | None:
+def unsafe_to_fork(opened_before: Collection[str], kinds: tuple[str, ...]) -> str | None:
     """Return what a fork of this process would carry along that does not survive one.
 
     It is looked for after a first fork: libraries that handle forks have put away their threads by
@@ -112,6 +122,7 @@ def unsafe_to_fork(opened_before: Collection[str]) -> str | None:
 
     Args:
         opened_before: What `open_files` said before anything was imported.
+        kinds: How the names of the files begin that must not be shared.
     """
     tried = os.fork()
     if tried == 0:
@@ -121,9 +132,10 @@ def unsafe_to_fork(opened_before: Collection[str]) -> str | None:
     if threads:
         return f"threads were started while modules were imported: {', '.join(sorted(threads))}"
     opened = [name for name in open_files() if name not in opened_before]
-    shared = [name for name in opened if name.startswith(SHARED_FILES)]
+    shared = [name for name in opened if name.startswith(kinds)]
     if shared:
-        return f"connections were opened while modules were imported: {', '.join(sorted(shared))}"
+        names = ", ".join(sorted(shared))
+        return f"connections or files were opened while modules were imported: {names}"
     return None
 
 
@@ -164,12 +176,18 @@ def _become_keeper(template: TemplateRef, seed: SeedRef) -> NoReturn:
         template.let_go()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         seed.begin_keeper()
-        worker = os.fork()
-        if worker:
-            seed.keep(worker)
-        from wtb.processes.worker import work
+        while seed.next():
+            try:
+                worker = os.fork()
+            except OSError as error:
+                seed.not_started(str(error))
+                continue
+            if worker == 0:
+                from wtb.processes.worker import work
 
-        work(seed)
+                work(seed)
+            seed.keep(worker)
+        os._exit(0)
     except BaseException:
         traceback.print_exc()
     finally:

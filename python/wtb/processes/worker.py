@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 def work(seed: SeedRef) -> NoReturn:
     """Make the calling process a worker, and make attempts until nothing more comes."""
-    os.environ.update(seed.environment)
     link = seed.become_worker()
     _print_at_once()
     # Whoever draws before an attempt has seeded the generator must not draw what its siblings do.
@@ -106,7 +105,7 @@ class _Worker:
             outcome = self._attempt(order)
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-            self._link.complete(outcome)
+            order.complete(outcome)
 
     def _attempt(self, order: OrderRef) -> OutcomeItem:
         started = perf_counter()
@@ -116,7 +115,7 @@ class _Worker:
             job, adapter = self._prepared()
             check_nodes(job, order.variant, adapter.nodes_of(job.variants[order.variant]))
             job.cases = _OneCase(order.case, pickle.loads(order.input))
-            return attempted(job, adapter, task, self._link.node)
+            return attempted(job, adapter, task, order.node)
         # Also what the request to end has raised outside of the graph.
         except BaseException as error:
             return broken(error, perf_counter() - started)

@@ -28,7 +28,9 @@ pub struct Ground {
     pub reason: Option<String>,
     /// Whether a fork of it would carry something that does not survive one, and what.
     pub unsafe_to_fork: Option<String>,
-    /// Modules that could not be imported, with the reasons.
+    /// The same of the user's own modules alone.
+    pub unsafe_own_modules: Option<String>,
+    /// Modules of libraries that could not be imported, with the reasons.
     pub failed_imports: Vec<(String, String)>,
 }
 
@@ -72,6 +74,12 @@ pub(crate) fn enter_worker_namespace() -> std::io::Result<()> {
 pub(crate) fn return_to(namespace: &OwnedFd) -> std::io::Result<()> {
     let kind = Some(LinkNameSpaceType::ProcessID);
     Ok(move_into_link_name_space(namespace.as_fd(), kind)?)
+}
+
+/// Gives the calling process mounts of its own: what it mounts is not there for the next worker of the
+/// same keeper.
+pub(crate) fn enter_worker_mounts() -> std::io::Result<()> {
+    Ok(unshare(UnshareFlags::NEWNS)?)
 }
 
 /// Shows the calling process, and those below it, only the processes of their namespace: programs

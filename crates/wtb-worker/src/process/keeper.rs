@@ -1,9 +1,8 @@
 //! The keeper of a worker: waits for it, ends what it leaves behind, and tells how it ended.
 //!
-//! It is told what to do by single bytes over its connection; when that ends, so does everything.
+//! It keeps one worker after the other. When its connection ends, so does everything.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -15,12 +14,19 @@ use rustix::process::{
 use serde::{Deserialize, Serialize};
 
 use super::{Isolation, Spec};
-use crate::frame;
+use crate::frame::{self, FrameError};
 
-/// Asks the worker to end.
-pub(crate) const TERMINATE: u8 = b't';
-/// Ends the worker and everything below it.
-pub(crate) const KILL: u8 = b'k';
+/// What a supervisor tells a keeper. What comes after a worker's end for that one is ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ToKeeper {
+    /// Make a worker. With it come its connection and both ends of its output.
+    Start {},
+    /// Ask the worker to end.
+    Terminate {},
+    /// End the worker and everything below it.
+    Kill {},
+}
 
 /// How often orphans are reaped.
 const REAP_EVERY: Duration = Duration::from_millis(250);
@@ -44,60 +50,56 @@ pub(crate) struct Report {
     pub(crate) left_behind: Vec<String>,
     /// How many it left behind.
     pub(crate) left_behind_count: u64,
+    /// Why there was no process at all.
+    pub(crate) not_started: Option<String>,
 }
 
 /// A keeper at work.
-pub(crate) struct Keeper<'spec> {
-    pub(crate) report: UnixStream,
+pub(crate) struct Keeper<'seed> {
+    pub(crate) report: &'seed UnixStream,
     pub(crate) worker: Pid,
-    pub(crate) spec: &'spec Spec,
+    pub(crate) spec: &'seed Spec,
     pub(crate) isolation: Isolation,
 }
 
 impl Keeper<'_> {
     /// Waits for the worker's end, ends everything else, and reports.
-    pub(crate) fn run(mut self) -> std::io::Result<()> {
+    pub(crate) fn run(mut self) -> Result<(), FrameError> {
         let mut report = Report { memory_bytes: self.watch()?, ..Report::default() };
-        if report.memory_bytes.is_some() {
-            self.kill_all()?;
-        }
+        // Only the worker at first, or nobody could count what it leaves behind.
+        let _ = kill_process(self.worker, Signal::KILL);
         self.wait_for_worker(&mut report)?;
         let left = self.others();
         report.left_behind_count = left.len() as u64;
         report.left_behind = left.iter().take(NAMED_MAX).map(|pid| name_of(*pid)).collect();
-        self.end_others()?;
-        let frame = frame::encode(&report).map_err(std::io::Error::other)?;
-        self.report.write_all(&frame)
+        self.end_others();
+        frame::write(&mut self.report, &report)
     }
 
     /// Does as it is told until the worker ends or has to. Returns the memory that was too much.
-    fn watch(&mut self) -> std::io::Result<Option<u64>> {
+    fn watch(&mut self) -> Result<Option<u64>, FrameError> {
         let limit = self.spec.limits.memory_bytes;
         let every = if limit.is_some() { MEMORY_EVERY } else { REAP_EVERY };
         let every = Timespec { tv_sec: 0, tv_nsec: every.subsec_nanos().into() };
-        let worker = pidfd_open(self.worker, PidfdFlags::empty())?;
+        let worker = pidfd_open(self.worker, PidfdFlags::empty()).map_err(std::io::Error::from)?;
         loop {
             let mut fds =
-                [PollFd::new(&self.report, PollFlags::IN), PollFd::new(&worker, PollFlags::IN)];
+                [PollFd::new(self.report, PollFlags::IN), PollFd::new(&worker, PollFlags::IN)];
             match poll(&mut fds, Some(&every)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(std::io::Error::from(error).into()),
             }
             let (told, ended) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
             if ended {
                 return Ok(None);
             }
             if told {
-                let mut byte = [0];
-                match self.report.read(&mut byte) {
+                match frame::read(&mut self.report) {
                     // It may have ended in between.
-                    Ok(1) if byte[0] == TERMINATE => {
+                    Ok(Some(ToKeeper::Terminate {})) => {
                         let _ = kill_process_group(self.worker, Signal::TERM);
                     }
-                    _ => {
-                        self.kill_all()?;
-                        return Ok(None);
-                    }
+                    _ => return Ok(None),
                 }
             }
             let used = limit.map(|limit| (memory_bytes(&self.everyone()), limit));
@@ -108,11 +110,6 @@ impl Keeper<'_> {
             }
             self.reap_others();
         }
-    }
-
-    fn kill_all(&self) -> std::io::Result<()> {
-        let _ = kill_process(self.worker, Signal::KILL);
-        self.end_others()
     }
 
     fn wait_for_worker(&self, report: &mut Report) -> std::io::Result<()> {
@@ -136,7 +133,7 @@ impl Keeper<'_> {
     }
 
     /// Ends everything below this process, but not the worker, and waits until it is gone.
-    fn end_others(&self) -> std::io::Result<()> {
+    fn end_others(&self) {
         loop {
             if self.isolation == Isolation::PidNamespace {
                 kill_everyone_else();
@@ -152,7 +149,7 @@ impl Keeper<'_> {
                 reaped |= matches!(ended, Ok(Some(_)));
             }
             if others.is_empty() {
-                return Ok(());
+                return;
             }
             if !reaped {
                 std::thread::sleep(GONE_EVERY);
@@ -263,13 +260,17 @@ mod tests {
 
     /// What is reported of a shell that runs a script, and is told these bytes.
     #[expect(clippy::zombie_processes, reason = "it is the keeper that waits for it")]
-    fn reported(script: &str, limits: Limits, told: &[u8]) -> Report {
+    fn reported(script: &str, limits: Limits, told: Option<ToKeeper>) -> Report {
         let (mut ours, report) = UnixStream::pair().unwrap();
         let shell = Command::new("sh").args(["-c", script]).process_group(0).spawn().unwrap();
-        ours.write_all(told).unwrap();
+        if let Some(told) = told {
+            frame::write(&mut ours, &told).unwrap();
+        }
         let spec = Spec { limits, ..Spec::default() };
         let worker = Pid::from_child(&shell);
-        Keeper { report, worker, spec: &spec, isolation: Isolation::Subreaper }.run().unwrap();
+        Keeper { report: &report, worker, spec: &spec, isolation: Isolation::Subreaper }
+            .run()
+            .unwrap();
         frame::read(&mut ours).unwrap().unwrap()
     }
 
@@ -278,19 +279,19 @@ mod tests {
     fn a_keeper_reports_how_its_worker_ended_and_ends_what_it_leaves_behind() {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
         let free = Limits::default;
-        let report = reported("exit 3", free(), &[]);
+        let report = reported("exit 3", free(), None);
         assert_eq!((report.status, report.signal, report.left_behind_count), (Some(3), None, 0));
-        let report = reported("kill -SEGV $$", free(), &[]);
+        let report = reported("kill -SEGV $$", free(), None);
         assert_eq!((report.status, report.signal), (None, Some(libc::SIGSEGV)));
-        let report = reported("sleep 1000 & sleep 1000 & exit 0", free(), &[]);
+        let report = reported("sleep 1000 & sleep 1000 & exit 0", free(), None);
         assert_eq!((report.status, report.left_behind_count), (Some(0), 2));
         assert_eq!(report.left_behind.len(), 2);
-        let report = reported("exec sleep 1000", free(), &[TERMINATE]);
+        let report = reported("exec sleep 1000", free(), Some(ToKeeper::Terminate {}));
         assert_eq!(report.signal, Some(libc::SIGTERM));
-        let report = reported("trap '' TERM; exec sleep 1000", free(), &[KILL]);
+        let report = reported("trap '' TERM; exec sleep 1000", free(), Some(ToKeeper::Kill {}));
         assert_eq!(report.signal, Some(libc::SIGKILL));
         let tight = Limits { memory_bytes: Some(1), ..free() };
-        let report = reported("exec sleep 1000", tight, &[]);
+        let report = reported("exec sleep 1000", tight, None);
         assert_eq!(report.signal, Some(libc::SIGKILL));
         assert!(report.memory_bytes.unwrap() > 1);
         let others =

@@ -4,7 +4,8 @@
 //! supervisor           a program's own process (the driver's, or that of an actor)
 //! └─ guard             an interpreter that was started anew; ends the template when the supervisor goes
 //!    └─ template       has imported what attempts need, and called none of it; forks on request
-//!       └─ keeper      one for each worker: waits for it, ends what it leaves behind, tells how it ended
+//!       └─ keeper      forks one worker after the other: waits for it, ends what it leaves behind, tells how
+//!          │           it ended
 //!          └─ worker   makes attempts
 //!             └─ ...   whatever the user's code starts
 //! ```
@@ -21,14 +22,17 @@
 
 mod fds;
 mod ground;
-pub(crate) mod keeper;
+mod keeper;
+mod pages;
+mod seed;
 mod spec;
 mod template;
 
 pub use ground::{Ground, Isolation};
-pub(crate) use keeper::Report;
+pub(crate) use keeper::{Report, ToKeeper};
+pub use seed::Seed;
 pub use spec::{Limits, Spec};
 pub(crate) use template::{FromTemplate, ToTemplate};
-pub use template::{Prepare, Template, WorkerSeed};
+pub use template::{Prepare, Template};
 
 pub(crate) use fds::{receive_fds, send_with_fds};

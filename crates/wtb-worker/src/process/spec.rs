@@ -1,15 +1,12 @@
 //! What a worker's process is to be like.
 
-use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use bytes::Bytes;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, Signal, chdir, getrlimit, nice, setrlimit, setsid};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, nice, setrlimit, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use serde::{Deserialize, Serialize};
 
@@ -36,10 +33,6 @@ pub struct Limits {
 pub struct Spec {
     /// What it may use.
     pub limits: Limits,
-    /// Its working directory; the template's without one.
-    pub directory: Option<Bytes>,
-    /// Environment variables, over those of the template.
-    pub environment: Vec<(String, String)>,
     /// A program that takes the worker's place, with its arguments. It finds the connection under the
     /// file descriptor that `WTB_WORKER_FD` names.
     pub command: Vec<String>,
@@ -54,12 +47,6 @@ impl Spec {
         dup2_stdin(open("/dev/null", OFlags::RDONLY, Mode::empty())?)?;
         dup2_stdout(stdout)?;
         dup2_stderr(stderr)?;
-        if let Some(directory) = &self.directory {
-            chdir(OsStr::from_bytes(directory)).map_err(|error| {
-                let shown = String::from_utf8_lossy(directory);
-                std::io::Error::other(format!("the working directory `{shown}`: {error}"))
-            })?;
-        }
         // A crash costs an attempt, and not a file of its memory each time.
         limit(Resource::Core, 0, Some(0))?;
         if let Some(seconds) = self.limits.cpu_s {
@@ -85,11 +72,7 @@ impl Spec {
             Err(error) => return error.into(),
         };
         let number = std::os::fd::AsRawFd::as_raw_fd(&kept);
-        Command::new(program)
-            .args(arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .env("WTB_WORKER_FD", number.to_string())
-            .exec()
+        Command::new(program).args(arguments).env("WTB_WORKER_FD", number.to_string()).exec()
     }
 }
 

@@ -10,8 +10,8 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::keeper::{Keeper, leave};
-use super::{Ground, Isolation, Spec, ground, receive_fds, send_with_fds};
+use super::keeper::leave;
+use super::{Ground, Isolation, Seed, Spec, ground, pages, receive_fds, send_with_fds};
 use crate::frame::{self, FrameError};
 
 /// How often a guard looks whether its template has ended.
@@ -22,8 +22,10 @@ const GUARD_EVERY_MS: i64 = 250;
 pub struct Prepare {
     /// Where modules are looked for, in this order.
     pub path: Vec<String>,
-    /// The modules.
+    /// Modules of libraries.
     pub modules: Vec<String>,
+    /// Modules of the user's own, which come last.
+    pub own_modules: Vec<String>,
 }
 
 /// What a supervisor tells a template.
@@ -32,7 +34,7 @@ pub struct Prepare {
 pub(crate) enum ToTemplate {
     /// The first message.
     Prepare(Prepare),
-    /// Make a worker. With it come its connection, its keeper's, and both ends of its output.
+    /// Make a keeper, whose workers are to be like this. With it comes its connection.
     Fork(Box<Spec>),
 }
 
@@ -42,9 +44,9 @@ pub(crate) enum ToTemplate {
 pub(crate) enum FromTemplate {
     /// It is ready to fork.
     Ready(Ground),
-    /// A worker's keeper was made. With it comes a file that stands for the keeper's process.
+    /// A keeper was made. With it comes a file that stands for its process.
     Forked {},
-    /// A worker could not be made.
+    /// A keeper could not be made.
     Failed {
         /// Why.
         reason: String,
@@ -55,33 +57,22 @@ pub(crate) enum FromTemplate {
 #[derive(Debug)]
 pub struct Template {
     control: Mutex<Option<UnixStream>>,
+    /// Stands for the supervisor's process. A copy of that, which it has forked, may keep the connection
+    /// open.
+    supervisor: Option<OwnedFd>,
     /// The namespace of process ids to return to after a fork.
     namespace: Option<OwnedFd>,
     reason: Option<String>,
 }
 
-/// What a keeper and its worker are made from.
-#[derive(Debug)]
-pub struct WorkerSeed {
-    spec: Spec,
-    isolation: Isolation,
-    files: Mutex<Option<Files>>,
-}
-
-#[derive(Debug)]
-struct Files {
-    connection: OwnedFd,
-    report: OwnedFd,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-}
-
 impl Template {
     /// In the guard, before it forks: takes the connection, and readies the namespaces.
     pub fn begin(control: OwnedFd) -> Self {
+        let parent = rustix::process::getppid();
+        let supervisor = parent.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
         let reason = ground::enter_template_namespace().err();
         let reason = reason.map(|error| format!("no namespace of process ids: {error}"));
-        Self { control: Mutex::new(Some(control.into())), namespace: None, reason }
+        Self { control: Mutex::new(Some(control.into())), supervisor, namespace: None, reason }
     }
 
     /// In the guard, after the fork: ends the template when the supervisor is gone. Does not return.
@@ -98,6 +89,7 @@ impl Template {
             // Asked for nothing, it still says when the other end is closed.
             let mut fds: Vec<_> =
                 control.iter().map(|one| PollFd::new(one, PollFlags::empty())).collect();
+            fds.extend(self.supervisor.iter().map(|one| PollFd::new(one, PollFlags::IN)));
             let _ = poll(&mut fds, Some(&every));
             if fds.iter().any(|fd| !fd.revents().is_empty()) {
                 let _ = kill_process(template, Signal::KILL);
@@ -158,19 +150,18 @@ impl Template {
 
     /// Tells that it is ready.
     pub fn ready(&self, ground: Ground) -> Result<(), FrameError> {
+        pages::gather();
         self.tell(&FromTemplate::Ready(ground))
     }
 
-    /// Waits for a worker to make; `None` when the supervisor is gone.
-    pub fn next(&self) -> Result<Option<WorkerSeed>, FrameError> {
+    /// Waits for a keeper to make; `None` when the supervisor is gone.
+    pub fn next(&self) -> Result<Option<Seed>, FrameError> {
         let Some((message, files)) = self.receive()? else { return Ok(None) };
-        let (ToTemplate::Fork(spec), Ok([connection, report, stdout, stderr])) =
-            (message, <[OwnedFd; 4]>::try_from(files))
+        let (ToTemplate::Fork(spec), Ok([report])) = (message, <[OwnedFd; 1]>::try_from(files))
         else {
-            return Err(FrameError::Malformed("a worker comes with four files".to_owned()));
+            return Err(FrameError::Malformed("a keeper comes with its connection".to_owned()));
         };
-        let files = Mutex::new(Some(Files { connection, report, stdout, stderr }));
-        Ok(Some(WorkerSeed { spec: *spec, isolation: self.isolation().0, files }))
+        Ok(Some(Seed::new(*spec, self.isolation().0, report.into())))
     }
 
     /// Before the fork of a keeper.
@@ -223,57 +214,4 @@ impl Template {
 
 fn closed() -> FrameError {
     FrameError::Malformed("the connection is the template's".to_owned())
-}
-
-impl WorkerSeed {
-    /// In the template, after the fork: lets go of what is the worker's, whose end could not be seen
-    /// otherwise.
-    pub fn let_go(&self) {
-        self.take();
-    }
-
-    /// In the keeper, before it forks.
-    pub fn begin_keeper(&self) -> std::io::Result<()> {
-        match self.isolation {
-            Isolation::PidNamespace => ground::mount_own_proc(),
-            Isolation::Subreaper => {
-                let own = rustix::process::getpid();
-                Ok(rustix::process::set_child_subreaper(Some(own))?)
-            }
-        }
-    }
-
-    /// In the keeper, after it has forked the worker: does not return before that one and all below it
-    /// are gone, and then ends.
-    pub fn keep(&self, worker: i32) -> ! {
-        let files = self.take();
-        let kept = Pid::from_raw(worker).zip(files).map(|(worker, files)| {
-            let Files { report, connection, stdout, stderr } = files;
-            // As long as the keeper had them open, nobody would see that the worker has closed them.
-            drop((connection, stdout, stderr));
-            let report = UnixStream::from(report);
-            Keeper { report, worker, spec: &self.spec, isolation: self.isolation }.run()
-        });
-        leave(i32::from(!matches!(kept, Some(Ok(())))))
-    }
-
-    /// In the worker: makes it what it is to be. Returns its connection, unless a program took its place.
-    pub fn become_worker(&self) -> std::io::Result<UnixStream> {
-        let Files { connection, stdout, stderr, .. } =
-            self.take().ok_or_else(|| std::io::Error::other("the worker has begun already"))?;
-        self.spec.apply(&stdout, &stderr)?;
-        if self.spec.command.is_empty() {
-            return Ok(connection.into());
-        }
-        Err(self.spec.exec(&connection))
-    }
-
-    /// Environment variables, over those of the template.
-    pub fn environment(&self) -> &[(String, String)] {
-        &self.spec.environment
-    }
-
-    fn take(&self) -> Option<Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }

@@ -76,7 +76,10 @@ impl Facts {
             (given, Some(stop)) => self.stopped(given, stop),
             (None, None) => self.crashed(limits),
         };
-        if let Some(text) = self.leak() {
+        // What was cut off could not put away what it had begun.
+        if self.stop.is_none()
+            && let Some(text) = self.leak()
+        {
             outcome.warnings.push(text);
         }
         outcome
@@ -125,6 +128,9 @@ impl Facts {
         let Some(report) = &self.report else {
             return "the worker's process was lost, and nobody could tell how it ended".to_owned();
         };
+        if let Some(reason) = &report.not_started {
+            return format!("a process for the attempt could not be made: {reason}");
+        }
         if let (Some(used), Some(limit)) = (report.memory_bytes, limits.memory_bytes) {
             return format!("used {} of memory, over its limit of {}", size(used), size(limit));
         }

@@ -6,6 +6,7 @@
 mod ending;
 #[cfg(test)]
 mod hostile;
+mod keeper;
 mod line;
 mod output;
 mod template;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use ending::{CRASHED, Ended, Stop};
+pub use keeper::Keeper;
 pub use output::{OUTPUT_HEAD_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
 pub use worker::{Host, Worker};
 
@@ -42,7 +44,7 @@ pub enum SupervisorError {
     /// The template ended or does not answer.
     #[error("the process that workers are made from was lost: {0}")]
     TemplateLost(String),
-    /// A worker could not be made.
+    /// A keeper of workers could not be made.
     #[error("a worker's process could not be made: {0}")]
     Fork(String),
     /// Worker and supervisor do not understand each other.
@@ -60,6 +62,10 @@ pub struct TemplateSettings {
     pub program: PathBuf,
     /// Its arguments. It finds its connection as its standard input.
     pub arguments: Vec<String>,
+    /// Its working directory, and that of its workers; by default that of the program.
+    pub directory: Option<PathBuf>,
+    /// Environment variables of its and of its workers, over those of the program.
+    pub environment: Vec<(String, String)>,
     /// What it imports.
     pub prepare: Prepare,
 }
@@ -112,17 +118,25 @@ impl Supervisor {
         Ok(self.template()?.ground().clone())
     }
 
-    /// Makes a worker.
-    pub fn worker(&self) -> Result<Worker, SupervisorError> {
+    /// Makes a worker: with the keeper of one that has ended, if that still runs.
+    pub fn worker(&self, keeper: Option<Keeper>) -> Result<Worker, SupervisorError> {
+        let spawned = match keeper.map(Keeper::start) {
+            Some(Ok(spawned)) => spawned,
+            // It was lost while it had nothing to do.
+            Some(Err(_)) | None => self.keeper()?.start()?,
+        };
+        Worker::begin(spawned, &self.settings)
+    }
+
+    fn keeper(&self) -> Result<Keeper, SupervisorError> {
         let template = self.template()?;
-        match template.spawn(&self.settings.spec) {
+        match template.keeper(&self.settings.spec) {
             Err(SupervisorError::TemplateLost(_)) => {
                 self.forget(&template);
                 // Its workers are lost with it; what comes next is not.
-                let spawned = self.template()?.spawn(&self.settings.spec)?;
-                Worker::begin(spawned, &self.settings)
+                self.template()?.keeper(&self.settings.spec)
             }
-            spawned => Worker::begin(spawned?, &self.settings),
+            made => made,
         }
     }
 

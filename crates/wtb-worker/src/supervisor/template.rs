@@ -1,15 +1,12 @@
 //! A template from the supervisor's side: started, asked for workers, ended.
 
-use std::fs::File;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::pipe::{PipeFlags, pipe_with};
-
+use super::keeper::Keeper;
 use super::{SupervisorError, TemplateSettings};
 use crate::frame::{self, FrameError};
 use crate::process::{FromTemplate, Ground, Spec, ToTemplate, receive_fds, send_with_fds};
@@ -22,53 +19,11 @@ pub(super) struct Template {
     guard: Mutex<Child>,
 }
 
-/// A worker's process as it was made.
-#[derive(Debug)]
-pub(super) struct Spawned {
-    pub(super) connection: UnixStream,
-    pub(super) report: UnixStream,
-    pub(super) stdout: File,
-    pub(super) stderr: File,
-    /// Stands for the keeper's process; none where that had ended already.
-    pub(super) keeper: Option<OwnedFd>,
-}
-
-impl Spawned {
-    /// Makes connections to a worker; returns its ends of them, too: its connection, its keeper's, and
-    /// its output.
-    pub(super) fn connect() -> std::io::Result<(Self, [OwnedFd; 4])> {
-        let (connection, their_connection) = UnixStream::pair()?;
-        let (report, their_report) = UnixStream::pair()?;
-        let (stdout, their_stdout) = pipe_with(PipeFlags::CLOEXEC)?;
-        let (stderr, their_stderr) = pipe_with(PipeFlags::CLOEXEC)?;
-        connection.set_nonblocking(true)?;
-        report.set_nonblocking(true)?;
-        for pipe in [&stdout, &stderr] {
-            fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
-        }
-        let (stdout, stderr) = (stdout.into(), stderr.into());
-        let theirs = [their_connection.into(), their_report.into(), their_stdout, their_stderr];
-        Ok((Self { connection, report, stdout, stderr, keeper: None }, theirs))
-    }
-}
-
 impl Template {
     /// Starts an interpreter and waits until it has imported what it is to import.
     pub(super) fn start(settings: &TemplateSettings) -> Result<Self, SupervisorError> {
         let (mut control, theirs) = UnixStream::pair()?;
-        let guard = Command::new(&settings.program)
-            .args(&settings.arguments)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            // What is printed while modules are imported is nobody's output.
-            .stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?))
-            // Ctrl-C in a terminal is for the program in front.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| SupervisorError::Start {
-                program: settings.program.display().to_string(),
-                reason: error.to_string(),
-            })?;
-        let guard = Mutex::new(guard);
+        let guard = Mutex::new(spawn(settings, theirs)?);
         frame::write(&mut control, &ToTemplate::Prepare(settings.prepare.clone()))
             .map_err(|error| SupervisorError::TemplateLost(error.to_string()))?;
         match frame::read(&mut control) {
@@ -87,23 +42,24 @@ impl Template {
         &self.ground
     }
 
-    /// Makes a worker.
-    pub(super) fn spawn(&self, spec: &Spec) -> Result<Spawned, SupervisorError> {
-        let (spawned, theirs) = Spawned::connect()?;
-        let keeper = self.fork(spec, &theirs.each_ref().map(OwnedFd::as_fd))?;
-        Ok(Spawned { keeper, ..spawned })
+    /// Makes a keeper for workers that are like this.
+    pub(super) fn keeper(&self, spec: &Spec) -> Result<Keeper, SupervisorError> {
+        let (report, theirs) = UnixStream::pair()?;
+        report.set_nonblocking(true)?;
+        let process = self.fork(spec, theirs.as_fd())?;
+        Ok(Keeper::new(report, process))
     }
 
     fn fork(
         &self,
         spec: &Spec,
-        files: &[std::os::fd::BorrowedFd<'_>],
+        report: BorrowedFd<'_>,
     ) -> Result<Option<OwnedFd>, SupervisorError> {
         let lost = |error: FrameError| SupervisorError::TemplateLost(error.to_string());
         // One at a time: the answers have no numbers.
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
         let request = ToTemplate::Fork(Box::new(spec.clone()));
-        send_with_fds(&control, &request, files).map_err(lost)?;
+        send_with_fds(&control, &request, &[report]).map_err(lost)?;
         match receive_fds(&control).map_err(lost)? {
             Some((FromTemplate::Forked {}, files)) => Ok(files.into_iter().next()),
             Some((FromTemplate::Failed { reason }, _)) => Err(SupervisorError::Fork(reason)),
@@ -121,6 +77,27 @@ impl Template {
             Err(error) => format!("it ended ({error})"),
         }
     }
+}
+
+/// Starts the interpreter, whose standard input is this connection. None of it stays open here, or
+/// nobody would see that the interpreter has ended.
+fn spawn(settings: &TemplateSettings, control: UnixStream) -> Result<Child, SupervisorError> {
+    let mut command = Command::new(&settings.program);
+    if let Some(directory) = &settings.directory {
+        command.current_dir(directory);
+    }
+    command
+        .args(&settings.arguments)
+        .envs(settings.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::from(OwnedFd::from(control)))
+        // What is printed while modules are imported is nobody's output.
+        .stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?))
+        // Ctrl-C in a terminal is for the program in front.
+        .process_group(0);
+    command.spawn().map_err(|error| SupervisorError::Start {
+        program: settings.program.display().to_string(),
+        reason: error.to_string(),
+    })
 }
 
 impl Drop for Template {

@@ -1,24 +1,20 @@
 //! A worker from the supervisor's side: what it asks is answered, what it prints is kept, and when its
 //! time is up it ends.
 
-use std::io::Write as _;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, pidfd_send_signal};
 
 use super::ending::{Ended, Facts, Stop};
+use super::keeper::{Keeper, Lost, Spawned};
 use super::line::Line;
 use super::output::Output;
-use super::template::Spawned;
 use super::{Settings, SupervisorError};
 use crate::answers::Answers;
 use crate::checkpointer::Checkpointer;
-use crate::frame::Inbox;
 use crate::message::{FromWorker, Order, PROTOCOL_VERSION, ToWorker};
-use crate::process::{Limits, Report, keeper};
+use crate::process::{Limits, Report, ToKeeper};
 
 /// How long it may take until a worker is told to end that is not wanted any more.
 const TICK: Duration = Duration::from_millis(20);
@@ -45,10 +41,10 @@ pub trait Host {
 #[derive(Debug)]
 pub struct Worker {
     line: Line,
-    keeper: Option<Connection>,
-    process: Option<OwnedFd>,
+    /// Until it is lost.
+    keeper: Option<Keeper>,
     report: Option<Report>,
-    /// Since when there is no keeper any more, and so no process.
+    /// Since when there is no process any more.
     gone: Option<Instant>,
     stdout: Output,
     stderr: Output,
@@ -57,9 +53,6 @@ pub struct Worker {
     limits: Limits,
     is_fresh: bool,
 }
-
-/// A keeper's connection and what has come over it.
-type Connection = (UnixStream, Inbox);
 
 /// How far the end of an attempt is.
 #[derive(Debug, Clone, Copy)]
@@ -79,8 +72,7 @@ impl Worker {
         let welcome = ToWorker::Welcome { version: PROTOCOL_VERSION, job: settings.job.clone() };
         Ok(Self {
             line: Line::new(spawned.connection, &welcome)?,
-            keeper: Some((spawned.report, Inbox::default())),
-            process: spawned.keeper,
+            keeper: Some(spawned.keeper),
             report: None,
             gone: None,
             stdout: Output::new(spawned.stdout),
@@ -103,7 +95,13 @@ impl Worker {
                 self.line.refuse("it spoke while it had no attempt".to_owned());
             }
         }
-        self.keeper.is_some() && self.line.is_open() && self.line.violation().is_none()
+        self.gone.is_none() && self.line.is_open() && self.line.violation().is_none()
+    }
+
+    /// Returns the keeper of a worker that has ended, for the next one. Everything below a worker that
+    /// has not ended ends with it.
+    pub fn into_keeper(self) -> Option<Keeper> {
+        self.keeper.filter(|_| self.gone.is_some())
     }
 
     /// Gives the worker an attempt and waits for its end: not longer than the timeout, the grace and
@@ -162,7 +160,7 @@ impl Worker {
                     (false, true) => Some(Stop::Cancelled),
                     (false, false) => return Ok(stage),
                 };
-                self.signal(keeper::TERMINATE);
+                self.tell(ToKeeper::Terminate {});
                 Ok(Stage::Ending(now + self.grace))
             }
             Stage::Ending(at) if at <= now || self.line.violation().is_some() => {
@@ -172,8 +170,8 @@ impl Worker {
                 Ok(self.kill(now))
             }
             Stage::Killed(at) if at <= now => {
-                if let Some(process) = &self.process {
-                    let _ = pidfd_send_signal(process, Signal::KILL);
+                if let Some(keeper) = &self.keeper {
+                    keeper.kill();
                 }
                 Ok(Stage::Lost(now + KILLED))
             }
@@ -186,14 +184,13 @@ impl Worker {
     }
 
     fn kill(&mut self, now: Instant) -> Stage {
-        self.signal(keeper::KILL);
+        self.tell(ToKeeper::Kill {});
         Stage::Killed(now + KILLED)
     }
 
-    fn signal(&mut self, what: u8) {
-        if let Some((stream, _)) = &mut self.keeper {
-            // One that has ended needs no signal, and it says so itself.
-            let _ = stream.write(&[what]);
+    fn tell(&mut self, what: ToKeeper) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.tell(what);
         }
     }
 
@@ -205,7 +202,7 @@ impl Worker {
         let wait = Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() };
         let mut fds = Vec::with_capacity(4);
         fds.extend(self.line.poll_fd());
-        if let Some((keeper, _)) = &self.keeper {
+        if let (Some(keeper), None) = (&self.keeper, self.gone) {
             fds.push(PollFd::from_borrowed_fd(keeper.as_fd(), PollFlags::IN));
         }
         let outputs = [&self.stdout, &self.stderr].into_iter().filter_map(Output::file);
@@ -253,20 +250,18 @@ impl Worker {
     }
 
     fn hear_keeper(&mut self) {
-        let Some((stream, inbox)) = &mut self.keeper else { return };
-        let is_open = inbox.fill(stream).unwrap_or(false);
-        match inbox.take::<Report>() {
-            Ok(Some(report)) => self.report = Some(report),
-            Ok(None) if is_open => return,
-            Ok(None) | Err(_) => {}
+        let (Some(keeper), None) = (&mut self.keeper, self.gone) else { return };
+        match keeper.hear() {
+            Ok(None) => return,
+            Ok(report) => self.report = report,
+            Err(Lost) => self.keeper = None,
         }
-        self.keeper = None;
         self.gone = Some(Instant::now());
     }
 
     fn conclude(&mut self, mut facts: Facts) -> Ended {
         facts.violation = self.line.violation().map(str::to_owned);
-        let is_gone = self.keeper.is_none();
+        let is_gone = self.gone.is_some();
         if is_gone {
             facts.report = self.report.take();
             let until = Instant::now() + LINGER;

@@ -6,11 +6,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use super::rig::{Desk, LONG, Manners, Process, Rig, SHORT, order, settings};
+use super::rig::{Desk, LONG, Manners, Process, Rig, SHORT, connected, order, settings};
 use crate::message::{FromWorker, ToWorker};
 use crate::outcome::End;
 use crate::process::Report;
-use crate::supervisor::template::Spawned;
 use crate::supervisor::{Ended, Settings, SupervisorError};
 
 fn ended(
@@ -161,9 +160,9 @@ fn a_warm_worker_that_was_stopped_is_told_to_leave() {
 #[test]
 fn a_connection_that_stays_open_elsewhere_does_not_hold_the_end() {
     let settings = Settings { timeout: None, ..settings(LONG, true) };
-    let (spawned, [connection, report, ..]) = Spawned::connect().unwrap();
+    let (spawned, [report, connection, ..]) = connected();
     let elsewhere = UnixStream::from(connection.try_clone().unwrap());
-    let rig = Rig::of(&settings, spawned, [connection, report], Manners::Polite, |process| {
+    let rig = Rig::of(&settings, spawned, [report, connection], Manners::Polite, |process| {
         process.begin();
         for _ in 0..1_000 {
             process.say(&FromWorker::Node { node: "n".to_owned(), ended: true });
@@ -179,9 +178,9 @@ fn a_connection_that_stays_open_elsewhere_does_not_hold_the_end() {
 
 #[test]
 fn output_that_stays_open_elsewhere_is_reported() {
-    let (spawned, [connection, report, stdout, _]) = Spawned::connect().unwrap();
+    let (spawned, [report, connection, stdout, _]) = connected();
     let rig =
-        Rig::of(&settings(LONG, true), spawned, [connection, report], Manners::Polite, |process| {
+        Rig::of(&settings(LONG, true), spawned, [report, connection], Manners::Polite, |process| {
             process.begin();
             process.deliver(End::Succeeded);
         });

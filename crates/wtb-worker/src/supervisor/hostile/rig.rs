@@ -1,6 +1,6 @@
 //! What plays a worker's process, its keeper and its host.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -19,8 +19,8 @@ use crate::checkpointer::{Checkpointer, GivenCheckpoint, GivenWrites};
 use crate::frame;
 use crate::message::{FromWorker, Order, PROTOCOL_VERSION, ToWorker};
 use crate::outcome::{End, Outcome};
-use crate::process::{Report, Spec, keeper};
-use crate::supervisor::template::Spawned;
+use crate::process::{Report, Spec, ToKeeper};
+use crate::supervisor::keeper::{Keeper, Spawned};
 use crate::supervisor::{Ended, Host, Settings, SupervisorError, TemplateSettings, Worker};
 
 /// Long enough that only a program that hangs takes so long.
@@ -112,13 +112,12 @@ impl Process {
     }
 
     fn obey(&self, manners: Manners) {
-        let mut byte = [0];
-        while matches!((&self.report).read(&mut byte), Ok(1)) {
+        while let Ok(Some(told)) = frame::read::<ToKeeper>(&mut &self.report) {
             *self.is_asked.lock().unwrap() = true;
             self.asked.notify_all();
-            let signal = match (byte[0], manners) {
-                (keeper::TERMINATE, Manners::Polite) => libc::SIGTERM,
-                (keeper::KILL, Manners::Polite | Manners::Stubborn) => libc::SIGKILL,
+            let signal = match (told, manners) {
+                (ToKeeper::Terminate {}, Manners::Polite) => libc::SIGTERM,
+                (ToKeeper::Kill {}, Manners::Polite | Manners::Stubborn) => libc::SIGKILL,
                 _ => continue,
             };
             self.end(&Report { signal: Some(signal), ..Report::default() });
@@ -139,14 +138,14 @@ impl Rig {
         manners: Manners,
         script: impl FnOnce(&Process) + Send + 'static,
     ) -> Self {
-        let (spawned, [connection, report, ..]) = Spawned::connect().unwrap();
-        Self::of(settings, spawned, [connection, report], manners, script)
+        let (spawned, [report, connection, ..]) = connected();
+        Self::of(settings, spawned, [report, connection], manners, script)
     }
 
     pub(super) fn of(
         settings: &Settings,
         spawned: Spawned,
-        [connection, report]: [OwnedFd; 2],
+        [report, connection]: [OwnedFd; 2],
         manners: Manners,
         script: impl FnOnce(&Process) + Send + 'static,
     ) -> Self {
@@ -181,6 +180,15 @@ impl Rig {
             thread.join().unwrap();
         }
     }
+}
+
+/// A worker as it was made; with the other ends of its keeper's connection, its own, and its output.
+pub(super) fn connected() -> (Spawned, [OwnedFd; 4]) {
+    let (report, their_report) = UnixStream::pair().unwrap();
+    report.set_nonblocking(true).unwrap();
+    let (spawned, theirs) = Keeper::new(report, None).connected().unwrap();
+    let [connection, stdout, stderr] = theirs;
+    (spawned, [their_report.into(), connection, stdout, stderr])
 }
 
 pub(super) fn order() -> Order {
