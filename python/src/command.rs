@@ -75,6 +75,14 @@ impl RequestRef {
         }))
     }
 
+    /// Prints what `wtb doctor` has found, as JSON text, and returns the exit code.
+    fn diagnose(&self, py: Python<'_>, found: &str) -> Result<i32> {
+        let found = serde_json::from_str(found).map_err(|error| invalid(error.to_string()))?;
+        Ok(py.detach(|| {
+            on_terminal(|terminal, _| wtb_cli::conclude_doctor(terminal, &found, self.output()))
+        }))
+    }
+
     /// Prints an error as the command prints its own and returns the exit code; `kind` is `usage`,
     /// `selection` (nothing selected) or `internal`.
     fn report(&self, py: Python<'_>, kind: &str, message: &str) -> Result<i32> {

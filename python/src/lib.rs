@@ -15,6 +15,8 @@ mod outcome;
 mod payload;
 mod rows;
 mod saver;
+#[cfg(target_os = "linux")]
+mod trial;
 mod watch;
 #[cfg(target_os = "linux")]
 mod workers;
@@ -39,6 +41,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add_class::<workers::SeedRef>()?;
         module.add_class::<workers::LinkRef>()?;
         module.add_class::<workers::OrderRef>()?;
+        module.add_function(wrap_pyfunction!(trial::try_template, module)?)?;
     }
     module.add_function(wrap_pyfunction!(command::start, module)?)?;
     module.add_function(wrap_pyfunction!(command::render_difference, module)?)?;

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _perform(request: "_native.RequestRef") -> int:
     asked: Asked = json.loads(request.json())
     # Not for those who only list what there is: it is a dozen modules.
-    from wtb import _command_history
+    from wtb import _command_doctor, _command_history
 
     verbs = {
         "run": _run,
@@ -59,6 +59,7 @@ def _perform(request: "_native.RequestRef") -> int:
         "fork": _command_history.fork,
         "resume_execution": _command_history.resume,
         "diff": _command_history.diff,
+        "doctor": _command_doctor.doctor,
     }
     try:
         return verbs[asked["verb"]](request, asked)

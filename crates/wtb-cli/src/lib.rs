@@ -44,13 +44,15 @@ pub use conclude::conclude;
 pub use display::{Display, DisplayOptions, ProgressMode};
 pub use error::{CliError, ErrorKind};
 pub use render::{
-    conclude_execution, render, render_comparison, render_difference, render_execution, report,
+    conclude_doctor, conclude_execution, render, render_comparison, render_difference,
+    render_execution, report,
 };
 pub use request::{
-    Cases, CheckpointsRequest, DiffRequest, ForkRequest, OutputOptions, Place, Request,
-    ResumeExecutionRequest, ResumeRequest, RollbackRequest, RunRequest, Selection, ShowRequest,
-    Step,
+    Cases, CheckpointsRequest, DiffRequest, DoctorRequest, ForkRequest, OutputOptions, Place,
+    Request, ResumeExecutionRequest, ResumeRequest, RollbackRequest, RunRequest, Selection,
+    ShowRequest, Step,
 };
 pub use start::start;
 pub use surroundings::Surroundings;
 pub use terminal::{ColorChoice, Terminal};
+pub use verbs::doctor::Check;

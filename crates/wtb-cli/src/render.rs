@@ -13,7 +13,7 @@ use crate::standing::Standing;
 use crate::surroundings::Surroundings;
 use crate::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::text::Style;
-use crate::verbs::show;
+use crate::verbs::{doctor, show};
 use crate::view::{self, short_execution};
 
 /// Prints an execution.
@@ -152,6 +152,13 @@ pub fn render_comparison(comparison: &wtb_engine::comparison::Comparison) -> Str
 /// Returns a difference as plain text of 80 columns, for whoever prints it elsewhere.
 pub fn render_difference(document: &Value) -> Result<String, CliError> {
     Ok(view::difference::render(&read(document)?, DEFAULT_WIDTH, Style::plain()))
+}
+
+/// Prints what `wtb doctor` has found: a list of objects with `name`, `status` (`ok`, `note` or
+/// `problem`), `found` and `advice`.
+pub fn conclude_doctor(terminal: &mut Terminal<'_>, found: &Value, output: &OutputOptions) -> i32 {
+    configure(terminal, output);
+    doctor::conclude(output.json, found, terminal).unwrap_or_else(|error| terminal.fail(&error))
 }
 
 /// Prints an error of the console script as the command prints its own.

@@ -12,6 +12,7 @@ use wtb_model::{BatchId, ExecutionId};
 use crate::bench_file::{EvaluatorEntry, GridEntry, VariantEntry};
 use crate::display::ProgressMode;
 use crate::terminal::ColorChoice;
+use crate::verbs::doctor::Check;
 
 /// What comes of a command line.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,8 @@ pub enum Request {
     ResumeExecution(ResumeExecutionRequest),
     /// Compare two executions.
     Diff(DiffRequest),
+    /// Look at the machine.
+    Doctor(DoctorRequest),
 }
 
 impl Request {
@@ -58,6 +61,7 @@ impl Request {
             Self::Fork(request) => &request.output,
             Self::ResumeExecution(request) => &request.output,
             Self::Diff(request) => &request.output,
+            Self::Doctor(request) => &request.output,
         }
     }
 }
@@ -264,6 +268,15 @@ pub struct ResumeExecutionRequest {
     pub update: Option<Value>,
     /// Answers as they were typed: which question each one is for is known when it is read.
     pub answers: Vec<String>,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb doctor`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DoctorRequest {
+    /// How the store stands.
+    pub store: Check,
     /// How to print it.
     pub output: OutputOptions,
 }

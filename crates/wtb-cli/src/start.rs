@@ -10,13 +10,13 @@ use crate::conclude::conclude;
 use crate::error::CliError;
 use crate::exit;
 use crate::request::{
-    OutputOptions, Request, ResumeExecutionRequest, ResumeRequest, ShowRequest, Step,
+    DoctorRequest, OutputOptions, Request, ResumeExecutionRequest, ResumeRequest, ShowRequest, Step,
 };
 use crate::settings;
 use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::{ColorChoice, Terminal};
-use crate::verbs::{compare, events, gc, history, init, list, migrate, resume, show};
+use crate::verbs::{compare, doctor, events, gc, history, init, list, migrate, resume, show};
 use crate::view::batch::Viewer;
 
 /// Help texts wider than this are hard to read.
@@ -97,6 +97,11 @@ fn perform(
         Verb::Diff(args) => {
             let output = settings::reading(&global, surroundings)?;
             return history::diff(&args, address(), output).map(Step::Perform);
+        }
+        Verb::Doctor => {
+            let output = settings::reading(&global, surroundings)?;
+            let store = doctor::store(&address());
+            return Ok(Step::Perform(Request::Doctor(DoctorRequest { store, output })));
         }
         Verb::List(args) => {
             let store = store_url::open(&address())?;

@@ -1,7 +1,10 @@
 //! What the engine refuses, and why.
 
+use std::sync::Arc;
+
 use wtb_model::{BatchId, ExecutionId, ExecutionStatus, IllegalTransition};
 use wtb_store::StoreError;
+use wtb_worker::SupervisorError;
 
 /// An error of the engine.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -89,10 +92,16 @@ pub enum EngineError {
     },
     /// Workers that are processes cannot be made.
     #[error(transparent)]
-    Workers(std::sync::Arc<wtb_worker::SupervisorError>),
+    Workers(Arc<SupervisorError>),
     /// The engine is closed.
     #[error("the engine is closed")]
     Closed,
+}
+
+impl From<SupervisorError> for EngineError {
+    fn from(error: SupervisorError) -> Self {
+        Self::Workers(Arc::new(error))
+    }
 }
 
 impl From<wtb_scheduler::ConfigError> for EngineError {

@@ -57,13 +57,13 @@ impl Processes {
         settings: Settings,
         cases: Vec<Bytes>,
     ) -> Result<Self, EngineError> {
-        let supervisor = Supervisor::start(settings).map_err(failed)?;
+        let supervisor = Supervisor::start(settings)?;
         Ok(Self { supervisor, active, store, cases })
     }
 
     /// Returns what the workers stand on.
     pub fn ground(&self) -> Result<Ground, EngineError> {
-        self.supervisor.ground().map_err(failed)
+        Ok(self.supervisor.ground()?)
     }
 
     /// Ends all workers at once.
@@ -76,7 +76,7 @@ impl Processes {
         let began = Instant::now();
         let mut slot = Slot::default();
         if !self.supervisor.settings().is_fresh {
-            slot.worker = Some(self.supervisor.worker(None).map_err(failed)?);
+            slot.worker = Some(self.supervisor.worker(None)?);
         }
         let ready_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut key = self.active.join(name, ready_ms, None)?;
@@ -111,10 +111,10 @@ impl Processes {
                     self.deliver(task, Ended::without_output(crashed(reason)))?;
                     return Ok(None);
                 }
-                Err(error) => return Err(failed(error)),
+                Err(error) => return Err(error.into()),
             },
         };
-        let ended = worker.attempt(self.order(task)?, &attempt).map_err(failed)?;
+        let ended = worker.attempt(self.order(task)?, &attempt)?;
         slot.put_back(worker, ended.is_gone);
         if ended.is_lost {
             return Ok(Some(ended.outcome.error.map(|error| error.message).unwrap_or_default()));
@@ -194,8 +194,4 @@ fn crashed(message: String) -> Outcome {
         error: Some(ErrorInfo { kind, message, traceback: None, node: None }),
         ..Outcome::of(End::Failed)
     }
-}
-
-fn failed(error: SupervisorError) -> EngineError {
-    EngineError::Workers(Arc::new(error))
 }

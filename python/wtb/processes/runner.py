@@ -205,11 +205,8 @@ class ProcessBatchTestRunner(StandaloneRunner):
         own: Sequence[str],
         fresh: bool,
     ) -> "_native.ProcessesRef":
-        path = [os.path.abspath(entry) for entry in sys.path]
         settings = {
-            "program": sys.executable,
-            "arguments": ["-P", "-c", _BOOT, json.dumps(path)],
-            "path": path,
+            **interpreter(),
             "modules": list(modules),
             "own_modules": list(own),
             "limits": self._limits,
@@ -221,6 +218,16 @@ class ProcessBatchTestRunner(StandaloneRunner):
             "fresh": fresh,
         }
         return _native.ProcessesRef(active, json.dumps(settings), packed.job, packed.cases)
+
+
+def interpreter() -> dict[str, Any]:
+    """Return how a template's interpreter is started, and where it finds modules."""
+    path = [os.path.abspath(entry) for entry in sys.path]
+    return {
+        "program": sys.executable,
+        "arguments": ["-P", "-c", _BOOT, json.dumps(path)],
+        "path": path,
+    }
 
 
 class _Pool:

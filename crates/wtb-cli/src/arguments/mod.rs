@@ -89,6 +89,9 @@ pub(crate) enum Verb {
         after_help = "Safe while batches run. The file does not shrink: what is freed is used again."
     )]
     Gc,
+    /// Tell what this machine has for running batches, with advice
+    #[command(after_help = "Ends with 1 if something does not work. Nothing is run or made.")]
+    Doctor,
     /// Upgrade a store that an older version of this program made
     Migrate(MigrateArgs),
     /// Print the JSON Schema of the bench file

@@ -1,6 +1,7 @@
 //! What each verb does. Those that run graphs end in a request to Python.
 
 pub(crate) mod compare;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod gc;
 pub(crate) mod history;

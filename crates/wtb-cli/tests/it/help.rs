@@ -33,6 +33,7 @@ fn the_short_help_lists_the_verbs() {
       fork         Make a new execution that begins at a checkpoint of another one
       events       Print the audit trail: what happened, when and to what
       gc           Remove stored values that nothing names any more
+      doctor       Tell what this machine has for running batches, with advice
       migrate      Upgrade a store that an older version of this program made
 
     Options:

@@ -1,0 +1,118 @@
+"""What `wtb doctor` looks at, beside the store: the machine, Python and the process runner."""
+
+import json
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from wtb import _native
+from wtb._command_ground import Asked
+from wtb.errors import WorkerError
+
+__all__ = ["doctor"]
+
+FILES_MIN = 1024
+"""Open files that a batch with some dozens of workers needs."""
+
+Check = dict[str, str | None]
+
+
+def doctor(request: "_native.RequestRef", asked: Asked) -> int:
+    """Look at everything, and print it."""
+    checks = [_system(), *_limits(), _python(), _langgraph(), asked["store"], _processes(), _ray()]
+    return request.diagnose(json.dumps(checks))
+
+
+def _check(name: str, status: str, found: str, advice: str | None = None) -> Check:
+    return {"name": name, "status": status, "found": found, "advice": advice}
+
+
+def _system() -> Check:
+    found = (
+        f"{platform.system()} {platform.release()}, {platform.machine()}, {os.cpu_count()} cores"
+    )
+    memory = _memory()
+    if memory is not None:
+        found += f", {memory / 2**30:.1f} GiB of memory"
+    if not hasattr(_native, "ProcessesRef"):
+        advice = 'use `runner = "thread"`: the process runner is built for Linux only'
+        return _check("system", "note", found, advice)
+    return _check("system", "ok", found)
+
+
+def _memory() -> int | None:
+    """Return what memory there is, or what a container may use of it, in bytes."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+    try:
+        return min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return total
+
+
+def _limits() -> list[Check]:
+    try:
+        import resource
+    except ImportError:
+        return []
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    processes, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    found = f"{_limit(files, resource)} open files, {_limit(processes, resource)} processes"
+    if files != resource.RLIM_INFINITY and files < FILES_MIN:
+        return [_check("limits", "note", found, f"`ulimit -n {FILES_MIN * 4}` for many workers")]
+    return [_check("limits", "ok", found)]
+
+
+def _limit(value: int, module: Any) -> str:
+    return "unlimited" if value == module.RLIM_INFINITY else f"{value:,}"
+
+
+def _python() -> Check:
+    found = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
+    return _check("Python", "ok", f"wtb {_native.__version__} on {found}")
+
+
+def _langgraph() -> Check:
+    try:
+        found = f"{version('langgraph')}, langchain-core {version('langchain-core')}"
+        import langgraph.graph  # noqa: F401
+    except (ImportError, PackageNotFoundError) as error:
+        return _check("LangGraph", "problem", f"{error}", "`pip install langgraph`")
+    return _check("LangGraph", "ok", found)
+
+
+def _processes() -> Check:
+    name = "processes"
+    if not hasattr(_native, "ProcessesRef"):
+        return _check(name, "note", "the process runner is built for Linux only")
+    from wtb.processes.preload import ALWAYS
+    from wtb.processes.runner import interpreter
+
+    try:
+        tried = json.loads(_native.try_template(json.dumps({**interpreter(), "modules": ALWAYS})))
+    except WorkerError as error:
+        return _check(name, "problem", str(error), 'use `runner = "thread"` until this works')
+    ground = tried["ground"]
+    ready = f"a template is ready in {tried['ready_s']:.1f} s"
+    if ground["unsafe_to_fork"] is not None:
+        found = f"{ready}, and is not forked: {ground['unsafe_to_fork']}"
+        return _check(
+            name, "note", found, "attempts share warm workers; `docs/forking.md` says why"
+        )
+    if ground["isolation"] == "pid_namespace":
+        return _check(name, "ok", f"{ready}; each worker in a namespace of process ids")
+    found = f"{ready}; what workers leave behind is looked for: {ground['reason']}"
+    advice = (
+        "permit user namespaces (`sysctl -w user.max_user_namespaces=10000`; in a container, "
+        "its seccomp profile), so that the kernel ends it"
+    )
+    return _check(name, "note", found, advice)
+
+
+def _ray() -> Check:
+    return _check("Ray", "note", "this version runs on one machine: it has no Ray runner")
