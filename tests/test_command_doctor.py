@@ -1,4 +1,4 @@
-"""`wtb doctor`: what is found is told, nothing is made, and what does not work shows in the exit code."""
+"""`wtb doctor` tells what is found, makes nothing, and exits by what does not work."""
 
 import platform
 from importlib.metadata import version

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use wtb_engine::EngineError;
 use wtb_worker::{Ground, Prepare, Settings, Spec, Supervisor, TemplateSettings};
 
-use crate::errors::{Result, invalid};
+use crate::errors::{Failure, Result, invalid};
+use crate::workers::while_wanted;
 
 /// A template to start: JSON.
 #[derive(Deserialize)]
@@ -16,7 +17,6 @@ use crate::errors::{Result, invalid};
 struct Asked {
     program: String,
     arguments: Vec<String>,
-    path: Vec<String>,
     modules: Vec<String>,
 }
 
@@ -32,13 +32,14 @@ struct Tried {
 #[pyfunction]
 pub(crate) fn try_template(py: Python<'_>, asked: &str) -> Result<String> {
     let asked: Asked = serde_json::from_str(asked).map_err(|error| invalid(error.to_string()))?;
-    let tried = py.detach(|| tried(asked))?;
+    let tried =
+        while_wanted(py, |is_wanted| tried(asked, is_wanted)).map_err(Failure::Python)??;
     serde_json::to_string(&tried).map_err(|error| invalid(error.to_string()))
 }
 
-fn tried(asked: Asked) -> Result<Tried> {
-    let Asked { program, arguments, path, modules } = asked;
-    let prepare = Prepare { path, modules, own_modules: Vec::new() };
+fn tried(asked: Asked, is_wanted: &mut dyn FnMut() -> bool) -> Result<Tried> {
+    let Asked { program, arguments, modules } = asked;
+    let prepare = Prepare { modules, ..Prepare::default() };
     let program = program.into();
     let template = TemplateSettings { program, arguments, prepare, ..TemplateSettings::default() };
     let settings = Settings {
@@ -50,7 +51,7 @@ fn tried(asked: Asked) -> Result<Tried> {
         is_fresh: true,
     };
     let began = Instant::now();
-    let supervisor = Supervisor::start(settings).map_err(EngineError::from)?;
+    let supervisor = Supervisor::start(settings, is_wanted).map_err(EngineError::from)?;
     let ready_s = began.elapsed().as_secs_f64();
     let ground = supervisor.ground().map_err(EngineError::from)?;
     supervisor.worker(None).map_err(EngineError::from)?;

@@ -10,8 +10,8 @@ use pyo3::types::PyBytes;
 use serde::Deserialize;
 use wtb_engine::Processes;
 use wtb_worker::{
-    AttemptLink, Ground, Limits, Link, Order, Prepare, Seed, Settings, Spec, Template,
-    TemplateSettings,
+    AttemptLink, Ground, Limits, Link, Order, Prepare, STEPS, Seed, Settings, Spec, Template,
+    TemplateSettings, isolation_step,
 };
 
 use crate::active::ActiveBatchRef;
@@ -25,9 +25,9 @@ use crate::saver::CheckpointsRef;
 struct PoolSettings {
     program: String,
     arguments: Vec<String>,
-    path: Vec<String>,
     modules: Vec<String>,
     own_modules: Vec<String>,
+    own_modules_within_s: f64,
     limits: Limits,
     directory: Option<String>,
     environment: Vec<(String, String)>,
@@ -57,7 +57,10 @@ impl ProcessesRef {
         let settings = given.settings(job.into());
         let cases = cases.into_iter().map(Bytes::from).collect();
         let (batch, store) = (Arc::clone(active.active()), Arc::clone(active.store()));
-        Ok(Self(py.detach(|| Processes::start(batch, store, settings, cases))?))
+        let started = while_wanted(py, |is_wanted| {
+            Processes::start(batch, store, settings, cases, is_wanted)
+        });
+        Ok(Self(started.map_err(Failure::Python)??))
     }
 
     /// Returns what the workers stand on, as JSON.
@@ -85,9 +88,9 @@ impl PoolSettings {
                 directory: self.directory.map(Into::into),
                 environment: self.environment,
                 prepare: Prepare {
-                    path: self.path,
                     modules: self.modules,
                     own_modules: self.own_modules,
+                    own_modules_within: duration(self.own_modules_within_s),
                 },
             },
             spec: Spec { limits: self.limits, command: self.command },
@@ -97,6 +100,21 @@ impl PoolSettings {
             is_fresh: self.fresh,
         }
     }
+}
+
+/// Does what may take long, until a signal's handler raises: then it is not wanted any more.
+pub(crate) fn while_wanted<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&mut dyn FnMut() -> bool) -> T + Send,
+) -> PyResult<T> {
+    let mut raised = None;
+    let done = py.detach(|| {
+        work(&mut || {
+            raised = Python::attach(|py| py.check_signals().err());
+            raised.is_none()
+        })
+    });
+    raised.map_or(Ok(done), Err)
 }
 
 fn duration(seconds: f64) -> Duration {
@@ -115,11 +133,22 @@ impl TemplateRef {
 
 #[pymethods]
 impl TemplateRef {
-    /// In the guard: takes the connection that is its standard input.
+    /// How many steps lead to a worker in namespaces of its own.
+    #[classattr]
+    const STEPS: usize = STEPS;
+
+    /// Does one of these steps, in a child of the process that has done the one before.
     #[staticmethod]
-    fn begin() -> PyResult<Self> {
+    fn step(number: usize) -> PyResult<()> {
+        Ok(isolation_step(number)?)
+    }
+
+    /// In the guard: takes the connection that is its standard input. `reason` says why there are no
+    /// namespaces.
+    #[staticmethod]
+    fn begin(reason: Option<String>) -> PyResult<Self> {
         let control: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned()?;
-        Ok(Self(Mutex::new(Template::begin(control))))
+        Ok(Self(Mutex::new(Template::begin(control, reason)?)))
     }
 
     /// In the guard, after the fork. Does not return.
@@ -131,22 +160,14 @@ impl TemplateRef {
         Ok(self.with(Template::settle)?)
     }
 
-    fn wants_trial(&self) -> bool {
-        self.with(|template| template.wants_trial())
-    }
-
-    fn try_keeper(&self) -> Option<String> {
-        self.with(|template| template.try_keeper())
-    }
-
-    fn give_up_namespaces(&self, reason: String) {
-        self.with(|template| template.give_up_namespaces(reason));
-    }
-
-    /// Waits for `(path, modules, own modules)`; `None` when the supervisor is gone.
-    fn prepare(&self) -> PyResult<Option<[Vec<String>; 3]>> {
+    /// Waits for `(modules, own modules)`; `None` when the supervisor is gone.
+    fn prepare(&self) -> PyResult<Option<[Vec<String>; 2]>> {
         let prepare = self.with(|template| template.prepare()).map_err(lost)?;
-        Ok(prepare.map(|Prepare { path, modules, own_modules }| [path, modules, own_modules]))
+        Ok(prepare.map(|prepare| [prepare.modules, prepare.own_modules]))
+    }
+
+    fn imported(&self) -> PyResult<()> {
+        self.with(|template| template.imported()).map_err(lost)
     }
 
     fn ready(
@@ -174,10 +195,6 @@ impl TemplateRef {
         Ok(self.with(|template| template.before_fork())?)
     }
 
-    fn return_home(&self) -> PyResult<()> {
-        Ok(self.with(|template| template.return_home())?)
-    }
-
     fn after_fork(&self, keeper: Option<i32>, reason: Option<String>) -> PyResult<()> {
         let keeper = keeper.ok_or_else(|| reason.unwrap_or_default());
         self.with(|template| template.after_fork(keeper)).map_err(lost)
@@ -185,7 +202,7 @@ impl TemplateRef {
 
     /// In a keeper: lets go of what is the template's.
     fn let_go(&self) {
-        self.with(|template| template.let_go());
+        self.with(Template::let_go);
     }
 }
 

@@ -50,14 +50,15 @@ impl Host for Attempt<'_> {
 }
 
 impl Processes {
-    /// Starts what the workers are made from.
+    /// Starts what the workers are made from, as long as that is wanted.
     pub fn start(
         active: Arc<ActiveBatch>,
         store: Arc<dyn Store>,
         settings: Settings,
         cases: Vec<Bytes>,
+        is_wanted: &mut dyn FnMut() -> bool,
     ) -> Result<Self, EngineError> {
-        let supervisor = Supervisor::start(settings)?;
+        let supervisor = Supervisor::start(settings, is_wanted)?;
         Ok(Self { supervisor, active, store, cases })
     }
 

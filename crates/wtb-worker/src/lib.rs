@@ -31,7 +31,9 @@ pub use link::{AttemptLink, Link};
 pub use message::{Answer, FromWorker, Order, PROTOCOL_VERSION, ToWorker};
 pub use outcome::{End, Metric, Node, Outcome, OutcomeError};
 #[cfg(target_os = "linux")]
-pub use process::{Ground, Isolation, Limits, Prepare, Seed, Spec, Template};
+pub use process::{
+    Ground, Isolation, Limits, Prepare, STEPS, Seed, Spec, Template, step as isolation_step,
+};
 #[cfg(target_os = "linux")]
 pub use supervisor::{
     CRASHED, Ended, Host, Keeper, OUTPUT_HEAD_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX, Settings, Stop,

@@ -39,8 +39,9 @@ def driver(mark, tmp_path, until):
     folder.mkdir()
     started = []
 
-    def driver(isolation):
-        process = start(PROGRAM, store_at(tmp_path / "store"), str(folder), isolation)
+    def driver(isolation, within=()):
+        store = store_at(tmp_path / "store")
+        process = start(PROGRAM, store, str(folder), isolation, within=within)
         started.append(process)
         until(lambda: len(begun(folder)) == 2 or process.poll() is not None, 90)
         assert process.poll() is None, process.communicate()
@@ -78,21 +79,6 @@ def test_a_driver_that_is_killed_takes_all_with_it(driver, mark, tmp_path, isola
     resumed(tmp_path, folder)
 
 
-def test_a_copy_of_the_driver_keeps_nothing_alive(driver, mark, until):
-    begin, _ = driver
-    process = begin("fresh")
-    before = set(below(process.pid))
-    process.send_signal(signal.SIGUSR1)
-    until(lambda: len(below(process.pid)) == 1 + len(before), 10)
-    (copy,) = set(below(process.pid)) - before
-    process.kill()
-    process.wait(10)
-    try:
-        until(lambda: set(marked(mark)) == {copy}, 5)
-    finally:
-        os.kill(copy, signal.SIGKILL)
-
-
 def test_ctrl_c_lets_attempts_end(driver, mark, tmp_path):
     begin, folder = driver
     process = begin("fresh")
@@ -124,7 +110,32 @@ def test_ctrl_c_twice_stops_them(driver, mark, tmp_path):
 UNPRIVILEGED = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 NO_NAMESPACES = ("unshare", "--user", "--map-root-user")
 LIMIT = 'echo 0 > /proc/sys/user/max_pid_namespaces; exec "$@"'
+LIMITED = (*NO_NAMESPACES, "sh", "-c", LIMIT, "sh")
 """Inside of a namespace of users its own limits hold, and no other program is touched."""
+
+MASKED = 'mount -t tmpfs none /proc/acpi; exec unshare --user --map-user=1000 --map-group=1000 "$@"'
+READ_ONLY = (
+    "mount --bind /proc /proc; mount -o remount,bind,ro /proc; "
+    'exec setpriv --bounding-set -all --inh-caps -all "$@"'
+)
+"""Workers cannot mount a /proc of their own, or not map their ids: as in containers."""
+
+
+@pytest.mark.parametrize("within", [(), LIMITED], ids=["namespaces", "no namespaces"])
+def test_a_copy_of_the_driver_keeps_nothing_alive(driver, mark, until, within):
+    begin, _ = driver
+    process = begin("fresh", within)
+    before = set(below(process.pid))
+    process.send_signal(signal.SIGUSR1)
+    until(lambda: len(below(process.pid)) == 1 + len(before), 10)
+    (copy,) = set(below(process.pid)) - before
+    process.kill()
+    process.wait(10)
+    try:
+        until(lambda: set(marked(mark)) == {copy}, 5)
+    finally:
+        os.kill(copy, signal.SIGKILL)
+
 
 GROUNDED = """
 import json, os, sys
@@ -149,9 +160,11 @@ def can(within):
     ("within", "user", "limited"),
     [
         (UNPRIVILEGED, 1000, False),
-        ((*NO_NAMESPACES, "sh", "-c", LIMIT, "sh"), 0, True),
+        (LIMITED, 0, True),
+        ((*NO_NAMESPACES, "--mount", "sh", "-c", MASKED, "sh"), 1000, False),
+        (("unshare", "--mount", "sh", "-c", READ_ONLY, "sh"), 0, False),
     ],
-    ids=["unprivileged", "no namespaces"],
+    ids=["unprivileged", "no namespaces", "masked", "read-only"],
 )
 def test_without_the_rights_of_an_administrator(mark, tmp_path, within, user, limited):
     file_only()

@@ -172,6 +172,8 @@ OPENED = {
     "a socket": "import socket; opened = socket.socket().detach()",
     "a pipe": "opened = os.pipe()",
     "a database": "import sqlite3; opened = sqlite3.connect('opened.db')",
+    "shared memory": "import multiprocessing; opened = multiprocessing.Lock()",
+    "a child": "import subprocess; opened = subprocess.Popen(['true'])",
     "nothing": "",
 }
 
@@ -187,23 +189,76 @@ def test_a_module_of_the_users_may_open_files(bench, mark, module, tmp_path, mon
     assert one.raise_for_status().output["y"] == (opened != "nothing")
 
 
-ENDS = """
-import os
+ODD = """
+import os, signal, sys, time
 from process_graphs import chain
-if "WTB_TEST_ENDS" in os.environ:
+
+odd = os.environ.get("WTB_TEST_ODD")
+if odd == "ends":
     os._exit(3)
-graph = chain(node=lambda state: {"y": 1})
+if odd == "stays":
+    time.sleep(1000)
+if odd == "ticks":
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+if odd == "ignores":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+OUT, GIVEN = sys.stdout, list(sys.argv)
+print("while it is imported", file=OUT)
+
+def node(state):
+    print("in the node", file=OUT)
+    if odd == "interrupts":
+        os.kill(os.getppid(), signal.SIGINT)
+    folder = "/proc/self/fd"
+    names = [f"{folder}/{number}" for number in os.listdir(folder)]
+    files = [os.readlink(name).split(":")[0] for name in names if os.path.lexists(name)]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    return {"y": [GIVEN, files, len(blocked)]}
+
+graph = chain(node=node)
 """
 
 
+def run_odd(bench, module, odd, isolation="fresh", **options):
+    """Run three attempts of a module that is odd in processes, and in this one is not."""
+    made = module("odd", ODD)
+    # Without it, streams are buffered, as they are for most people.
+    environment = {"WTB_TEST_ODD": odd, "PYTHONUNBUFFERED": ""}
+    runner = ProcessBatchTestRunner(2, isolation=isolation, grace=0.5, environment=environment)
+    cases = [{"how": number} for number in range(3)]
+    batch = bench.run_batch(made.graph, variants=[{}], test_cases=cases, runner=runner, **options)
+    return [bench.execution(one.id) for one in batch.results]
+
+
 def test_a_module_that_ends_its_process_costs_the_attempts_one_by_one(bench, mark, module):
-    made = module("ends_its_process", ENDS)
-    runner = ProcessBatchTestRunner(2, environment={"WTB_TEST_ENDS": "1"})
-    cases = [{"how": 1}, {"how": 2}]
-    batch = bench.run_batch(made.graph, variants=[{}], test_cases=cases, runner=runner)
-    for one in batch.results:
+    for one in run_odd(bench, module, "ends"):
         assert one.error.type == "wtb.errors.WorkerCrashedError"
         assert "exit status 3" in one.error.message
+
+
+def test_a_module_that_is_never_imported_costs_the_attempts_their_timeout(bench, mark, module):
+    found = run_odd(bench, module, "stays", timeout=2)
+    assert {one.status for one in found} == {"timed_out"}
+
+
+@pytest.mark.parametrize("isolation", ["fresh", "warm"])
+@pytest.mark.parametrize("odd", ["ticks", "ignores", "interrupts", "nothing"])
+def test_what_a_module_does_to_its_process(bench, mark, module, odd, isolation):
+    for one in run_odd(bench, module, odd, isolation):
+        given, files, blocked = one.raise_for_status().output["y"]
+        assert one.attempts_made == 1
+        assert given == sys.argv
+        assert blocked == 0
+        # Its streams and the connection; nothing of the template's or the program's.
+        assert files.count("socket") == 1
+        # The listing's own file among them.
+        allowed = ("socket", "pipe", "/dev/null", "/proc/")
+        assert [name for name in files if not name.startswith(allowed)] == []
+        # What it prints while it is imported belongs to no attempt, unless each imports it.
+        assert one.stdout.splitlines()[-1] == "in the node"
+        if isolation == "fresh":
+            assert one.stdout == "in the node\n"
 
 
 def test_a_module_of_the_users_may_start_threads(bench, mark, module):

@@ -50,8 +50,10 @@ def modules_of(modules: Iterable[str]) -> tuple[list[str], list[str]]:
         modules: Names of modules to begin with; those of the user are followed.
     """
     pending = list(modules)
-    # What they import themselves they import again.
-    own = sorted(name for name in pending if is_of_user(name) and name != "__main__")
+    # In the order in which this program has imported them; what they import they import again.
+    order = {name: place for place, name in enumerate(sys.modules)}
+    own = [name for name in pending if is_of_user(name) and name != "__main__"]
+    own.sort(key=lambda name: order.get(name, len(order)))
     seen: set[str] = set()
     found: set[str] = set()
     while pending:

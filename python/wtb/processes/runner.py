@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wtb import _native, _plan
@@ -30,8 +31,12 @@ GRACE_S_MAX = 20.0
 DEADLINE_GRACE_S = 60.0
 """How much later than the attempt's deadline, which the supervisor keeps, the engine's is."""
 
+OWN_MODULES_S_MIN, OWN_MODULES_S_MAX = 5.0, 60.0
+"""How long the user's modules may take in the template: as long as an attempt, within these bounds.
+Then each attempt imports them."""
+
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "import json, sys; sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
     "from wtb.processes.template import main; main()"
 )
 _numbers = itertools.count(1)
@@ -97,8 +102,12 @@ class ProcessBatchTestRunner(StandaloneRunner):
             raise ConfigurationError(f"grace is from 0 to {GRACE_S_MAX:g} seconds, not {grace!r}")
         if nice not in range(20):
             raise ConfigurationError(f"nice is from 0 to 19, not {nice!r}")
-        if directory is not None and not os.path.isdir(directory):
-            raise ConfigurationError(f"there is no directory {directory!r} for processes to be in")
+        if directory is not None:
+            if not os.path.isdir(directory):
+                raise ConfigurationError(
+                    f"there is no directory {directory!r} for processes to be in"
+                )
+            directory = os.path.abspath(directory)
         _check_environment(environment or {})
         for module in preload:
             _check_module(module)
@@ -209,6 +218,9 @@ class ProcessBatchTestRunner(StandaloneRunner):
             **interpreter(),
             "modules": list(modules),
             "own_modules": list(own),
+            "own_modules_within_s": max(
+                OWN_MODULES_S_MIN, min(job.timeout or inf, OWN_MODULES_S_MAX)
+            ),
             "limits": self._limits,
             "directory": self._options["directory"],
             "environment": list(self._options["environment"].items()),
@@ -221,13 +233,9 @@ class ProcessBatchTestRunner(StandaloneRunner):
 
 
 def interpreter() -> dict[str, Any]:
-    """Return how a template's interpreter is started, and where it finds modules."""
-    path = [os.path.abspath(entry) for entry in sys.path]
-    return {
-        "program": sys.executable,
-        "arguments": ["-P", "-c", _BOOT, json.dumps(path)],
-        "path": path,
-    }
+    """Return how a template's interpreter is started: with this one's paths and arguments."""
+    given = [[os.path.abspath(entry) for entry in sys.path], sys.argv]
+    return {"program": sys.executable, "arguments": ["-P", "-c", _BOOT, json.dumps(given)]}
 
 
 class _Pool:
@@ -267,11 +275,16 @@ class _Pool:
 def _check_environment(environment: Mapping[str, str]) -> None:
     for name, value in environment.items():
         texts = isinstance(name, str) and isinstance(value, str)
-        if not texts or not name or "=" in name or "\0" in name + value:
+        if not texts or not name or "=" in name or "\0" in name + value or _is_torn(name + value):
             raise ConfigurationError(
                 f"environment names variables and their values, all of them texts, not "
                 f"{name!r}: {value!r}"
             )
+
+
+def _is_torn(text: str) -> bool:
+    """Whether a text has halves of characters, as Python makes them of bytes that are no UTF-8."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _check_module(name: str) -> None:

@@ -25,22 +25,10 @@ if TYPE_CHECKING:
 def work(seed: SeedRef) -> NoReturn:
     """Make the calling process a worker, and make attempts until nothing more comes."""
     link = seed.become_worker()
-    _print_at_once()
     # Whoever draws before an attempt has seeded the generator must not draw what its siblings do.
     random.seed()
     _Worker(link).run()
     os._exit(0)
-
-
-def _print_at_once() -> None:
-    """Write each line when it is complete: a process that is killed writes nothing afterwards."""
-    # The streams that the template was started with had other files below them.
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        stream = open(  # noqa: SIM115
-            number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
-        )
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
 
 
 class Task:

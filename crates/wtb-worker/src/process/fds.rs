@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -30,8 +31,9 @@ pub(crate) fn send_with_fds(
         control.push(SendAncillaryMessage::ScmRights(fds));
     }
     // They come with the first byte; the rest may follow apart from it.
-    let sent = sendmsg(to, &[IoSlice::new(&frame)], &mut control, SendFlags::NOSIGNAL)
-        .map_err(std::io::Error::from)?;
+    let sent =
+        retry_on_intr(|| sendmsg(to, &[IoSlice::new(&frame)], &mut control, SendFlags::NOSIGNAL))
+            .map_err(std::io::Error::from)?;
     let mut stream = to;
     Ok(stream.write_all(&frame[sent..])?)
 }
@@ -43,9 +45,10 @@ pub(crate) fn receive_fds<T: DeserializeOwned>(
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut first = [0];
-    let came =
+    let came = retry_on_intr(|| {
         recvmsg(from, &mut [IoSliceMut::new(&mut first)], &mut control, RecvFlags::CMSG_CLOEXEC)
-            .map_err(std::io::Error::from)?;
+    })
+    .map_err(std::io::Error::from)?;
     let mut fds = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(passed) = message {

@@ -43,6 +43,21 @@ fn unshare(flags: UnshareFlags) -> Result<(), Errno> {
     }
 }
 
+/// What the processes of a template do one after the other, each as a child of the one before.
+///
+/// They are tried first in processes that are there for nothing else: one that has only half of a
+/// namespace would look for processes under ids that are not theirs.
+pub const STEPS: usize = 3;
+
+/// Does one of [`STEPS`], from 0.
+pub fn step(number: usize) -> std::io::Result<()> {
+    match number {
+        0 => enter_template_namespace(),
+        1 => enter_worker_namespace(),
+        _ => mount_own_proc(),
+    }
+}
+
 /// Gives the next child of the calling process a namespace of process ids; with it, where that takes
 /// one, a namespace of users to the calling process.
 pub(crate) fn enter_template_namespace() -> std::io::Result<()> {

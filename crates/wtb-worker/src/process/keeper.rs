@@ -2,7 +2,7 @@
 //!
 //! It keeps one worker after the other. When its connection ends, so does everything.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use rustix::process::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Isolation, Spec};
+use super::{Isolation, Spec, below};
 use crate::frame::{self, FrameError};
 
 /// What a supervisor tells a keeper. What comes after a worker's end for that one is ignored.
@@ -32,8 +32,6 @@ pub(crate) enum ToKeeper {
 const REAP_EVERY: Duration = Duration::from_millis(250);
 /// How often memory is looked at, where it is limited.
 const MEMORY_EVERY: Duration = Duration::from_millis(20);
-/// How often a process that is being ended is looked for again.
-const GONE_EVERY: Duration = Duration::from_millis(1);
 /// How many of the processes that were left behind are named.
 const NAMED_MAX: usize = 8;
 
@@ -72,7 +70,7 @@ impl Keeper<'_> {
         let left = self.others();
         report.left_behind_count = left.len() as u64;
         report.left_behind = left.iter().take(NAMED_MAX).map(|pid| name_of(*pid)).collect();
-        self.end_others();
+        below::end(self.isolation, Some(self.worker));
         frame::write(&mut self.report, &report)
     }
 
@@ -132,59 +130,14 @@ impl Keeper<'_> {
         }
     }
 
-    /// Ends everything below this process, but not the worker, and waits until it is gone.
-    fn end_others(&self) {
-        loop {
-            if self.isolation == Isolation::PidNamespace {
-                kill_everyone_else();
-            }
-            let others = self.others();
-            for pid in &others {
-                let _ = kill_process(*pid, Signal::KILL);
-            }
-            let mut reaped = false;
-            for pid in &others {
-                let ended =
-                    waitid(WaitId::Pid(*pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
-                reaped |= matches!(ended, Ok(Some(_)));
-            }
-            if others.is_empty() {
-                return;
-            }
-            if !reaped {
-                std::thread::sleep(GONE_EVERY);
-            }
-        }
-    }
-
     fn everyone(&self) -> HashSet<Pid> {
         let mut all = self.others();
         all.insert(self.worker);
         all
     }
 
-    /// Everything below this process but the worker itself.
     fn others(&self) -> HashSet<Pid> {
-        let own = rustix::process::getpid();
-        let parents = parents();
-        let is_below = |pid: &Pid| {
-            let mut next = parents.get(pid);
-            for _ in 0..parents.len() {
-                match next {
-                    Some(Some(parent)) if *parent == own => return true,
-                    Some(Some(parent)) => next = parents.get(parent),
-                    _ => return false,
-                }
-            }
-            false
-        };
-        let is_other = |pid: &Pid| *pid != own && *pid != self.worker;
-        match self.isolation {
-            Isolation::PidNamespace => parents.keys().copied().filter(is_other).collect(),
-            Isolation::Subreaper => {
-                parents.keys().copied().filter(|pid| is_other(pid) && is_below(pid)).collect()
-            }
-        }
+        below::others(self.isolation, Some(self.worker))
     }
 }
 
@@ -198,38 +151,6 @@ pub(crate) fn leave(status: i32) -> ! {
     unsafe {
         libc::_exit(status)
     }
-}
-
-/// Sends SIGKILL to all processes of the namespace but this one, its first.
-fn kill_everyone_else() {
-    // SAFETY: `kill` takes no pointers. In a namespace of process ids whose first process calls it, -1
-    // means all the others there.
-    #[expect(unsafe_code, reason = "the binding has no way to name all processes")]
-    unsafe {
-        libc::kill(-1, libc::SIGKILL);
-    }
-}
-
-/// The processes that can be seen, with their parents. Zombies whose parent is not this one are gone.
-fn parents() -> HashMap<Pid, Option<Pid>> {
-    let own = rustix::process::getpid();
-    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| {
-        let pid = Pid::from_raw(pid)?;
-        let (state, parent) = state_of(pid)?;
-        (state != 'Z' || parent == Some(own)).then_some((pid, parent))
-    })
-    .collect()
-}
-
-fn state_of(pid: Pid) -> Option<(char, Option<Pid>)> {
-    let text = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it may hold anything, brackets too.
-    let text = String::from_utf8_lossy(&text);
-    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.next()?.parse().ok().and_then(Pid::from_raw)))
 }
 
 fn name_of(pid: Pid) -> String {
@@ -294,16 +215,12 @@ mod tests {
         let report = reported("exec sleep 1000", tight, None);
         assert_eq!(report.signal, Some(libc::SIGKILL));
         assert!(report.memory_bytes.unwrap() > 1);
-        let others =
-            parents().into_iter().filter(|(_, parent)| *parent == Some(rustix::process::getpid()));
-        assert_eq!(others.count(), 0, "nothing is left");
+        assert!(below::others(Isolation::Subreaper, None).is_empty(), "nothing is left");
     }
 
     #[test]
-    fn a_process_knows_its_parent_and_its_memory() {
+    fn a_process_knows_its_name_and_its_memory() {
         let own = rustix::process::getpid();
-        assert_eq!(state_of(own).unwrap().1, rustix::process::getppid());
-        assert!(parents().contains_key(&own));
         assert!(memory_bytes(&HashSet::from([own])) > 100_000);
         assert!(!name_of(own).is_empty());
     }

@@ -20,6 +20,7 @@
 //! Forking itself is left to the front end: an interpreter has to know when it is forked. Here is what
 //! each of the processes does before and afterwards.
 
+mod below;
 mod fds;
 mod ground;
 mod keeper;
@@ -28,7 +29,7 @@ mod seed;
 mod spec;
 mod template;
 
-pub use ground::{Ground, Isolation};
+pub use ground::{Ground, Isolation, STEPS, step};
 pub(crate) use keeper::{Report, ToKeeper};
 pub use seed::Seed;
 pub use spec::{Limits, Spec};

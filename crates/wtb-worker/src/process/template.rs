@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
@@ -11,7 +12,7 @@ use rustix::process::{
 use serde::{Deserialize, Serialize};
 
 use super::keeper::leave;
-use super::{Ground, Isolation, Seed, Spec, ground, pages, receive_fds, send_with_fds};
+use super::{Ground, Isolation, Seed, Spec, below, ground, pages, receive_fds, send_with_fds};
 use crate::frame::{self, FrameError};
 
 /// How often a guard looks whether its template has ended.
@@ -20,12 +21,12 @@ const GUARD_EVERY_MS: i64 = 250;
 /// What a template is to import before it is ready.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prepare {
-    /// Where modules are looked for, in this order.
-    pub path: Vec<String>,
     /// Modules of libraries.
     pub modules: Vec<String>,
     /// Modules of the user's own, which come last.
     pub own_modules: Vec<String>,
+    /// How long these may take.
+    pub own_modules_within: Duration,
 }
 
 /// What a supervisor tells a template.
@@ -42,6 +43,8 @@ pub(crate) enum ToTemplate {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FromTemplate {
+    /// It has imported the libraries.
+    Imported {},
     /// It is ready to fork.
     Ready(Ground),
     /// A keeper was made. With it comes a file that stands for its process.
@@ -66,18 +69,27 @@ pub struct Template {
 }
 
 impl Template {
-    /// In the guard, before it forks: takes the connection, and readies the namespaces.
-    pub fn begin(control: OwnedFd) -> Self {
+    /// In the guard, before it forks: takes the connection, and readies the namespaces, unless they are
+    /// known not to work.
+    pub fn begin(control: OwnedFd, reason: Option<String>) -> std::io::Result<Self> {
         let parent = rustix::process::getppid();
         let supervisor = parent.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        let reason = ground::enter_template_namespace().err();
-        let reason = reason.map(|error| format!("no namespace of process ids: {error}"));
-        Self { control: Mutex::new(Some(control.into())), supervisor, namespace: None, reason }
+        if reason.is_none() {
+            ground::enter_template_namespace()?;
+        } else {
+            rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+        }
+        let control = Mutex::new(Some(control.into()));
+        Ok(Self { control, supervisor, namespace: None, reason })
     }
 
     /// In the guard, after the fork: ends the template when the supervisor is gone. Does not return.
     pub fn guard(&self, template: i32) -> ! {
         let ended = self.wait_for_end(template).unwrap_or(1);
+        if self.reason.is_some() {
+            // Of a template in a namespace the kernel has left nothing.
+            below::end(Isolation::Subreaper, None);
+        }
         leave(ended)
     }
 
@@ -107,28 +119,9 @@ impl Template {
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         if self.reason.is_none() {
-            match ground::own_namespace() {
-                Ok(namespace) => self.namespace = Some(namespace),
-                Err(error) => self.reason = Some(error.to_string()),
-            }
+            self.namespace = Some(ground::own_namespace()?);
         }
         Ok(())
-    }
-
-    /// Whether it is worth trying what a keeper in a namespace does.
-    pub fn wants_trial(&self) -> bool {
-        self.namespace.is_some()
-    }
-
-    /// In a child that tries it out: returns why it does not work.
-    pub fn try_keeper(&self) -> Option<String> {
-        ground::mount_own_proc().err().map(|error| format!("no /proc of their own: {error}"))
-    }
-
-    /// Goes without namespaces from now on.
-    pub fn give_up_namespaces(&mut self, reason: String) {
-        self.namespace = None;
-        self.reason = Some(reason);
     }
 
     /// Returns how workers are kept apart, and why not better.
@@ -146,6 +139,11 @@ impl Template {
             Some(_) => Err(FrameError::Malformed("a template has to be prepared first".into())),
             None => Ok(None),
         }
+    }
+
+    /// Tells that the libraries are there.
+    pub fn imported(&self) -> Result<(), FrameError> {
+        self.tell(&FromTemplate::Imported {})
     }
 
     /// Tells that it is ready.
@@ -169,8 +167,7 @@ impl Template {
         if self.namespace.is_some() { ground::enter_worker_namespace() } else { Ok(()) }
     }
 
-    /// After a fork: the children that come next are in the template's own namespace again.
-    pub fn return_home(&self) -> std::io::Result<()> {
+    fn return_home(&self) -> std::io::Result<()> {
         self.namespace.as_ref().map_or(Ok(()), ground::return_to)
     }
 
@@ -192,8 +189,10 @@ impl Template {
     }
 
     /// In a keeper: lets go of what is the template's.
-    pub fn let_go(&self) {
+    pub fn let_go(&mut self) {
         self.lock().take();
+        self.namespace = None;
+        self.supervisor = None;
     }
 
     fn tell(&self, message: &FromTemplate) -> Result<(), FrameError> {

@@ -101,10 +101,13 @@ struct State {
 }
 
 impl Supervisor {
-    /// Starts a template.
-    pub fn start(settings: Settings) -> Result<Self, SupervisorError> {
+    /// Starts a template, as long as that is wanted.
+    pub fn start(
+        settings: Settings,
+        is_wanted: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, SupervisorError> {
         let supervisor = Self { settings, state: Mutex::default() };
-        supervisor.template()?;
+        supervisor.begun(is_wanted)?;
         Ok(supervisor)
     }
 
@@ -146,6 +149,10 @@ impl Supervisor {
     }
 
     fn template(&self) -> Result<Arc<Template>, SupervisorError> {
+        self.begun(&mut || true)
+    }
+
+    fn begun(&self, is_wanted: &mut dyn FnMut() -> bool) -> Result<Arc<Template>, SupervisorError> {
         let mut state = self.lock();
         if let Some(template) = &state.template {
             return Ok(Arc::clone(template));
@@ -155,7 +162,7 @@ impl Supervisor {
             return Err(SupervisorError::TemplateLost(reason));
         }
         state.started += 1;
-        let template = Arc::new(Template::start(&self.settings.template)?);
+        let template = Arc::new(Template::start(&self.settings.template, is_wanted)?);
         state.template = Some(Arc::clone(&template));
         Ok(template)
     }
