@@ -15,7 +15,8 @@
 //!
 //! Where the system permits it, the template is the first process of a namespace of process ids, and
 //! so is each keeper: when one of them goes, the kernel ends everything below it at once, whatever
-//! session or group it is in. Elsewhere keepers are subreapers, and look for descendants themselves.
+//! session or group it is in. Elsewhere the guard and the keepers are subreapers, and look for
+//! descendants themselves. Which of the two it is, is tried out as a whole before there is a template.
 //!
 //! Forking itself is left to the front end: an interpreter has to know when it is forked. Here is what
 //! each of the processes does before and afterwards.
