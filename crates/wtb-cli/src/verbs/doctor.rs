@@ -118,7 +118,12 @@ mod tests {
     #[test]
     fn advice_stands_below_what_was_found() {
         let text = render(&check(Health::Note, Some("do this")), 50, Style::plain());
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        note  store       as it was found, which takes
+                          more than one line of a narrow
+                          terminal
+                          hint: do this
+        ");
     }
 
     #[test]
