@@ -31,9 +31,11 @@ GRACE_S_MAX = 20.0
 DEADLINE_GRACE_S = 60.0
 """How much later than the attempt's deadline, which the supervisor keeps, the engine's is."""
 
-OWN_MODULES_S_MIN, OWN_MODULES_S_MAX = 5.0, 60.0
-"""How long the user's modules may take in the template: as long as an attempt, within these bounds.
-Then each attempt imports them."""
+OWN_MODULES_S_MIN = 5.0
+"""How long the user's modules may take in the template at least, however short the timeout is."""
+
+OWN_MODULES_S_MAX = 60.0
+"""How long they may take at most. Then each attempt imports them."""
 
 _BOOT = (
     "import json, sys; sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
