@@ -4,14 +4,13 @@ import platform
 from importlib.metadata import version
 
 import pytest
-from console import Console
+from console import COMMAND, Console
 
 NAMES = ["system", "limits", "Python", "LangGraph", "store", "processes", "Ray"]
 
 
 def test_everything_is_told(wtb: Console) -> None:
     told = wtb("doctor", "--json")
-    assert told.code == 0, told.stderr
     document = told.json()
     assert document["ok"] is True
     found = {check["name"]: check for check in document["checks"]}
@@ -24,7 +23,7 @@ def test_everything_is_told(wtb: Console) -> None:
 
 
 def test_for_people_it_is_a_line_each(wtb: Console) -> None:
-    told = wtb("doctor")
+    told = wtb("doctor", COLUMNS="80")
     lines = told.stdout.splitlines()
     starts = [line.split()[:2] for line in lines if not line.startswith(" ")]
     assert [start[1] for start in starts] == NAMES
@@ -35,15 +34,15 @@ def test_for_people_it_is_a_line_each(wtb: Console) -> None:
 @pytest.mark.parametrize("address", ["broken.db", "postgresql://nobody:secret@127.0.0.1:1/nothing"])
 def test_a_store_that_cannot_be_read_is_a_problem(wtb: Console, address: str) -> None:
     (wtb.directory / "broken.db").write_text("this is long enough to be no database at all")
-    told = wtb("doctor", "--store", address)
-    assert told.code == 1
+    told = wtb("doctor", "--store", address, code=1)
     (line,) = [line for line in told.stdout.splitlines() if line.startswith("bad")]
     assert line.split()[1] == "store"
     assert "secret" not in told.stdout + told.stderr
 
 
 def test_limits_that_are_tight_come_with_advice(wtb: Console) -> None:
-    told = wtb("doctor", "--json", within=["sh", "-c", 'ulimit -n 256; exec "$@"', "sh"])
+    tight = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh"]
+    told = wtb.script([*tight, *COMMAND, "doctor", "--json"])
     (limits,) = [check for check in told.json()["checks"] if check["name"] == "limits"]
     assert limits["status"] == "note"
     assert "256 open files" in limits["found"]
