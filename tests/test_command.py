@@ -45,14 +45,15 @@ def test_data_goes_to_stdout_and_talk_to_stderr(greeter: Console) -> None:
     )
     edit(greeter, "    names = re.", f"{noise}    names = re.", "greeter.py")
     edit(greeter, "import re\n", 'import re\nprint("NOISE")\n', "greeter.py")
-    document = greeter("run", "--json")
+    document = greeter("run", "--json", "--runner", "thread")
     assert document.json()["verdict"] == "passed"
     assert "NOISE" in document.stderr
     assert "warning: NOISE (UserWarning, " in document.stderr
     assert "Starting 3 variants x 4 cases" in document.stderr
-    table = greeter("run")
+    table = greeter("run", "--runner", "process")
     assert "exact_match" in table.stdout
     assert "NOISE" not in table.stdout
+    assert "UserWarning" not in table.stderr, "it is kept with the executions"
     assert "hint: `wtb show b_" in table.stderr
 
 

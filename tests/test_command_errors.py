@@ -10,7 +10,7 @@ BENCH_FILE = [
     ('name = "Greetings"', 'name = "Greet', ["bench.toml:2:", "invalid basic string"]),
     ("repeats = 1", "repeets = 1", ["bench.toml:6:1", "unknown key `repeets`", "`repeats`"]),
     ("repeats = 1", "repeats = 0", ["bench.toml:6:11", "repeats"]),
-    ('"thread"', '"proces"', ["bench.toml:7:10", "`inline`, `thread`"]),
+    ('"process"', '"proces"', ["bench.toml:7:10", "`inline`, `thread`, `process`"]),
     ("cases.jsonl", "casses.jsonl", ["bench.toml:4:9", "casses.jsonl", "not there"]),
     ("exact_match", "exact_mach", ["exact_mach", "Did you mean 'exact_match'"]),
     ('field = "greeting"', 'feild = "greeting"', ["feild", "'field'"]),
