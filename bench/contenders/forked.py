@@ -57,7 +57,7 @@ def _fork(left: Iterator[dict[str, Any]]) -> int:
 
 def _pooled(cases: list[dict[str, Any]], workers: int) -> int:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["forked"])
+    context.set_forkserver_preload(["langgraph.graph", "langgraph.checkpoint.memory"])
     with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
         return sum(pool.map(invoke, cases))
 
