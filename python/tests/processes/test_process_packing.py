@@ -203,6 +203,8 @@ if odd == "ticks":
     signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
 if odd == "ignores":
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if odd == "blocks":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMIN + 3])
 OUT, GIVEN = sys.stdout, list(sys.argv)
 print("while it is imported", file=OUT)
 
@@ -243,13 +245,13 @@ def test_a_module_that_is_never_imported_costs_the_attempts_their_timeout(bench,
 
 
 @pytest.mark.parametrize("isolation", ["fresh", "warm"])
-@pytest.mark.parametrize("odd", ["ticks", "ignores", "interrupts", "nothing"])
+@pytest.mark.parametrize("odd", ["ticks", "ignores", "interrupts", "blocks", "nothing"])
 def test_what_a_module_does_to_its_process(bench, mark, module, odd, isolation):
     for one in run_odd(bench, module, odd, isolation):
         given, files, blocked = one.raise_for_status().output["y"]
         assert one.attempts_made == 1
         assert given == sys.argv
-        assert blocked == 0
+        assert blocked == (odd == "blocks")
         # Its streams and the connection; nothing of the template's or the program's.
         assert files.count("socket") == 1
         # The listing's own file among them.

@@ -46,7 +46,7 @@ class _Kept(NamedTuple):
         on_child_end: What is done when a child ends.
     """
 
-    blocked: set[signal.Signals]
+    blocked: set[int]
     on_child_end: Any
 
 
@@ -134,7 +134,7 @@ def _keep_still() -> _Kept:
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     # Keepers are reaped by nobody.
     on_child_end = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    return _Kept({signal.Signals(number) for number in blocked}, on_child_end)
+    return _Kept({int(number) for number in blocked}, on_child_end)
 
 
 def _read_nothing() -> None:
