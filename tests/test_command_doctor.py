@@ -6,7 +6,7 @@ from importlib.metadata import version
 import pytest
 from console import COMMAND, Console
 
-NAMES = ["system", "limits", "Python", "LangGraph", "store", "processes", "Ray"]
+NAMES = ["system", "limits", "Python", "LangGraph", "store", "processes", "workspaces", "Ray"]
 
 
 def test_everything_is_told(wtb: Console) -> None:

@@ -1,5 +1,6 @@
 //! Handles on an active batch: for workers, evaluators and the owner.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,8 @@ use pyo3::prelude::*;
 use serde_json::json;
 use wtb_engine::{ActiveBatch, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
 use wtb_store::Store;
+#[cfg(unix)]
+use wtb_workspace::Namespaces;
 
 use crate::errors::{Result, invalid, request};
 use crate::outcome::{OutcomeItem, ScoreTuple, score_record, unusable};
@@ -16,6 +19,7 @@ use crate::saver::CheckpointsRef;
 #[pyclass(frozen, module = "wtb._native")]
 pub(crate) struct TaskRef {
     task: Task,
+    active: Arc<ActiveBatch>,
     store: Arc<dyn Store>,
 }
 
@@ -42,7 +46,25 @@ impl TaskRef {
 
     /// Returns the checkpoints, to be written under the attempt's lease.
     fn checkpoints(&self) -> CheckpointsRef {
-        CheckpointsRef::new(Arc::clone(&self.store), Some(self.task.lease()))
+        #[cfg(unix)]
+        let files = self.task.files().map(|files| Arc::clone(files) as Arc<_>);
+        #[cfg(not(unix))]
+        let files = None;
+        CheckpointsRef::new(Arc::clone(&self.store), Some(self.task.lease()), files)
+    }
+
+    /// Makes the attempt's private files, and returns their directory; `None` if its case has none.
+    fn enter_workspace(&self, py: Python<'_>) -> Result<Option<PathBuf>> {
+        #[cfg(unix)]
+        {
+            py.detach(|| self.active.open_workspace(&self.task, Namespaces::None))?;
+            Ok(self.task.files().map(|files| files.directory().to_owned()))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = (py, &self.active);
+            Ok(None)
+        }
     }
 
     #[getter]
@@ -157,8 +179,8 @@ impl ActiveBatchRef {
         let poll = py.detach(|| self.active.poll(WorkerKey(worker), timeout));
         Ok(match poll.map_err(crate::errors::Failure::from)? {
             Poll::Task(task) => {
-                let store = Arc::clone(&self.store);
-                Bound::new(py, TaskRef { task, store })?.into_any()
+                let (active, store) = (Arc::clone(&self.active), Arc::clone(&self.store));
+                Bound::new(py, TaskRef { task, active, store })?.into_any()
             }
             Poll::Idle => py.None().into_bound(py),
             Poll::Released => false.into_pyobject(py)?.to_owned().into_any(),

@@ -7,6 +7,7 @@ use wtb_model::{StoredValue, Value};
 use wtb_store::{CheckpointRecord, CheckpointStep, PendingWrite, StoreError};
 
 use crate::errors::{Failure, Result};
+use crate::rows;
 
 /// `(kind, bytes)`.
 pub(crate) type Taken = (String, Py<PyBytes>);
@@ -24,9 +25,9 @@ pub(crate) type Row = (
     Vec<(String, String, Py<PyBytes>)>,
     Vec<TakenWrite>,
 );
-/// `(namespace, id, parent, sequence, metadata, body, channels, writes)`; of a channel its name, the
-/// kind of a small value, and that value or the hash of a large one; of a write its task, path and
-/// channel.
+/// `(namespace, id, parent, sequence, metadata, body, channels, writes, snapshot)`; of a channel its
+/// name, the kind of a small value, and that value or the hash of a large one; of a write its task, path
+/// and channel.
 pub(crate) type StepRow = (
     String,
     String,
@@ -36,6 +37,7 @@ pub(crate) type StepRow = (
     Taken,
     Vec<(String, Option<String>, Py<PyBytes>)>,
     Vec<(String, String, String)>,
+    Option<String>,
 );
 
 pub(crate) fn taken(py: Python<'_>, value: Value) -> Taken {
@@ -48,7 +50,7 @@ pub(crate) fn taken_write(py: Python<'_>, write: PendingWrite) -> TakenWrite {
 }
 
 pub(crate) fn row(py: Python<'_>, record: CheckpointRecord) -> Result<Row> {
-    let CheckpointRecord { name, sequence, parent, metadata, body, channels, writes } = record;
+    let CheckpointRecord { name, sequence, parent, metadata, body, channels, writes, .. } = record;
     let metadata = metadata_object(py, &name.id, &metadata)?;
     let channel = |(name, value)| {
         let (kind, bytes) = taken(py, value);
@@ -69,6 +71,7 @@ pub(crate) fn row(py: Python<'_>, record: CheckpointRecord) -> Result<Row> {
 
 pub(crate) fn step_row(py: Python<'_>, step: CheckpointStep) -> Result<StepRow> {
     let CheckpointStep { outline, body, writes } = step;
+    let snapshot = rows::snapshot(outline.snapshot.as_ref());
     let metadata = metadata_object(py, &outline.name.id, &outline.metadata)?;
     let channel = |(name, value): (String, StoredValue)| match value {
         StoredValue::Inline { kind, bytes } => {
@@ -85,6 +88,7 @@ pub(crate) fn step_row(py: Python<'_>, step: CheckpointStep) -> Result<StepRow> 
         taken(py, body),
         outline.channels.into_iter().map(channel).collect(),
         writes.into_iter().map(|write| (write.task, write.path, write.channel)).collect(),
+        snapshot,
     ))
 }
 

@@ -1,13 +1,14 @@
 //! The handle on an open engine: creating, taking up, reading.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use serde_json::{Value as Json, json};
 use wtb_engine::{
-    BatchPlan, Beginning, CasePlan, CompareRequest, Engine, Extension, SinglePlan, compare_batches,
-    session,
+    BatchPlan, Beginning, CasePlan, CompareRequest, Engine, EngineSettings, Extension, SinglePlan,
+    compare_batches, session,
 };
 use wtb_model::{
     BatchId, BatchSpec, BatchStatus, CUSTOM_PREFIX, EventBody, ExecutionId, ExecutionStatus,
@@ -25,8 +26,16 @@ use crate::payload::Payload;
 use crate::rows::{self, ValueRef, value_ref};
 use crate::saver::CheckpointsRef;
 
-/// `(id, group, tags, input, expected, answers)`.
-type CaseTuple = (String, Option<String>, Vec<String>, Payload, Option<Payload>, Option<Payload>);
+/// `(id, group, tags, input, expected, answers, workspace)`.
+type CaseTuple = (
+    String,
+    Option<String>,
+    Vec<String>,
+    Payload,
+    Option<Payload>,
+    Option<Payload>,
+    Option<String>,
+);
 /// `(json, input, output, state, interrupts)`.
 type ExecutionRow =
     (String, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>, Option<ValueRef>);
@@ -34,8 +43,16 @@ type ExecutionRow =
 type AttemptRow = (String, Option<ValueRef>, Option<ValueRef>);
 /// `(json, input, output)`.
 type NodeRow = (String, Option<ValueRef>, Option<ValueRef>);
-/// `(id, group, tags, input, expected, answers)`.
-type CaseRow = (String, Option<String>, Vec<String>, ValueRef, Option<ValueRef>, Option<ValueRef>);
+/// `(id, group, tags, input, expected, answers, workspace)`.
+type CaseRow = (
+    String,
+    Option<String>,
+    Vec<String>,
+    ValueRef,
+    Option<ValueRef>,
+    Option<ValueRef>,
+    Option<String>,
+);
 
 /// An open store and the session that works with it.
 #[pyclass(frozen, module = "wtb._native")]
@@ -47,7 +64,7 @@ impl EngineRef {
     }
 
     /// The store, for the process that opened it: its connections do not survive a fork.
-    fn store(&self) -> Result<&Arc<dyn Store>> {
+    pub(crate) fn store(&self) -> Result<&Arc<dyn Store>> {
         self.0.check_process()?;
         Ok(self.0.store())
     }
@@ -81,8 +98,14 @@ impl EngineRef {
 #[pymethods]
 impl EngineRef {
     #[new]
-    fn new(py: Python<'_>, url: &str) -> Result<Self> {
-        Ok(Self(py.detach(|| Engine::open(url))?))
+    fn new(
+        py: Python<'_>,
+        url: &str,
+        workspaces: Option<PathBuf>,
+        kept_bytes_max: u64,
+    ) -> Result<Self> {
+        let settings = EngineSettings { workspaces, kept_bytes_max };
+        Ok(Self(py.detach(|| Engine::open_with(url, settings))?))
     }
 
     #[getter]
@@ -131,6 +154,7 @@ impl EngineRef {
         seed: u64,
         timeout_ms: Option<u64>,
         checkpointed: bool,
+        workspace: &str,
         front: &str,
     ) -> Result<ActiveBatchRef> {
         let plan = SinglePlan {
@@ -140,6 +164,7 @@ impl EngineRef {
             seed,
             timeout_ms,
             checkpointed,
+            workspace: serde_json::from_str(workspace).map_err(unreadable)?,
             front: serde_json::from_str(front).map_err(unreadable)?,
         };
         let active = py.detach(|| self.0.submit_single(plan))?;
@@ -168,7 +193,7 @@ impl EngineRef {
 
     /// Returns the checkpoints of all executions.
     fn checkpoints(&self) -> Result<CheckpointsRef> {
-        Ok(CheckpointsRef::new(Arc::clone(self.store()?), None))
+        Ok(CheckpointsRef::new(Arc::clone(self.store()?), None, None))
     }
 
     fn extend(
@@ -332,6 +357,7 @@ impl EngineRef {
                 ValueRef(case.input),
                 value_ref(case.expected),
                 value_ref(case.answers),
+                case.workspace,
             )
         };
         Ok(cases.into_iter().map(row).collect())
@@ -442,13 +468,14 @@ fn execution_row(record: wtb_model::ExecutionRecord) -> ExecutionRow {
 }
 
 fn case_plans(cases: Vec<CaseTuple>) -> Vec<CasePlan> {
-    let plan = |(id, group, tags, input, expected, answers): CaseTuple| CasePlan {
+    let plan = |(id, group, tags, input, expected, answers, workspace): CaseTuple| CasePlan {
         id,
         group,
         tags,
         input: input.0,
         expected: expected.map(|given| given.0),
         answers: answers.map(|given| given.0),
+        workspace,
     };
     cases.into_iter().map(plan).collect()
 }

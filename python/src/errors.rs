@@ -73,6 +73,8 @@ fn class_of(error: &EngineError) -> &'static str {
         EngineError::Invalid(_) => "ConfigurationError",
         EngineError::Forked { .. } => "ForkedProcessError",
         EngineError::Workers(_) => "WorkerError",
+        #[cfg(unix)]
+        EngineError::Workspace(_) => "WorkspaceError",
         EngineError::Entropy(_) | EngineError::Closed => "StoreError",
     }
 }

@@ -15,6 +15,8 @@ mod outcome;
 mod payload;
 mod rows;
 mod saver;
+#[cfg(unix)]
+mod snapshots;
 #[cfg(target_os = "linux")]
 mod trial;
 mod watch;
@@ -34,6 +36,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<saver::CheckpointsRef>()?;
     module.add_class::<lineages::LineagesRef>()?;
     module.add_class::<watch::DisplayRef>()?;
+    #[cfg(unix)]
+    module.add_class::<snapshots::SnapshotsRef>()?;
+    #[cfg(unix)]
+    module.add_function(wrap_pyfunction!(snapshots::remove_orphans, module)?)?;
+    #[cfg(unix)]
+    module.add_function(wrap_pyfunction!(snapshots::try_workspaces, module)?)?;
     #[cfg(target_os = "linux")]
     {
         module.add_class::<workers::ProcessesRef>()?;

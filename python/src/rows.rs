@@ -105,7 +105,22 @@ pub(crate) fn attempt(record: &AttemptRecord) -> Json {
         "started_at": seconds(Some(record.started_at)),
         "finished_at": seconds(record.finished_at),
         "error": error(record.error.as_ref()),
+        "workspace": record.workspace.as_ref().map(|workspace| json!({
+            "rung": workspace.rung,
+            "inputs": workspace.inputs,
+            "directory": workspace.directory,
+        })),
+        "found": snapshot(record.workspace.as_ref().map(|workspace| &workspace.files)),
+        "files": snapshot(record.files.as_ref()),
     })
+}
+
+/// The id of a snapshot that a value names.
+pub(crate) fn snapshot(value: Option<&StoredValue>) -> Option<String> {
+    match value? {
+        StoredValue::Object { hash, .. } => Some(wtb_store::hex(*hash)),
+        StoredValue::Inline { .. } => None,
+    }
 }
 
 pub(crate) fn node(record: &NodeRecord) -> Json {

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use serde_json::Value as Json;
 use wtb_engine::EngineError;
 use wtb_store::{Change, CheckpointFilter, CheckpointName, Lease, Store, StoreError, UnitOfWork};
-use wtb_worker::{Checkpointer, Direct, GivenCheckpoint, GivenWrites};
+use wtb_worker::{Checkpointer, Direct, Files, GivenCheckpoint, GivenWrites};
 
 use crate::checkpoint_rows::{Row, StepRow, Taken, TakenWrite, row, step_row, taken, taken_write};
 use crate::errors::{Result, invalid};
@@ -31,8 +31,12 @@ pub(crate) struct CheckpointsRef {
 }
 
 impl CheckpointsRef {
-    pub(crate) fn new(store: Arc<dyn Store>, lease: Option<Lease>) -> Self {
-        let checkpoints = Arc::new(Direct::new(Arc::clone(&store), lease));
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        lease: Option<Lease>,
+        files: Option<Arc<dyn Files>>,
+    ) -> Self {
+        let checkpoints = Arc::new(Direct::new(Arc::clone(&store), lease).with_files(files));
         Self { checkpoints, store: Some(store), process: std::process::id() }
     }
 
@@ -81,7 +85,7 @@ impl CheckpointsRef {
     #[staticmethod]
     fn open(py: Python<'_>, url: &str) -> Result<Self> {
         let store = py.detach(|| wtb_engine::open_store(url, true))?;
-        Ok(Self::new(store, None))
+        Ok(Self::new(store, None, None))
     }
 
     #[getter]

@@ -1,6 +1,9 @@
 //! Workers that are processes: the supervisor's side, and theirs.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +16,8 @@ use wtb_worker::{
     AttemptLink, Ground, Limits, Link, Order, Prepare, STEPS, Seed, Settings, Spec, Template,
     TemplateSettings, isolation_step,
 };
+
+use wtb_workspace::Mount;
 
 use crate::active::ActiveBatchRef;
 use crate::errors::{Failure, Result, invalid};
@@ -178,8 +183,14 @@ impl TemplateRef {
     ) -> PyResult<()> {
         self.with(|template| {
             let (isolation, reason) = template.isolation();
-            let ground =
-                Ground { isolation, reason, unsafe_to_fork, unsafe_own_modules, failed_imports };
+            let ground = Ground {
+                isolation,
+                reason,
+                has_own_users: template.has_own_users(),
+                unsafe_to_fork,
+                unsafe_own_modules,
+                failed_imports,
+            };
             template.ready(ground)
         })
         .map_err(lost)
@@ -330,6 +341,23 @@ impl OrderRef {
         self.order.seed
     }
 
+    /// Makes the attempt's private files, if it has any, the working directory; returns where they are.
+    fn enter_workspace(&self) -> PyResult<Option<PathBuf>> {
+        let Some(workspace) = &self.order.workspace else { return Ok(None) };
+        let directory = Path::new(OsStr::from_bytes(&workspace.directory));
+        match self.mount()? {
+            Some(mount) => mount.enter().map_err(std::io::Error::from)?,
+            None => std::env::set_current_dir(directory)?,
+        }
+        Ok(Some(directory.to_owned()))
+    }
+
+    /// Undoes that, for the attempts after it.
+    fn leave_workspace(&self, directory: PathBuf) -> PyResult<()> {
+        std::env::set_current_dir(directory)?;
+        Ok(self.mount()?.map_or(Ok(()), |mount| mount.leave().map_err(std::io::Error::from))?)
+    }
+
     /// The case, as it was packed.
     #[getter]
     fn input<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
@@ -339,6 +367,14 @@ impl OrderRef {
     /// Returns the checkpoints of the supervisor, to be written under the attempt's lease.
     fn checkpoints(&self) -> CheckpointsRef {
         CheckpointsRef::of_worker(Arc::new(self.link.clone()))
+    }
+}
+
+impl OrderRef {
+    fn mount(&self) -> PyResult<Option<Mount>> {
+        let overlay = self.order.workspace.as_ref().and_then(|one| one.overlay.as_ref());
+        let Some(overlay) = overlay else { return Ok(None) };
+        Mount::from_bytes(overlay).map(Some).ok_or_else(|| lost("the order's overlay is malformed"))
     }
 }
 

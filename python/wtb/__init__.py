@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from wtb.errors import WorkerError as WorkerError
     from wtb.errors import WorkflowImportError as WorkflowImportError
     from wtb.errors import WorkflowNotBoundError as WorkflowNotBoundError
+    from wtb.errors import WorkspaceError as WorkspaceError
     from wtb.errors import WtbError as WtbError
     from wtb.evaluators import Score as Score
     from wtb.evaluators import evaluator as evaluator
@@ -61,6 +62,9 @@ if TYPE_CHECKING:
     from wtb.events import Subscription as Subscription
     from wtb.execution import Execution as Execution
     from wtb.execution import NodeRecord as NodeRecord
+    from wtb.files import FileChange as FileChange
+    from wtb.files import FileEntry as FileEntry
+    from wtb.files import FilesDiff as FilesDiff
     from wtb.registry import register as register
     from wtb.runners import BatchTestRunner as BatchTestRunner
     from wtb.runners import ProcessBatchTestRunner as ProcessBatchTestRunner
@@ -69,6 +73,8 @@ if TYPE_CHECKING:
     from wtb.variants import Variant as Variant
     from wtb.variants import grid as grid
     from wtb.workflow import Workflow as Workflow
+    from wtb.workspace import Workspace as Workspace
+    from wtb.workspace import WorkspaceRecord as WorkspaceRecord
 
 _HOMES = {
     "AmbiguousIdError": "wtb.errors",
@@ -109,6 +115,12 @@ _HOMES = {
     "Variant": "wtb.variants",
     "VariantCombination": "wtb.batch_test",
     "Workflow": "wtb.workflow",
+    "FileChange": "wtb.files",
+    "FileEntry": "wtb.files",
+    "FilesDiff": "wtb.files",
+    "Workspace": "wtb.workspace",
+    "WorkspaceError": "wtb.errors",
+    "WorkspaceRecord": "wtb.workspace",
     "WorkflowImportError": "wtb.errors",
     "WorkflowNotBoundError": "wtb.errors",
     "WtbError": "wtb.errors",

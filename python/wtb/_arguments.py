@@ -7,6 +7,7 @@ from wtb._drive import ProgressLike
 from wtb.cases import Case
 from wtb.runners import BatchTestRunner
 from wtb.variants import VariantLike
+from wtb.workspace import WorkspaceLike
 
 __all__ = ["Again", "BatchArguments", "ResumeArguments", "SingleArguments"]
 
@@ -38,6 +39,7 @@ class BatchArguments(TypedDict, total=False):
     on_interrupt: Callable[..., Any] | str | None
     progress: ProgressLike
     isolation: Literal["fresh", "warm"] | None
+    workspace: WorkspaceLike | None
 
 
 class SingleArguments(TypedDict):
@@ -50,6 +52,7 @@ class SingleArguments(TypedDict):
     seed: int
     checkpoints: str
     breakpoints: Sequence[str]
+    workspace: WorkspaceLike | None
 
 
 class ResumeArguments(TypedDict, total=False):

@@ -18,6 +18,7 @@ from wtb.errors import StoreError, WtbError
 
 if TYPE_CHECKING:
     from wtb.bench import TestBench
+    from wtb.workspace import Workspace
 
 __all__ = ["main"]
 
@@ -59,6 +60,8 @@ def _perform(request: "_native.RequestRef") -> int:
         "fork": _command_history.fork,
         "resume_execution": _command_history.resume,
         "diff": _command_history.diff,
+        "files": _command_history.files,
+        "restore": _command_history.restore,
         "doctor": _command_doctor.doctor,
     }
     try:
@@ -96,6 +99,7 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
                 progress=display,
                 runner=runner,
                 timeout=asked["timeout_s"],
+                workspace=_workspace(asked["workspace"]),
                 **{key: asked[key] for key in _SETTINGS},
             )
             axes = [(len(variants), "variant"), (len(cases), "case"), (asked["repeats"], "repeat")]
@@ -103,6 +107,15 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
             display.note(f"Starting {' x '.join(_plural(*axis) for axis in shown)}")
             _until_ctrl_c(bench, batch.id, display, drive.run)
         return request.conclude(bench._core.engine, batch.id)
+
+
+def _workspace(asked: Asked) -> "Workspace | None":
+    from wtb.workspace import Workspace
+
+    chosen = {name: asked[name] for name in ("rung", "keep") if asked[name] is not None}
+    if asked["inputs"] is None and not chosen:
+        return None
+    return Workspace(asked["inputs"], **chosen)
 
 
 def _resume(request: "_native.RequestRef", asked: Asked) -> int:

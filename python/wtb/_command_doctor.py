@@ -4,13 +4,14 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from wtb import _native
 from wtb._command_ground import Asked
-from wtb.errors import WorkerError
+from wtb.errors import WorkerError, WorkspaceError
 
 __all__ = ["doctor"]
 
@@ -22,7 +23,10 @@ Check = dict[str, str | None]
 
 def doctor(request: "_native.RequestRef", asked: Asked) -> int:
     """Look at everything, and print it."""
-    checks = [_system(), *_limits(), _python(), _langgraph(), asked["store"], _processes(), _ray()]
+    processes, ground = _processes()
+    workspaces = _workspaces(Path(asked["workspaces"]), ground)
+    checks = [_system(), *_limits(), _python(), _langgraph(), asked["store"]]
+    checks += [processes, *workspaces, _ray()]
     return request.diagnose(json.dumps(checks))
 
 
@@ -86,32 +90,58 @@ def _langgraph() -> Check:
     return _check("LangGraph", "ok", found)
 
 
-def _processes() -> Check:
+def _processes() -> tuple[Check, Mapping[str, Any] | None]:
+    """Return how processes stand, and what workers would stand on."""
     name = "processes"
     if not hasattr(_native, "ProcessesRef"):
-        return _check(name, "note", "the process runner is built for Linux only")
+        return _check(name, "note", "the process runner is built for Linux only"), None
     from wtb.processes.preload import ALWAYS
     from wtb.processes.runner import interpreter
 
     try:
         tried = json.loads(_native.try_template(json.dumps({**interpreter(), "modules": ALWAYS})))
     except WorkerError as error:
-        return _check(name, "problem", str(error), 'use `runner = "thread"` until this works')
+        advice = 'use `runner = "thread"` until this works'
+        return _check(name, "problem", str(error), advice), None
     ground = tried["ground"]
     ready = f"a template is ready in {tried['ready_s']:.1f} s"
     if ground["unsafe_to_fork"] is not None:
         found = f"{ready}, and is not forked: {ground['unsafe_to_fork']}"
-        return _check(
-            name, "note", found, "attempts share warm workers; `docs/forking.md` says why"
-        )
+        advice = "attempts share warm workers; `docs/forking.md` says why"
+        return _check(name, "note", found, advice), ground
     if ground["isolation"] == "pid_namespace":
-        return _check(name, "ok", f"{ready}; each worker in a namespace of process ids")
+        return _check(name, "ok", f"{ready}; each worker in a namespace of process ids"), ground
     found = f"{ready}; what workers leave behind is looked for: {ground['reason']}"
     advice = (
         "permit user namespaces (`sysctl -w user.max_user_namespaces=10000`; in a container, "
         "its seccomp profile), so that the kernel ends it"
     )
-    return _check(name, "note", found, advice)
+    return _check(name, "note", found, advice), ground
+
+
+def _workspaces(base: Path, ground: Mapping[str, Any] | None) -> list[Check]:
+    """Return how workspaces would be made, where they are to be."""
+    name = "workspaces"
+    if not hasattr(_native, "try_workspaces"):
+        return [_check(name, "note", "they are built for Linux and macOS only")]
+    place = str(next(one for one in (base, *base.parents) if one.is_dir()))
+    grounds = {"threads": None, "processes": ground}
+    if ground is None:
+        del grounds["processes"]
+    found = []
+    for runner, given in grounds.items():
+        try:
+            tried = json.loads(
+                _native.try_workspaces(place, None if given is None else json.dumps(given))
+            )
+        except WorkspaceError as error:
+            return [_check(name, "problem", str(error), "name another store with `--store`")]
+        found.append(f"{runner}: {tried['rung']}")
+        refused = dict(tried["refused"])
+    status, advice = "ok", None
+    if ground is not None and "overlay" in refused:
+        status, advice = "note", f"each attempt copies its inputs: {refused['overlay']}"
+    return [_check(name, status, f"by {', '.join(found)} in {place}", advice)]
 
 
 def _ray() -> Check:

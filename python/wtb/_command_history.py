@@ -1,4 +1,4 @@
-"""The verbs of the command for executions: show, checkpoints, rollback, fork, resume, diff."""
+"""The verbs of the command for single executions, their histories and their files."""
 
 import contextlib
 import json
@@ -12,13 +12,14 @@ from wtb._command_ground import Asked, opened, user_code
 from wtb._history import head_of, history_of, standing_of
 from wtb._plain import plain
 from wtb.errors import ConfigurationError
+from wtb.files import entry_dict
 from wtb.variants import Variant
 
 if TYPE_CHECKING:
     from wtb.bench import TestBench
     from wtb.execution import Execution
 
-__all__ = ["checkpoints", "diff", "fork", "resume", "rollback", "show"]
+__all__ = ["checkpoints", "diff", "files", "fork", "restore", "resume", "rollback", "show"]
 
 QUESTION_PREFIX_MIN = 4
 """So much of a question's id has to stand before an answer at the least."""
@@ -96,6 +97,31 @@ def diff(request: "_native.RequestRef", asked: Asked) -> int:
     with opened(asked) as bench:
         with _reading(request):
             found = bench.diff(asked["a"], asked["b"]).to_dict()
+        return request.render(bench._core.engine, json.dumps(found))
+
+
+def files(request: "_native.RequestRef", asked: Asked) -> int:
+    """List the files of an execution, or what has changed in them."""
+    with opened(asked) as bench:
+        with _reading(request):
+            execution, at, since = asked["execution"], asked["at"], asked["since"]
+            if since is None:
+                listed = bench.files(execution, at=at)
+                found: dict[str, Any] = {"files": [entry_dict(one) for one in listed]}
+            else:
+                changes = bench.changed_files(execution, since=since, until=at)
+                found = {"changes": [one.to_dict() for one in changes]}
+        return request.render(bench._core.engine, json.dumps(found))
+
+
+def restore(request: "_native.RequestRef", asked: Asked) -> int:
+    """Write the files of an execution into a directory."""
+    with opened(asked) as bench:
+        with _reading(request):
+            execution, at = asked["execution"], asked["at"]
+            place = bench.restore(execution, asked["directory"], at=at, force=asked["force"])
+            sizes = [one.size for one in bench.files(execution, at=at) if one.size is not None]
+            found = {"directory": str(place), "files": len(sizes), "bytes": sum(sizes)}
         return request.render(bench._core.engine, json.dumps(found))
 
 

@@ -32,6 +32,7 @@ from wtb.runners import (
 )
 from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import as_workflow
+from wtb.workspace import WorkspaceLike, workspace_spec
 
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
@@ -58,10 +59,12 @@ class Core:
 
     Args:
         url: The store's address.
+        workspaces: The directory that workspaces are made in.
+        workspaces_max: How many bytes those that are kept may take.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = EngineRef(url)
+    def __init__(self, url: str, workspaces: str, workspaces_max: int) -> None:
+        self.engine = EngineRef(url, workspaces, workspaces_max)
         self.lineages = LineagesRef(self.engine)
         self.checkpoints = self.engine.checkpoints()
         self.registry = Registry(registered)
@@ -102,6 +105,7 @@ class Core:
             arguments["checkpoints"],
             breakpoints,
             timeout=arguments["timeout"],
+            workspace=workspace_spec(arguments["workspace"]),
         )
         job.check()
         check_place(place, job)
@@ -115,6 +119,7 @@ class Core:
             _plan.checked_seed(arguments["seed"]),
             timeout_ms,
             job.checkpoints != "off",
+            json.dumps(job.workspace),
             json.dumps(
                 describe_single(job, _plan.reference_of(workflow, owner), arguments["timeout"])
             ),
@@ -157,6 +162,7 @@ class Core:
         on_interrupt: Callable[..., Any] | str | None = None,
         progress: ProgressLike = None,
         isolation: str | None = None,
+        workspace: WorkspaceLike | None = None,
         **settings: Any,
     ) -> tuple[Batch, Drive]:
         """Create a batch, ready to be driven."""
@@ -181,6 +187,7 @@ class Core:
             stops,
             resolve_on_interrupt(on_interrupt),
             timeout=settings.get("timeout"),
+            workspace=workspace_spec(workspace),
         )
         job.check()
         check_place(place, job)
@@ -192,6 +199,7 @@ class Core:
             patience,
             front={**front, "runner": {place.kind: describe_place(place)}},
             checkpoints=checkpoints,
+            workspace=job.workspace,
             **settings,
         )
         active = self.engine.submit(
@@ -340,6 +348,7 @@ class Core:
             front["breakpoints"],
             settings.on_interrupt,
             timeout=_plan.seconds_or_none(data["spec"]["timeout_ms"]),
+            workspace=data["spec"]["workspace"],
         )
         _plan.check_checkpoints(job.checkpoints, (), settings.on_interrupt, job.cases)
         job.check_variants()

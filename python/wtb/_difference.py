@@ -10,12 +10,17 @@ from wtb._records import NodeRecord
 from wtb.checkpoint import Checkpoint
 from wtb.diff import ABSENT, Divergence, ExecutionDiff, Pair
 from wtb.execution import Execution
+from wtb.files import FilesDiff
 
 __all__ = ["difference"]
 
 
 def difference(
-    a: Execution, history_a: Sequence[Checkpoint], b: Execution, history_b: Sequence[Checkpoint]
+    a: Execution,
+    history_a: Sequence[Checkpoint],
+    b: Execution,
+    history_b: Sequence[Checkpoint],
+    files: FilesDiff | None = None,
 ) -> ExecutionDiff:
     """Return how two executions differ.
 
@@ -24,6 +29,7 @@ def difference(
         history_a: The checkpoints of the lineage that it stands in, oldest first.
         b: The other.
         history_b: Those of the other one.
+        files: How their files differ; None where either has none.
     """
     shared = _shared_until(history_a, history_b)
     first = _first_divergent(_work(a, history_a, shared), _work(b, history_b, shared))
@@ -31,7 +37,7 @@ def difference(
     scores_a, scores_b = ({**one.scores, **one.metrics} for one in (a, b))
     names = dict.fromkeys([*scores_a, *scores_b])
     scores = {name: (scores_a.get(name), scores_b.get(name)) for name in names}
-    return ExecutionDiff(a, b, shared, first, state, scores)
+    return ExecutionDiff(a, b, shared, first, state, scores, files)
 
 
 def _shared_until(a: Sequence[Checkpoint], b: Sequence[Checkpoint]) -> int | None:

@@ -55,7 +55,8 @@ def fork(core: "Core", source: "Execution", named: Named, changed: Changed) -> s
         prepared = core.lineages.prepare_fork(
             source.key, place.lineage, place.checkpoint.id, as_it_stands
         )
-        store_update(checkpoints, staged, f"{prepared}/1")
+        thread = f"{prepared}/1"
+        store_update(core.lineages.checkpoints(thread), staged, thread)
     made = core.lineages.fork(
         source.key,
         place.lineage,

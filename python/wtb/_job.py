@@ -1,5 +1,6 @@
 """What workers need to know of a batch, and how one attempt is made of it."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from wtb import _interrupt, _values
 from wtb.context import RunContext, activate
 from wtb.seeding import seed_everything
+from wtb.workspace import of_case, workspace_spec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wtb._answers import OnInterrupt
     from wtb._native import CheckpointsRef
     from wtb._values import Payload
@@ -83,6 +87,10 @@ class Task(Protocol):
         """Return the checkpoints, to be written under the attempt's lease."""
         ...
 
+    def enter_workspace(self) -> "Path | None":
+        """Make the attempt's private files, if it has any, and return where they are."""
+        ...
+
     def is_stopped(self) -> bool:
         """Whether the attempt was cancelled or has expired."""
         ...
@@ -136,6 +144,7 @@ class Job:
         on_interrupt: What answers questions that the cases do not.
         start: How an attempt goes on from the head of its lineage.
         timeout: Seconds that an attempt may take, for runners that keep the time themselves.
+        workspace: The files that attempts work on, as the engine takes it.
         graph_nodes: For each variant the nodes of its graph before they are substituted, once the
             variants are checked.
     """
@@ -150,13 +159,19 @@ class Job:
     on_interrupt: "OnInterrupt | None" = None
     start: "Start | None" = None
     timeout: float | None = None
+    workspace: Mapping[str, Any] = field(default_factory=lambda: workspace_spec(None))
     graph_nodes: Sequence[Sequence[str]] = field(default=(), init=False, repr=False)
     _checked: "list[GraphAdapter]" = field(default_factory=list, repr=False)
 
     def of_cell(self, variant: int, case: int) -> "Job":
         """Return what one cell runs, by its places among the variants and the cases."""
+        own = self.cases[case]
         return replace(
-            self, variants=[self.variants[variant]], cases=[self.cases[case]], _checked=[]
+            self,
+            variants=[self.variants[variant]],
+            cases=[own],
+            workspace=of_case(self.workspace, own.workspace),
+            _checked=[],
         )
 
     def adapter(self) -> "GraphAdapter":
@@ -212,7 +227,7 @@ class Job:
             first.setdefault((id(variant.graph), repr(variant.params)), variant)
         return list(first.values())
 
-    def context_of(self, task: Task) -> RunContext:
+    def context_of(self, task: Task, workspace: "Path | None") -> RunContext:
         """Return the context that nodes of this attempt see."""
         return RunContext(
             execution_id=task.execution,
@@ -221,6 +236,7 @@ class Job:
             repeat=task.repeat,
             attempt=task.attempt,
             seed=task.seed,
+            workspace=workspace,
             is_cancelled=task.is_stopped,
             metrics=None if self.start is None else self.start.metrics,
         )
@@ -255,7 +271,7 @@ class Job:
     ) -> OutcomeItem:
         """Make one attempt on the calling thread; `watch` is told of each node."""
         started = perf_counter()
-        run = self.context_of(task)
+        run = self.context_of(task, task.enter_workspace())
         prepared = adapter.prepare(self.variants[task.variant])
         seed_everything(task.seed)
         with activate(run):
@@ -285,7 +301,7 @@ class Job:
             asyncio.CancelledError: The calling task was cancelled for another reason.
         """
         started = perf_counter()
-        run = self.context_of(task)
+        run = self.context_of(task, await asyncio.to_thread(task.enter_workspace))
         prepared: PreparedGraph = adapter.prepare(self.variants[task.variant])
         seed_everything(task.seed)
         with activate(run):

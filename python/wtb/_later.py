@@ -108,7 +108,11 @@ def retry_single(
     job = replace(known.job, start=None)
     timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
     active = core.lineages.retry(
-        execution.key, timeout_ms, job.checkpoints != "off", from_checkpoint
+        execution.key,
+        timeout_ms,
+        job.checkpoints != "off",
+        from_checkpoint,
+        json.dumps(job.workspace),
     )
     _, drive = core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
     drive.run()

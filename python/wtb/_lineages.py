@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from wtb import _files
 from wtb._arguments import Again
 from wtb._difference import difference
 from wtb._fork import Changed, fork
@@ -18,6 +20,7 @@ from wtb.checkpoint import Checkpoint, read_checkpoints
 from wtb.diff import ExecutionDiff
 from wtb.errors import WtbError
 from wtb.execution import Execution
+from wtb.files import FileEntry, FilesDiff, diff_files, read_files
 from wtb.variants import VariantLike
 
 __all__ = ["BenchLineages"]
@@ -171,8 +174,71 @@ class BenchLineages(BenchReader):
         await going.drive.arun(going.known.timeout_s)
         return await asyncio.to_thread(concluded, self._core, going.execution, going.known)
 
+    def files(
+        self, execution: Execution | str, *, at: Checkpoint | str | None = None
+    ) -> Sequence[FileEntry]:
+        """Return the files of an execution, in the order of their paths.
+
+        Args:
+            execution: The execution, its id, a unique prefix of it, or "latest".
+            at: A checkpoint, as `rollback` takes it, or "start" for what its first attempt found;
+                by default what it has left, or where it stands.
+
+        Raises:
+            NotFoundError: It has no files there.
+        """
+        snapshot = _files.snapshot_at(self._core, self._current(execution), at)
+        return read_files(_files.snapshots(self._core), snapshot)
+
+    def changed_files(
+        self,
+        execution: Execution | str,
+        *,
+        since: Checkpoint | str = _files.START,
+        until: Checkpoint | str | None = None,
+    ) -> FilesDiff:
+        """Compare the files of an execution at two places of its history.
+
+        Args:
+            execution: The execution, its id, a unique prefix of it, or "latest".
+            since: The place before, as `files` takes it; by default what its first attempt found.
+            until: The place after; by default what it has left, or where it stands.
+
+        Raises:
+            NotFoundError: It has no files there.
+        """
+        found = self._current(execution)
+        before, after = (_files.snapshot_at(self._core, found, at) for at in (since, until))
+        return diff_files(_files.snapshots(self._core), before, after)
+
+    def restore(
+        self,
+        execution: Execution | str,
+        directory: str | Path,
+        *,
+        at: Checkpoint | str | None = None,
+        force: bool = False,
+    ) -> Path:
+        """Write the files of an execution into a directory, and return its absolute path.
+
+        The directory becomes what the files were: it is prepared beside its place and switched in
+        at once, so that it is never half of both.
+
+        Args:
+            execution: The execution, its id, a unique prefix of it, or "latest".
+            directory: A new directory, or an empty one.
+            at: See `files`.
+            force: Whether a directory that is not empty is replaced.
+
+        Raises:
+            NotFoundError: It has no files there.
+            ConfigurationError: The directory is not empty.
+        """
+        snapshot = _files.snapshot_at(self._core, self._current(execution), at)
+        return _files.restore(self._core, snapshot, directory, force)
+
     def diff(self, a: Execution | str, b: Execution | str) -> ExecutionDiff:
-        """Compare two executions: the first node that differs, the state, the scores.
+        """Compare two executions: the first node that differs, the state, the scores, the files.
 
         Nodes are compared in the order in which they ran, by what they were given and returned.
         What two executions share because one was forked from the other is passed over. The state of
@@ -186,7 +252,11 @@ class BenchLineages(BenchReader):
             NotFoundError: There is no such execution.
         """
         one, other = self._current(a), self._current(b)
-        return difference(one, self.checkpoints(one), other, self.checkpoints(other))
+        core = self._core
+        files = _files.changed_between(
+            core, *(_files.standing(core, each) for each in (one, other))
+        )
+        return difference(one, self.checkpoints(one), other, self.checkpoints(other), files)
 
     def _rebuilt(self, found: Execution, checkpoint: Checkpoint) -> Mapping[str, Any]:
         """Return a state as its graph reads it; nothing, if the workflow is not known."""

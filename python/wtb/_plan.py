@@ -13,6 +13,7 @@ from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError, NotFoundError, did_you_mean
 from wtb.variants import Variant
 from wtb.workflow import Workflow
+from wtb.workspace import inputs_directory
 
 if TYPE_CHECKING:
     from wtb._job import Job
@@ -48,6 +49,15 @@ def store_url(store: str | Path | None) -> str:
     if path.suffix not in (".db", ".sqlite", ".sqlite3"):
         path = path / "wtb.db"
     return f"sqlite:///{os.path.abspath(path)}"
+
+
+def workspaces_directory(store: str | Path | None) -> str:
+    """Return where workspaces are made: beside a store in files, else in `.wtb`."""
+    is_server = isinstance(store, str) and store.partition(":")[0] in ("postgresql", "postgres")
+    if is_server:
+        return os.path.abspath(".wtb/workspaces")
+    path = store_url(store).removeprefix("sqlite:///").partition("?")[0]
+    return os.path.join(os.path.dirname(os.path.abspath(path)), "workspaces")
 
 
 def check_checkpoints(
@@ -202,6 +212,7 @@ def batch_spec(
     *,
     front: Mapping[str, Any],
     checkpoints: str = "step",
+    workspace: Mapping[str, Any],
     metric: str | None = None,
     repeats: int = 1,
     timeout: float | None = None,
@@ -240,6 +251,7 @@ def batch_spec(
         "evaluators": [one.describe() for one in evaluators],
         "window": count_or_none(window, "window") or max(WINDOW_MIN, WINDOW_PER_WORKER * workers),
         "checkpoints": checkpoints,
+        "workspace": workspace,
         "front": {**front, "evaluator_timeout": evaluator_timeout},
     }
 
@@ -273,7 +285,9 @@ def case_rows(cases: "Sequence[Case]") -> "list[CaseTuple]":
         )
         if refused:
             raise ConfigurationError(f"{refused[0]}; a case has to be stored to be run again")
-        rows.append((case.id, case.group, list(case.tags), given, expected, answers))
+        tags = list(case.tags)
+        workspace = None if case.workspace is None else inputs_directory(case.workspace)
+        rows.append((case.id, case.group, tags, given, expected, answers, workspace))
     return rows
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from wtb import _values
+from wtb.workspace import WorkspaceRecord, read_record
 
 if TYPE_CHECKING:
     from wtb._native import AttemptRow, EngineRef, NodeRow, ValueRef
@@ -56,6 +57,9 @@ class Attempt:
         started_at: When its lease was given.
         finished_at: When its end was accepted.
         error: Why it failed.
+        workspace: Its private files; None if it had none.
+        files_found: The id of the snapshot of what it found in its workspace.
+        files_left: The id of the snapshot of what it left there.
     """
 
     number: int
@@ -64,6 +68,9 @@ class Attempt:
     started_at: datetime
     finished_at: datetime | None
     error: ExecutionError | None
+    workspace: WorkspaceRecord | None
+    files_found: str | None
+    files_left: str | None
     _engine: "EngineRef" = field(repr=False, compare=False)
     _stdout: "ValueRef | None" = field(repr=False, compare=False)
     _stderr: "ValueRef | None" = field(repr=False, compare=False)
@@ -151,6 +158,9 @@ def read_attempt(engine: "EngineRef", row: "AttemptRow") -> Attempt:
         started_at=surely_when(data["started_at"]),
         finished_at=when(data["finished_at"]),
         error=read_error(data["error"]),
+        workspace=read_record(data["workspace"]),
+        files_found=data["found"],
+        files_left=data["files"],
         _engine=engine,
         _stdout=stdout,
         _stderr=stderr,

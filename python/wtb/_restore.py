@@ -285,7 +285,7 @@ def restore_case(engine: "EngineRef", batch: str, case: str) -> Case:
 
 
 def _case(engine: "EngineRef", row: "CaseRow") -> Case:
-    key, group, tags, given, expected, answers = row
+    key, group, tags, given, expected, answers, workspace = row
     return Case(
         _values.load(engine, given),
         _values.load(engine, expected),
@@ -293,6 +293,7 @@ def _case(engine: "EngineRef", row: "CaseRow") -> Case:
         tags=tuple(tags),
         group=group,
         answers=_values.load(engine, answers),
+        workspace=workspace,
     )
 
 

@@ -12,6 +12,7 @@ from wtb.errors import ConfigurationError
 from wtb.evaluators import Evaluator
 from wtb.variants import Variant
 from wtb.workflow import Workflow
+from wtb.workspace import of_case
 
 if TYPE_CHECKING:
     from wtb._core import Core
@@ -52,6 +53,7 @@ def describe_single(job: Job, reference: str | None, timeout_s: float | None) ->
         "variant": json.loads(described),
         "checkpoints": job.checkpoints,
         "timeout_s": timeout_s,
+        "workspace": job.workspace,
     }
 
 
@@ -125,6 +127,7 @@ def _front(core: "Core", execution: "Execution") -> Mapping[str, Any]:
         "variant": json.loads(described),
         "checkpoints": spec["checkpoints"],
         "timeout_s": None if spec["timeout_ms"] is None else spec["timeout_ms"] / 1000,
+        "workspace": spec["workspace"],
     }
 
 
@@ -150,21 +153,25 @@ def _again(
     same_nodes: bool,
 ) -> Job:
     what = f"execution {execution.id}"
+    # Its own description has its case's inputs already.
+    own_front = execution.front is not None
     owner = _restore.restore_workflow(
         what, execution.workflow, front["reference"], front, again.workflow, core.registry
     )
     stored = [(execution.variant, front["variant"])]
     variants = _restore.restore_variants(what, stored, owner, again.variants)
     settings = _restore.restore_settings(what, front, again)
+    case = case_of(core, execution)
     job = Job(
         owner,
         variants,
-        [case_of(core, execution)],
+        [case],
         config=settings.config,
         context=settings.context,
         checkpoints=front["checkpoints"],
         breakpoints=front["breakpoints"],
         on_interrupt=settings.on_interrupt,
+        workspace=front["workspace"] if own_front else of_case(front["workspace"], case.workspace),
     )
     job.check_variants()
     if same_nodes:

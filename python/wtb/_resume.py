@@ -1,5 +1,6 @@
 """Goes on with an execution from where it stands, and scores what it comes to."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,6 +70,7 @@ def going_on(core: "Core", found: "Execution", given: Given, *, on_loop: bool = 
         answers is not None,
         given.update is not None,
         None if head is None else (found.lineages, head),
+        json.dumps(known.job.workspace),
     )
     drive = Drive(active, job, resolve_runner("inline"), 1)
     core.enter_single(drive)

@@ -1,5 +1,6 @@
 """From what a bench file says and a command line selects to the variants and cases to run."""
 
+import os
 import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -46,7 +47,7 @@ def select_cases(asked: Mapping[str, Any]) -> list[Case]:
     Raises:
         ConfigurationError: They cannot be loaded, or one is selected that the bench does not have.
     """
-    cases = load_cases(_source(asked["cases"]))
+    cases = _loaded(asked)
     known = [one.id for one in cases]
     selected = asked["select"]["cases"]
     for wanted in selected:
@@ -57,6 +58,21 @@ def select_cases(asked: Mapping[str, Any]) -> list[Case]:
             )
     chosen = [one for one in cases if not selected or one.id in selected]
     return chosen[: asked["select"]["limit"]]
+
+
+def _loaded(asked: Mapping[str, Any]) -> list[Case]:
+    given, column = asked["cases"], asked["workspace"]["column"]
+    if "inline" not in given:
+        return load_cases(_source(given), workspace=column)
+    own = any("workspace" in one for one in given["inline"])
+    # The bench file's own paths start from its directory.
+    placed = [
+        {**one, "workspace": os.path.join(asked["directory"], one["workspace"])}
+        if "workspace" in one
+        else one
+        for one in given["inline"]
+    ]
+    return load_cases(placed, workspace="workspace" if own else None)
 
 
 def _source(given: Mapping[str, Any]) -> Any:

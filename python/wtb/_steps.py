@@ -35,6 +35,7 @@ class Step:
         id: LangGraph's id.
         parent: The checkpoint before it, in its namespace.
         metadata: LangGraph's.
+        snapshot: The snapshot of the workspace that belongs to it, if there is one.
         body: The checkpoint without values.
         path: The subgraph as a path; "" for the graph itself.
         nodes: The nodes that ran in the step that led to it.
@@ -43,7 +44,8 @@ class Step:
     """
 
     def __init__(self, row: "StepRow") -> None:
-        self.namespace, self.id, self.parent, _, self.metadata, body, channels, writes = row
+        self.namespace, self.id, self.parent, _, self.metadata, body = row[:6]
+        channels, writes, self.snapshot = row[6:]
         self.body: Mapping[str, Any] = _values.serializer().loads_typed(body)
         self.path = path_of(self.namespace)
         self.nodes: tuple[str, ...] = ()

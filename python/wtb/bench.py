@@ -1,6 +1,7 @@
 """The bench: run a workflow once or as a batch, come back to it, score it, compare it."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -20,8 +21,12 @@ from wtb.execution import Execution
 from wtb.runners import BatchTestRunner
 from wtb.variants import VariantLike
 from wtb.workflow import Workflow
+from wtb.workspace import WorkspaceLike
 
 __all__ = ["TestBench"]
+
+WORKSPACES_BYTES_MAX = 10 * 2**30
+"""How many bytes kept workspaces may take together, unless it is said."""
 
 Target = Batch | Execution | str
 """A batch or an execution: itself, its id, a unique prefix of it, or "latest" (the batch)."""
@@ -37,6 +42,10 @@ class TestBench(BenchLineages):
     Args:
         store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` or
             `postgresql://` URL; by default the directory `./.wtb`.
+        workspaces: The directory that workspaces are made in; by default `workspaces` beside the
+            store, or `.wtb/workspaces`.
+        workspaces_max: How many bytes the workspaces may take that are kept after their attempts;
+            beyond, the oldest ones are removed.
 
     Example:
         >>> with TestBench(tmp_path) as bench:                                  # doctest: +SKIP
@@ -46,8 +55,16 @@ class TestBench(BenchLineages):
 
     __test__: ClassVar[bool] = False  # pytest would collect the class for its name.
 
-    def __init__(self, store: str | Path | None = None) -> None:
-        super().__init__(Core(_plan.store_url(store)))
+    def __init__(
+        self,
+        store: str | Path | None = None,
+        *,
+        workspaces: str | Path | None = None,
+        workspaces_max: int = WORKSPACES_BYTES_MAX,
+    ) -> None:
+        directory = workspaces or _plan.workspaces_directory(store)
+        most = _plan.count(workspaces_max, "workspaces_max", 0, 2**63 - 1)
+        super().__init__(Core(_plan.store_url(store), os.path.abspath(directory), most))
 
     def run(
         self,
@@ -62,6 +79,7 @@ class TestBench(BenchLineages):
         runner: str | BatchTestRunner = "inline",
         checkpoints: Literal["step", "exit", "off"] = "step",
         breakpoints: Sequence[str] = (),
+        workspace: WorkspaceLike | None = None,
     ) -> Execution:
         """Run a workflow once and return the execution, also when it failed.
 
@@ -77,6 +95,8 @@ class TestBench(BenchLineages):
             checkpoints: When the state is stored, to go back to and to go on from: "step" (after
                 each step, before the next one begins), "exit" (when the execution ends), or "off".
             breakpoints: Nodes before which the execution is paused; `resume` goes on.
+            workspace: A directory of inputs, of which the execution gets a private copy to work on,
+                or a `Workspace`; a node finds it by `wtb.current().workspace`.
 
         Raises:
             ConfigurationError: It cannot be run as it stands; nothing has been run.
@@ -89,6 +109,7 @@ class TestBench(BenchLineages):
             seed=seed,
             checkpoints=checkpoints,
             breakpoints=breakpoints,
+            workspace=workspace,
         )
         execution, drive = self._core.single(workflow, initial_state, runner, arguments)
         drive.run()
@@ -106,6 +127,7 @@ class TestBench(BenchLineages):
         seed: int = 0,
         checkpoints: Literal["step", "exit", "off"] = "step",
         breakpoints: Sequence[str] = (),
+        workspace: WorkspaceLike | None = None,
     ) -> Execution:
         """Run a workflow once on the caller's event loop; see `run`.
 
@@ -126,6 +148,7 @@ class TestBench(BenchLineages):
             seed=seed,
             checkpoints=checkpoints,
             breakpoints=breakpoints,
+            workspace=workspace,
         )
         execution, drive = self._core.single(
             workflow, initial_state, "inline", arguments, on_loop=True
@@ -161,6 +184,7 @@ class TestBench(BenchLineages):
         on_interrupt: Callable[..., Any] | str | None = None,
         progress: ProgressLike = None,
         isolation: Literal["fresh", "warm"] | None = None,
+        workspace: WorkspaceLike | None = None,
     ) -> Batch:
         """Run a workflow over variants x cases x repeats and return when all is done.
 
@@ -204,6 +228,8 @@ class TestBench(BenchLineages):
             progress: True for a bar on stderr, or a function that is called with a `Progress`.
             isolation: With runner="process": a process for each attempt ("fresh", the default), or
                 for each worker ("warm").
+            workspace: A directory of inputs, of which each execution gets a private copy to work
+                on, or a `Workspace`; a case may have its own.
 
         Raises:
             ConfigurationError: It cannot be run as it stands; nothing has been run.
@@ -235,6 +261,7 @@ class TestBench(BenchLineages):
             on_interrupt=on_interrupt,
             progress=progress,
             isolation=isolation,
+            workspace=workspace,
         )
         drive.run()
         return batch

@@ -18,7 +18,7 @@ __all__ = ["Case", "CaseLike", "load_cases", "normalise_cases"]
 
 _TAGS: Final = "tags"
 _ANSWERS: Final = "answers"
-_DEFAULTS: Final = {"expected": "expected", "id": "id", "group": "group"}
+_DEFAULTS: Final = {"expected": "expected", "id": "id", "group": "group", "workspace": None}
 
 
 @dataclass(frozen=True, init=False)
@@ -36,10 +36,12 @@ class Case:
         answers: How the workflow's questions (`interrupt`) are answered: a list, in the order in
             which is asked, or a mapping from questions that are texts. Where it has no answer, the
             batch's `on_interrupt` is asked, and then the execution awaits a person's.
+        workspace: The directory of inputs that its executions work on, in the place of the
+            batch's; see `wtb.Workspace`.
 
     Raises:
-        InvalidCaseError: The id, a tag or the group is no text, the answers are neither list nor
-            mapping, or there is no id and the content cannot be serialised.
+        InvalidCaseError: The id, a tag, the group or the workspace is no text, the answers are
+            neither list nor mapping, or there is no id and the content cannot be serialised.
 
     Example:
         >>> Case({"query": "capital of France"}, "Paris").id
@@ -52,6 +54,7 @@ class Case:
     tags: tuple[str, ...]
     group: str | None
     answers: Sequence[Any] | Mapping[str, Any] | None
+    workspace: str | None
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Case:
         tags: Sequence[str] = (),
         group: str | None = None,
         answers: Sequence[Any] | Mapping[str, Any] | None = None,
+        workspace: str | os.PathLike[str] | None = None,
     ) -> None:
         if id is not None and (not isinstance(id, str) or not id):
             raise InvalidCaseError(f"a case's id is a non-empty text, not {id!r}")
@@ -80,6 +84,10 @@ class Case:
             )
         object.__setattr__(self, "group", group)
         object.__setattr__(self, "answers", answers)
+        if workspace is not None and not (isinstance(workspace, str | os.PathLike) and workspace):
+            raise InvalidCaseError(f"{where}: a workspace is a directory, not {workspace!r}")
+        found = None if workspace is None else os.path.abspath(os.fspath(workspace))
+        object.__setattr__(self, "workspace", found)
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -96,6 +104,7 @@ def load_cases(
     expected: str | None = "expected",
     id: str | None = "id",  # noqa: A002
     group: str | None = None,
+    workspace: str | None = None,
     limit: int | None = None,
 ) -> list[Case]:
     """Load cases from a JSON Lines, JSON or CSV file, or from a list of rows.
@@ -116,6 +125,8 @@ def load_cases(
         expected: The column of the expected value; None when there is none.
         id: The column of the id; None when there is none.
         group: The column of the group; by default `group`, where rows have it.
+        workspace: The column of the directory of inputs, which is relative to the file's; None
+            when there is none.
         limit: Only the first so many rows.
 
     Raises:
@@ -128,8 +139,9 @@ def load_cases(
     """
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise ConfigurationError(f"limit is a positive number of cases, not {limit!r}")
-    columns = _Columns(input, expected, id, group)
+    columns = _Columns(input, expected, id, group, workspace)
     if isinstance(source, str | os.PathLike):
+        columns.folder = Path(source).parent
         name = str(source)
         rows: Sequence[Row | tuple[str, Case]] = read_rows(
             Path(source), limit, columns.text, columns.optional
@@ -185,19 +197,28 @@ class _Columns:
         expected: str | None,
         key: str | None,
         group: str | None,
+        workspace: str | None,
     ) -> None:
+        self.folder = Path()
+        self._workspace = workspace
         self._input = given
         self._expected = expected
         self._id = key
         self._group = group or _DEFAULTS["group"]
-        self._asked = {"expected": expected, "id": key, "group": self._group}
+        self._asked = {
+            "expected": expected,
+            "id": key,
+            "group": self._group,
+            "workspace": workspace,
+        }
         if given is not None and not isinstance(given, str) and not given:
             raise ConfigurationError("input=[] selects no columns; leave it out or name some")
 
     @property
     def text(self) -> frozenset[str]:
         """The columns that are text in any case."""
-        return frozenset(name for name in (self._id, self._group, _TAGS) if name)
+        texts = (self._id, self._group, self._workspace, _TAGS)
+        return frozenset(name for name in texts if name)
 
     @property
     def optional(self) -> frozenset[str]:
@@ -234,7 +255,12 @@ class _Columns:
             tags=tags or (),
             group=_as_text(self._value(columns, self._group)),
             answers=columns.get(_ANSWERS),
+            workspace=self._workspace_of(columns),
         )
+
+    def _workspace_of(self, columns: Mapping[str, Any]) -> Any:
+        given = self._value(columns, self._workspace)
+        return self.folder / given if isinstance(given, str) and given else given or None
 
     def _value(self, columns: Mapping[str, Any], column: str | None) -> Any:
         return None if column is None else columns.get(column)

@@ -35,6 +35,7 @@ class Checkpoint:
         next: The nodes that run next; empty at the end.
         changes: The keys of the state that the step changed.
         parent_id: The checkpoint before it.
+        snapshot: The id of the snapshot of the workspace that belongs to it; None without one.
         root_id: The checkpoint of the graph itself that it belongs to: from there it is gone on.
         created_at: When it was made, on the clock of its machine.
     """
@@ -55,6 +56,7 @@ class Checkpoint:
         self.next: tuple[str, ...] = step.next
         self.changes: tuple[str, ...] = step.changes
         self.parent_id: str | None = step.parent
+        self.snapshot: str | None = step.snapshot
         self.root_id: str = step.metadata.get("parents", {}).get("", step.id)
         self.created_at: datetime | None = _when(step.body.get("ts"))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from numbers import Real
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 __all__ = ["Direction", "Metric", "RunContext", "activate", "current", "log_metric"]
@@ -38,6 +39,8 @@ class RunContext:
         repeat: Which repeat of the case this is, from 0.
         attempt: Which try of the execution this is, from 1.
         seed: Seed of this case and repeat; the same for every variant.
+        workspace: The directory of the execution's private files; None if it has none. With the
+            process runner it is the working directory, too; threads of one program share theirs.
     """
 
     __slots__ = (
@@ -51,6 +54,7 @@ class RunContext:
         "repeat",
         "seed",
         "variant",
+        "workspace",
     )
 
     def __init__(
@@ -62,6 +66,7 @@ class RunContext:
         repeat: int = 0,
         attempt: int = 0,
         seed: int = 0,
+        workspace: Path | None = None,
         is_cancelled: Callable[[], bool] | None = None,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
@@ -72,6 +77,7 @@ class RunContext:
         self.repeat = repeat
         self.attempt = attempt
         self.seed = seed
+        self.workspace = workspace
         self._is_cancelled = is_cancelled
         self._metrics: dict[str, Metric] = dict(metrics or {})
         self._lock = threading.Lock()

@@ -10,6 +10,7 @@ from typing import Any
 from wtb import _native
 from wtb._plain import plain
 from wtb.execution import Execution
+from wtb.files import FilesDiff
 
 __all__ = ["ABSENT", "Divergence", "ExecutionDiff", "Pair"]
 
@@ -60,6 +61,7 @@ class ExecutionDiff:
         first_divergent: The first node whose work differs; None if none does.
         state: Keys of the state that differ -> their values.
         scores: Scores and metrics of either -> their values; None where there is none.
+        files: How the files differ where the two stand; None where either has none.
     """
 
     a: Execution
@@ -68,6 +70,7 @@ class ExecutionDiff:
     first_divergent: Divergence | None
     state: Mapping[str, Pair]
     scores: Mapping[str, tuple[float | None, float | None]]
+    files: FilesDiff | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data.
@@ -91,6 +94,7 @@ class ExecutionDiff:
             },
             "state": {key: _pair(pair) for key, pair in self.state.items()},
             "scores": {name: {"a": a, "b": b} for name, (a, b) in self.scores.items()},
+            "files": None if self.files is None else [one.to_dict() for one in self.files],
         }
 
     def __str__(self) -> str:

@@ -101,6 +101,10 @@ class CheckpointNotFoundError(NotFoundError):
     """An execution has no such checkpoint; the text names those that it has."""
 
 
+class WorkspaceError(WtbError):
+    """The files of an execution cannot be had, copied or stored; the text says which, and why."""
+
+
 class WorkerError(WtbError):
     """The processes that attempts are made in cannot be started, or were all lost."""
 

@@ -23,6 +23,7 @@ from wtb.errors import ExecutionFailedError
 
 if TYPE_CHECKING:
     from wtb._native import AttemptRow, CaseRow, EngineRef, ExecutionRow, NodeRow
+    from wtb.workspace import WorkspaceRecord
 
 _STANDING = ("interrupted", "paused")
 """An execution that was forked or rolled back has delivered nothing: its state is its head's."""
@@ -168,6 +169,11 @@ class Execution:
     def stderr(self) -> str:
         """The same of its standard error."""
         return "" if self._last_ended is None else self._last_ended.stderr
+
+    @property
+    def workspace(self) -> "WorkspaceRecord | None":
+        """The workspace of its last attempt; None if that had none."""
+        return self.attempts[-1].workspace if self.attempts else None
 
     @cached_property
     def score_records(self) -> Sequence[Mapping[str, Any]]:

@@ -87,6 +87,8 @@ fn try_render(
         Request::Diff(_) => {
             terminal.data(&view::difference::render(&read(document)?, width, style))
         }
+        Request::Files(_) => terminal.data(&view::files::render(&read(document)?, width, style)),
+        Request::Restore(_) => terminal.data(&view::files::render_restored(&read(document)?)),
         Request::Checkpoints(asked) => {
             let history: view::history::History = read(document)?;
             let verbose = asked.output.verbose;

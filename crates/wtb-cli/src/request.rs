@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use wtb_model::{BatchId, ExecutionId};
 
-use crate::bench_file::{EvaluatorEntry, GridEntry, VariantEntry};
+use crate::bench_file::{EvaluatorEntry, GridEntry, VariantEntry, WorkspaceTable};
 use crate::display::ProgressMode;
 use crate::terminal::ColorChoice;
 use crate::verbs::doctor::Check;
@@ -45,6 +45,10 @@ pub enum Request {
     ResumeExecution(ResumeExecutionRequest),
     /// Compare two executions.
     Diff(DiffRequest),
+    /// List the files of an execution.
+    Files(FilesRequest),
+    /// Write the files of an execution into a directory.
+    Restore(RestoreRequest),
     /// Look at the machine.
     Doctor(DoctorRequest),
 }
@@ -61,6 +65,8 @@ impl Request {
             Self::Fork(request) => &request.output,
             Self::ResumeExecution(request) => &request.output,
             Self::Diff(request) => &request.output,
+            Self::Files(request) => &request.output,
+            Self::Restore(request) => &request.output,
             Self::Doctor(request) => &request.output,
         }
     }
@@ -164,6 +170,8 @@ pub struct RunRequest {
     pub breakpoints: Vec<String>,
     /// `module:function` of what answers questions.
     pub on_interrupt: Option<String>,
+    /// The files that executions work on; the inputs absolute.
+    pub workspace: WorkspaceTable,
     /// Which part of the bench to run.
     pub select: Selection,
     /// How to talk about it.
@@ -277,6 +285,8 @@ pub struct ResumeExecutionRequest {
 pub struct DoctorRequest {
     /// How the store stands.
     pub store: Check,
+    /// Where workspaces are made.
+    pub workspaces: PathBuf,
     /// How to print it.
     pub output: OutputOptions,
 }
@@ -290,6 +300,38 @@ pub struct DiffRequest {
     pub a: ExecutionId,
     /// The other one.
     pub b: ExecutionId,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb files`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FilesRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution, by the id that people know.
+    pub execution: ExecutionId,
+    /// A checkpoint, or `start`; `None` for where the execution stands.
+    pub at: Option<String>,
+    /// The same, to compare with; `None` for the files themselves.
+    pub since: Option<String>,
+    /// How to print it.
+    pub output: OutputOptions,
+}
+
+/// `wtb restore`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RestoreRequest {
+    /// The store's address.
+    pub store: String,
+    /// The execution, by the id that people know.
+    pub execution: ExecutionId,
+    /// The directory to write into, absolute.
+    pub directory: PathBuf,
+    /// A checkpoint, or `start`; `None` for where the execution stands.
+    pub at: Option<String>,
+    /// Whether a directory that is not empty is replaced.
+    pub force: bool,
     /// How to print it.
     pub output: OutputOptions,
 }

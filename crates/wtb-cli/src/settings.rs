@@ -180,6 +180,7 @@ pub(crate) fn run_request(
             .unwrap_or_else(|| "step".to_owned()),
         breakpoints: file.breakpoints,
         on_interrupt: file.on_interrupt,
+        workspace: file.workspace.map(|workspace| workspace.at(&directory)).unwrap_or_default(),
         select: Selection { variants: args.variants, cases: args.cases, limit },
         file: location.path,
         directory,

@@ -98,10 +98,21 @@ fn perform(
             let output = settings::reading(&global, surroundings)?;
             return history::diff(&args, address(), output).map(Step::Perform);
         }
+        Verb::Files(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return history::files(args, address(), output).map(Step::Perform);
+        }
+        Verb::Restore(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return history::restore(args, address(), output, surroundings).map(Step::Perform);
+        }
         Verb::Doctor => {
             let output = settings::reading(&global, surroundings)?;
-            let store = doctor::store(&address());
-            return Ok(Step::Perform(Request::Doctor(DoctorRequest { store, output })));
+            let address = address();
+            let store = doctor::store(&address);
+            let workspaces = store_url::workspaces(&address, surroundings);
+            let request = DoctorRequest { store, workspaces, output };
+            return Ok(Step::Perform(Request::Doctor(request)));
         }
         Verb::List(args) => {
             let store = store_url::open(&address())?;
@@ -116,9 +127,11 @@ fn perform(
             let store = store_url::open(&address())?;
             events::events(&args, global.json, store.as_ref(), surroundings, terminal)?;
         }
-        Verb::Gc => {
-            let store = store_url::open(&address())?;
-            gc::gc(global.json, store.as_ref(), terminal)?;
+        Verb::Gc(args) => {
+            let address = address();
+            let store = store_url::open(&address)?;
+            let workspaces = store_url::workspaces(&address, surroundings);
+            gc::gc(&args, global.json, store.as_ref(), &workspaces, terminal)?;
         }
         Verb::Migrate(args) => migrate::migrate(&args, global.json, &address(), terminal)?,
         Verb::Init(args) => init::init(&args, &global, surroundings, terminal)?,

@@ -2,7 +2,7 @@
 //!
 //! An address is the absolute path of a database, or whatever the user wrote with a `://` in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wtb_store::Store;
@@ -14,6 +14,8 @@ use crate::surroundings::Surroundings;
 pub(crate) const VARIABLE: &str = "WTB_STORE";
 /// The directory of the store where nothing names another.
 const DEFAULT_DIRECTORY: &str = ".wtb";
+/// The directory of workspaces beside a store.
+const WORKSPACES: &str = "workspaces";
 /// The database within a store's directory.
 const DATABASE: &str = "wtb.db";
 
@@ -48,6 +50,18 @@ pub(crate) fn check_there(address: &str) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Returns where workspaces are made: beside a store in files, else in `.wtb`. The package makes them
+/// there by the same rule.
+pub(crate) fn workspaces(address: &str, surroundings: &Surroundings<'_>) -> PathBuf {
+    let here = surroundings.directory.as_path();
+    let path = address.strip_prefix("sqlite:///").unwrap_or(address);
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    if path.contains("://") {
+        return here.join(DEFAULT_DIRECTORY).join(WORKSPACES);
+    }
+    here.join(path).parent().unwrap_or(here).join(WORKSPACES)
+}
+
 fn address(text: &str, directory: &Path) -> String {
     if text.contains("://") {
         return text.to_owned();
@@ -76,5 +90,15 @@ mod tests {
         assert_eq!(locate(None, file, &unset), "/bench/results/wtb.db");
         assert_eq!(locate(None, None, &unset), "/cwd/.wtb/wtb.db");
         assert_eq!(locate(Some("sqlite:///a/b.db"), None, &unset), "sqlite:///a/b.db");
+    }
+
+    #[test]
+    fn workspaces_are_beside_a_store_in_files() {
+        let set = surroundings(&|_| None, "/cwd");
+        let there = |address| workspaces(address, &set).display().to_string();
+        assert_eq!(there("/a/.wtb/wtb.db"), "/a/.wtb/workspaces");
+        assert_eq!(there("sqlite:////a/b.db?synchronous=full"), "/a/workspaces");
+        assert_eq!(there("sqlite:///a/b.db"), "/cwd/a/workspaces");
+        assert_eq!(there("postgresql://host/wtb"), "/cwd/.wtb/workspaces");
     }
 }

@@ -102,6 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn plan() -> BatchPlan {
     let spec = BatchSpec {
+        workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 0,
         runner: "thread".to_owned(),
@@ -122,6 +123,7 @@ fn plan() -> BatchPlan {
         description: serde_json::json!({ "nodes": { "recognise": name } }),
     });
     let cases = CASES.map(|(typed, meant)| CasePlan {
+        workspace: None,
         id: typed.to_owned(),
         group: None,
         tags: Vec::new(),

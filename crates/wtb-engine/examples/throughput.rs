@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn plan(executions: u32) -> BatchPlan {
     let spec = BatchSpec {
+        workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 0,
         runner: "inline".to_owned(),
@@ -74,6 +75,7 @@ fn plan(executions: u32) -> BatchPlan {
         front: serde_json::Value::Null,
     };
     let cases = (0..executions).map(|number| CasePlan {
+        workspace: None,
         id: format!("case-{number}"),
         group: None,
         tags: Vec::new(),

@@ -46,6 +46,7 @@ pub(crate) fn create(
     };
     let names = plan.variants.iter().map(|variant| variant.name.clone()).collect();
     let case_ids = cases.iter().map(|case| case.id.clone()).collect();
+    let inputs = cases.iter().map(|case| case.workspace.clone()).collect();
     let outstanding = in_order(&plan.spec, shape, &executions, |_| Ok(Prior::default()))?;
     let counts = StatusCounts { queued: executions.len() as u64, ..StatusCounts::default() };
     let event =
@@ -61,6 +62,8 @@ pub(crate) fn create(
         unscored: Vec::new(),
         status: Some(BatchStatus::Pending),
         checkpointed: plan.spec.checkpoints != CheckpointMode::Off,
+        workspace: plan.spec.workspace.clone(),
+        inputs,
     };
     Ok(Taken { batch, spec: plan.spec, setup, first_token: 1, resumed: false })
 }

@@ -1,5 +1,6 @@
 //! The facade: open a store, create and take up batches and executions, close.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -10,10 +11,30 @@ use wtb_store::{Change, JournalFilter, Store, UnitOfWork};
 
 use crate::active::{ActiveBatch, Context, scoring_unit};
 use crate::clock::Clock;
+#[cfg(unix)]
+use crate::files::Files;
 use crate::pacemaker::Pacemaker;
 use crate::plan::{BatchPlan, Beginning, Extension};
 use crate::takeover::{Claim, Taken};
 use crate::{EngineError, create, entropy, session, settings};
+
+/// How much the workspaces may take together that are kept after their attempts, unless it is said.
+pub const KEPT_BYTES_MAX: u64 = 10 << 30;
+
+/// Where a session makes workspaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// The directory that workspaces are made in; without one there are none.
+    pub workspaces: Option<PathBuf>,
+    /// How many bytes those may take together that are kept; the oldest ones have to go then.
+    pub kept_bytes_max: u64,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { workspaces: None, kept_bytes_max: KEPT_BYTES_MAX }
+    }
+}
 
 /// An open store and the session that works with it.
 ///
@@ -39,6 +60,8 @@ pub struct Engine {
     active: Mutex<Option<Vec<Weak<ActiveBatch>>>>,
     /// Held while something is taken up, so that two threads do not take up the same.
     pub(crate) taking_up: Mutex<()>,
+    #[cfg(unix)]
+    files: Arc<Files>,
 }
 
 /// Opens a store by its address: `sqlite:///path/to/wtb.db`, a path, or
@@ -65,8 +88,13 @@ pub(crate) fn check_process(opened_in: u32) -> Result<(), EngineError> {
 }
 
 impl Engine {
-    /// Opens a store, creating it when it does not exist, and begins a session.
+    /// Opens a store, creating it when it does not exist, and begins a session without workspaces.
     pub fn open(url: &str) -> Result<Arc<Self>, EngineError> {
+        Self::open_with(url, EngineSettings::default())
+    }
+
+    /// The same, with workspaces.
+    pub fn open_with(url: &str, settings: EngineSettings) -> Result<Arc<Self>, EngineError> {
         let store = open_store(url, true)?;
         let clock = Clock::start();
         let session = entropy::session_id()?;
@@ -76,6 +104,8 @@ impl Engine {
             .map_err(|error| EngineError::Invalid(format!("cannot start a thread: {error}")))?;
         session::opened(&session);
         Ok(Arc::new(Self {
+            #[cfg(unix)]
+            files: Files::new(Arc::clone(&store), session.clone(), settings),
             store,
             session,
             clock,
@@ -292,6 +322,8 @@ impl Engine {
             clock: self.clock,
             pacemaker: Arc::downgrade(&self.pacemaker),
             process: self.process,
+            #[cfg(unix)]
+            files: Arc::clone(&self.files),
         }
     }
 

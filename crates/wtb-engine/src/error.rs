@@ -93,6 +93,10 @@ pub enum EngineError {
     /// Workers that are processes cannot be made.
     #[error(transparent)]
     Workers(Arc<SupervisorError>),
+    /// The files of an execution cannot be had or kept.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Workspace(Arc<wtb_workspace::WorkspaceError>),
     /// The engine is closed.
     #[error("the engine is closed")]
     Closed,
@@ -101,6 +105,13 @@ pub enum EngineError {
 impl From<SupervisorError> for EngineError {
     fn from(error: SupervisorError) -> Self {
         Self::Workers(Arc::new(error))
+    }
+}
+
+#[cfg(unix)]
+impl From<wtb_workspace::WorkspaceError> for EngineError {
+    fn from(error: wtb_workspace::WorkspaceError) -> Self {
+        Self::Workspace(Arc::new(error))
     }
 }
 

@@ -36,6 +36,8 @@ mod create;
 mod engine;
 mod entropy;
 mod error;
+#[cfg(unix)]
+mod files;
 mod lineage;
 mod pacemaker;
 mod plan;
@@ -50,12 +52,14 @@ mod upgrade;
 
 pub use active::{ActiveBatch, Delivery, Ended, Poll, Scoring, ScoringTask, Task, WorkerKey};
 pub use compare::{CompareRequest, compare_batches};
-pub use engine::{Engine, open_store};
+pub use engine::{Engine, EngineSettings, KEPT_BYTES_MAX, open_store};
 pub use error::EngineError;
+#[cfg(unix)]
+pub use files::{AttemptFiles, RemovedWorkspaces, WorkspaceTrial, remove_orphans, try_workspaces};
 pub use lineage::{ForkPlan, Place, ResumePlan};
 pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
 #[cfg(target_os = "linux")]
-pub use processes::Processes;
+pub use processes::{Processes, namespaces};
 pub use progress::{Failure, Progress};
 pub use upgrade::{upgrade_needed, upgrade_store};
 pub use wtb_postgres::redacted;

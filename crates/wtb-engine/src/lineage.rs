@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use wtb_model::{EventBody, ExecutionId, ExecutionRecord, ExecutionStatus};
+use wtb_model::{EventBody, ExecutionId, ExecutionRecord, ExecutionStatus, WorkspaceSpec};
 use wtb_store::{Change, StoreError, UnitOfWork};
 
 use crate::active::ActiveBatch;
@@ -57,6 +57,8 @@ pub struct ResumePlan {
     pub updated: bool,
     /// Where it has to stand, if that matters: it is refused when it has moved on.
     pub expected: Option<Place>,
+    /// The files that it works on.
+    pub workspace: WorkspaceSpec,
 }
 
 impl Engine {
@@ -153,7 +155,7 @@ impl Engine {
         self.commit_taking_up(&id, unit)?;
         let record = self.store.execution(&id)?;
         let prior = prior(self.store.as_ref(), &record)?;
-        self.activate_single(&record, prior, plan.timeout_ms, true)
+        self.activate_single(&record, prior, plan.timeout_ms, true, &plan.workspace)
     }
 }
 

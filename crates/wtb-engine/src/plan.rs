@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use wtb_model::{
     BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionId, ExecutionRecord,
-    ExecutionStatus, SessionId, Timestamp, Value, VariantRecord,
+    ExecutionStatus, SessionId, Timestamp, Value, VariantRecord, WorkspaceSpec,
 };
 use wtb_store::Store;
 
@@ -25,6 +25,8 @@ pub struct CasePlan {
     pub expected: Option<Value>,
     /// How its questions are answered without a person, serialised.
     pub answers: Option<Value>,
+    /// The directory that its executions begin with, in the place of the batch's.
+    pub workspace: Option<String>,
 }
 
 /// A batch to be run.
@@ -70,6 +72,8 @@ pub struct SinglePlan {
     pub timeout_ms: Option<u64>,
     /// Whether its attempts write checkpoints.
     pub checkpointed: bool,
+    /// The files that it works on.
+    pub workspace: WorkspaceSpec,
     /// What the front end needs to run it again in a later session. Opaque here.
     pub front: serde_json::Value,
 }
@@ -94,6 +98,8 @@ pub struct RetryPlan {
     pub checkpointed: bool,
     /// Where the attempt begins.
     pub beginning: Beginning,
+    /// The files that it works on.
+    pub workspace: WorkspaceSpec,
 }
 
 /// Derives the seed of an execution from its batch's seed, its case and its repeat.
@@ -166,6 +172,7 @@ pub(crate) fn store_cases(
             input: store.put_value(case.input)?,
             expected: case.expected.map(|value| store.put_value(value)).transpose()?,
             answers: case.answers.map(|value| store.put_value(value)).transpose()?,
+            workspace: case.workspace,
         })
     });
     stored.collect()

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use wtb_model::{Captured, ErrorInfo, StoredValue};
 use wtb_store::Store;
 use wtb_worker::{
-    Checkpointer, Direct, End, Ended, Ground, Host, Keeper, Order, Outcome, Settings, Supervisor,
-    SupervisorError, Worker,
+    Checkpointer, Direct, End, Ended, Files, Ground, Host, Isolation, Keeper, Order, Outcome,
+    Settings, Supervisor, SupervisorError, Worker, Workspace,
 };
+use wtb_workspace::Namespaces;
 
 use crate::active::{ActiveBatch, Delivery, Poll, Task, WorkerKey};
 use crate::error::EngineError;
+use crate::files::AttemptFiles;
 
 /// How long a worker waits for a task before it looks whether anything else has happened.
 const POLL: Duration = Duration::from_millis(500);
@@ -24,6 +26,8 @@ pub struct Processes {
     store: Arc<dyn Store>,
     /// The batch's cases in its order, as the front end packed them.
     cases: Vec<Bytes>,
+    /// Where workspaces are mounted.
+    namespaces: Namespaces,
 }
 
 /// What is left of an attempt for the next one.
@@ -37,6 +41,15 @@ struct Slot {
 struct Attempt<'task> {
     task: &'task Task,
     checkpoints: Direct,
+}
+
+/// Returns which namespaces workers are in, to make workspaces for.
+pub const fn namespaces(ground: &Ground) -> Namespaces {
+    match ground.isolation {
+        Isolation::Subreaper => Namespaces::None,
+        Isolation::PidNamespace if ground.has_own_users => Namespaces::UserAndMount,
+        Isolation::PidNamespace => Namespaces::Mount,
+    }
 }
 
 impl Host for Attempt<'_> {
@@ -58,8 +71,11 @@ impl Processes {
         cases: Vec<Bytes>,
         is_wanted: &mut dyn FnMut() -> bool,
     ) -> Result<Self, EngineError> {
+        // Another program in the worker's place would have to mount by itself.
+        let is_own = settings.spec.command.is_empty();
         let supervisor = Supervisor::start(settings, is_wanted)?;
-        Ok(Self { supervisor, active, store, cases })
+        let namespaces = if is_own { namespaces(&supervisor.ground()?) } else { Namespaces::None };
+        Ok(Self { supervisor, active, store, cases, namespaces })
     }
 
     /// Returns what the workers stand on.
@@ -100,8 +116,13 @@ impl Processes {
 
     /// Makes an attempt; returns why the worker was lost, if nobody knows what became of it.
     fn attempt(&self, task: &Task, slot: &mut Slot) -> Result<Option<String>, EngineError> {
-        let attempt =
-            Attempt { task, checkpoints: Direct::new(Arc::clone(&self.store), Some(task.lease())) };
+        if let Err(error) = self.active.open_workspace(task, self.namespaces) {
+            self.deliver(task, Ended::without_output(no_workspace(&error)))?;
+            return Ok(None);
+        }
+        let files = task.files().map(|files| Arc::clone(files) as Arc<dyn Files>);
+        let checkpoints = Direct::new(Arc::clone(&self.store), Some(task.lease()));
+        let attempt = Attempt { task, checkpoints: checkpoints.with_files(files) };
         // One that died while it had nothing to do costs nobody anything.
         let mut worker = match slot.ready() {
             Some(worker) => worker,
@@ -139,6 +160,7 @@ impl Processes {
             attempt: task.attempt,
             seed: task.seed,
             input,
+            workspace: task.files().map(|files| workspace(files)),
         })
     }
 
@@ -188,8 +210,27 @@ impl Slot {
     }
 }
 
+fn workspace(files: &AttemptFiles) -> Workspace {
+    use std::os::unix::ffi::OsStrExt as _;
+    Workspace {
+        directory: Bytes::copy_from_slice(files.directory().as_os_str().as_bytes()),
+        overlay: files.mount().map(|mount| mount.to_bytes().into()),
+    }
+}
+
+/// The error of an attempt whose private files cannot be made, by its name in Python.
+const NO_WORKSPACE: &str = "wtb.errors.WorkspaceError";
+
+fn no_workspace(error: &EngineError) -> Outcome {
+    failed(NO_WORKSPACE, error.to_string())
+}
+
 fn crashed(message: String) -> Outcome {
-    let kind = wtb_worker::CRASHED.to_owned();
+    failed(wtb_worker::CRASHED, message)
+}
+
+fn failed(kind: &str, message: String) -> Outcome {
+    let kind = kind.to_owned();
     Outcome {
         retryable: true,
         error: Some(ErrorInfo { kind, message, traceback: None, node: None }),

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use wtb_model::{
     AttemptOutcome, AttemptStatus, Event, EventBody, ExecutionId, ExecutionRecord, ExecutionStatus,
-    StatusCounts,
+    StatusCounts, WorkspaceSpec,
 };
 use wtb_scheduler::Prior;
 use wtb_store::{Change, JournalFilter, Page, StoreError, UnitOfWork};
@@ -20,15 +20,16 @@ impl Engine {
     pub fn submit_single(&self, plan: SinglePlan) -> Result<Arc<ActiveBatch>, EngineError> {
         self.check_open()?;
         let (timeout_ms, checkpointed) = (plan.timeout_ms, plan.checkpointed);
+        let workspace = plan.workspace.clone();
         let record = create::create_single(self.store.as_ref(), plan)?;
-        self.activate_single(&record, Prior::default(), timeout_ms, checkpointed)
+        self.activate_single(&record, Prior::default(), timeout_ms, checkpointed, &workspace)
     }
 
     /// Takes up a single execution again: one that has ended, or one that its session left. It begins
     /// anew, or goes on from its head.
     pub fn retry_single(&self, plan: &RetryPlan) -> Result<Arc<ActiveBatch>, EngineError> {
         self.check_open()?;
-        let RetryPlan { execution, timeout_ms, checkpointed, beginning } = plan;
+        let RetryPlan { execution, timeout_ms, checkpointed, beginning, workspace } = plan;
         settings::single_config(*timeout_ms, 1).validate()?;
         let _one_at_a_time = self.taking_up.lock().unwrap_or_else(PoisonError::into_inner);
         let record = self.store.execution(execution)?;
@@ -43,7 +44,7 @@ impl Engine {
         self.commit_taking_up(execution, unit)?;
         let record = self.store.execution(execution)?;
         let prior = prior(self.store.as_ref(), &record)?;
-        self.activate_single(&record, prior, *timeout_ms, *checkpointed)
+        self.activate_single(&record, prior, *timeout_ms, *checkpointed, workspace)
     }
 
     pub(crate) fn activate_single(
@@ -52,6 +53,7 @@ impl Engine {
         prior: Prior,
         timeout_ms: Option<u64>,
         checkpointed: bool,
+        workspace: &WorkspaceSpec,
     ) -> Result<Arc<ActiveBatch>, EngineError> {
         let config = settings::single_config(timeout_ms, record.token + 1);
         let setup = Setup {
@@ -63,6 +65,8 @@ impl Engine {
             unscored: Vec::new(),
             status: None,
             checkpointed,
+            workspace: workspace.clone(),
+            inputs: vec![None],
         };
         let active = self.enter(ActiveBatch::new(self.context(), None, config, setup)?)?;
         active.tick()?;

@@ -173,11 +173,13 @@ impl Claim<'_> {
         let setup = Setup {
             cells: in_order(&spec, shape, &executions, |one| prior(self.store, one))?,
             variants: variants.into_iter().map(|variant| variant.name).collect(),
+            inputs: cases.iter().map(|case| case.workspace.clone()).collect(),
             cases: cases.into_iter().map(|case| case.id).collect(),
             counts: summary.counts,
             unscored,
             status: Some(status),
             checkpointed: spec.checkpoints != CheckpointMode::Off,
+            workspace: spec.workspace.clone(),
         };
         let tokens = executions.iter().map(|execution| execution.token);
         let first_token = tokens.max().unwrap_or_default() + 1;

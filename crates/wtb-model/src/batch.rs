@@ -64,6 +64,43 @@ impl CheckpointMode {
     }
 }
 
+/// Which workspaces stay when their attempts have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepWorkspaces {
+    /// Those of attempts that failed or timed out.
+    #[default]
+    Failed,
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+impl KeepWorkspaces {
+    /// Parses the name used in Python and in bench files.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "failed" => Some(Self::Failed),
+            "all" => Some(Self::All),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// The files that executions work on, each on a private tree of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WorkspaceSpec {
+    /// The directory that they begin with, as an absolute path; `None` for no files, but those that a
+    /// case has of its own.
+    pub inputs: Option<String>,
+    /// How workspaces are to be made, by the name of a rung; `None` takes the best that works.
+    pub rung: Option<String>,
+    /// Which workspaces stay.
+    pub keep: KeepWorkspaces,
+}
+
 /// How long the next attempt is held back after one that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Backoff {
@@ -113,6 +150,9 @@ pub struct BatchSpec {
     pub window: u32,
     /// When checkpoints are written.
     pub checkpoints: CheckpointMode,
+    /// The files that its executions work on.
+    #[serde(default)]
+    pub workspace: WorkspaceSpec,
     /// What else the front end needs to continue the batch in a later session. Opaque here.
     pub front: serde_json::Value,
 }
@@ -166,6 +206,8 @@ pub struct CaseRecord {
     pub expected: Option<StoredValue>,
     /// How its questions are answered without a person, as the front end describes it.
     pub answers: Option<StoredValue>,
+    /// The directory that its executions begin with, in the place of the batch's.
+    pub workspace: Option<String>,
 }
 
 /// A live or past driver of batches.

@@ -112,13 +112,15 @@ pub struct AttemptOutcome {
     pub stdout: Option<StoredValue>,
     /// The same of its standard error.
     pub stderr: Option<StoredValue>,
+    /// The snapshot of its workspace as it left it.
+    pub files: Option<StoredValue>,
 }
 
 impl AttemptOutcome {
     /// Returns the values that it names by itself; those of its nodes come on top.
-    pub fn values(&self) -> [Option<&StoredValue>; 5] {
-        let Self { output, state, interrupts, stdout, stderr, .. } = self;
-        [output, state, interrupts, stdout, stderr].map(Option::as_ref)
+    pub fn values(&self) -> [Option<&StoredValue>; 6] {
+        let Self { output, state, interrupts, stdout, stderr, files, .. } = self;
+        [output, state, interrupts, stdout, stderr, files].map(Option::as_ref)
     }
 }
 
@@ -216,4 +218,21 @@ pub struct AttemptRecord {
     pub stdout: Option<StoredValue>,
     /// The same of its standard error.
     pub stderr: Option<StoredValue>,
+    /// Its workspace, if it had one.
+    pub workspace: Option<WorkspaceRecord>,
+    /// The snapshot of its workspace as it left it.
+    pub files: Option<StoredValue>,
+}
+
+/// The workspace of an attempt as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceRecord {
+    /// How it was made: the name of a rung.
+    pub rung: String,
+    /// The directory that it was made of.
+    pub inputs: String,
+    /// Where it was made. It is there as long as it is kept.
+    pub directory: String,
+    /// The snapshot of what the attempt found in it.
+    pub files: StoredValue,
 }

@@ -15,12 +15,13 @@ mod value;
 
 pub use batch::{
     Backoff, BatchRecord, BatchSpec, CaseRecord, CheckpointMode, ErrorPolicy, FailFast,
-    SessionRecord, StatusCounts, VariantRecord,
+    KeepWorkspaces, SessionRecord, StatusCounts, VariantRecord, WorkspaceSpec,
 };
 pub use captured::Captured;
 pub use event::{CUSTOM_PREFIX, EVENT_KINDS, Event, EventBody, JournalEntry};
 pub use execution::{
     AttemptOutcome, AttemptRecord, ErrorInfo, ExecutionRecord, NodeRecord, NodeStatus,
+    WorkspaceRecord,
 };
 pub use id::{BatchId, ExecutionId, ID_ENTROPY_BYTES, IdError, SessionId};
 pub use score::{Direction, ScoreRecord};

@@ -84,6 +84,7 @@ fn put_all(
             value: Some(packed),
         };
         let checkpoint = NewCheckpoint {
+            snapshot: None,
             name: name.clone(),
             parent: number.checked_sub(1).map(id),
             run: None,

@@ -221,7 +221,8 @@ impl<'store> Values<'store> {
     }
 
     fn record(&self, row: CheckpointRow) -> Result<CheckpointRecord, StoreError> {
-        let CheckpointOutline { name, sequence, parent, metadata, channels } = row.outline;
+        let CheckpointOutline { name, sequence, parent, metadata, channels, snapshot } =
+            row.outline;
         let mut values = Vec::with_capacity(channels.len());
         for (channel, stored) in channels {
             let value = self.of_channel(&name, &channel, &stored)?;
@@ -230,7 +231,8 @@ impl<'store> Values<'store> {
         let writes = row.writes.iter().map(|write| self.pending(write));
         let writes = writes.collect::<Result<_, _>>()?;
         let body = self.value(&row.body)?;
-        Ok(CheckpointRecord { name, sequence, parent, metadata, body, channels: values, writes })
+        let channels = values;
+        Ok(CheckpointRecord { name, sequence, parent, metadata, body, channels, snapshot, writes })
     }
 }
 

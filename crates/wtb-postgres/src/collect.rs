@@ -42,6 +42,8 @@ const VALUES: &[(&str, &str)] = &[
     ("answers", "cases"),
     ("stdout", "attempts"),
     ("stderr", "attempts"),
+    ("found", "attempts"),
+    ("files", "attempts"),
     ("input", "nodes"),
     ("output", "nodes"),
     ("body", "checkpoints"),
@@ -95,8 +97,8 @@ fn named(connection: &mut Connection) -> Result<HashSet<Hash>, Failure> {
         Ok(())
     })?;
     each_row(connection, "SELECT channels FROM @.checkpoints", &mut |row| {
-        let channels = decode_channels(get(row, 0)?).map_err(unreadable)?;
-        for (_, _, value) in &channels {
+        let (channels, snapshot) = decode_channels(get(row, 0)?).map_err(unreadable)?;
+        for value in channels.iter().map(|(_, _, value)| value).chain(&snapshot) {
             note(&mut named, value);
         }
         Ok(())

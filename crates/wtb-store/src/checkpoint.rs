@@ -61,6 +61,8 @@ pub struct NewCheckpoint {
     pub body: NewValue,
     /// Its channels that have a value.
     pub channels: Vec<NewChannel>,
+    /// The snapshot of the workspace that belongs to it; its object is there already.
+    pub snapshot: Option<StoredValue>,
 }
 
 impl NewCheckpoint {
@@ -130,6 +132,9 @@ pub struct CheckpointRecord {
     pub body: Value,
     /// Its channels' values.
     pub channels: Vec<(String, Value)>,
+    /// The snapshot of the workspace that belongs to it. Workers are not told: their files are theirs.
+    #[serde(skip)]
+    pub snapshot: Option<StoredValue>,
     /// The writes stored with it, ordered by task path, task and position.
     pub writes: Vec<PendingWrite>,
 }
@@ -147,6 +152,9 @@ pub struct CheckpointOutline {
     pub metadata: String,
     /// Its channels with where their values rest: equal values rest in equal places.
     pub channels: Vec<(String, StoredValue)>,
+    /// The snapshot of the workspace that belongs to it. Workers are not told: their files are theirs.
+    #[serde(skip)]
+    pub snapshot: Option<StoredValue>,
 }
 
 /// What a task wrote, without the value.

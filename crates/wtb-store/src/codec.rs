@@ -89,11 +89,16 @@ pub fn decode_node(mut bytes: &[u8]) -> Result<(&[[u8; HASH_BYTES]], &[u8]), Str
 /// A channel as a checkpoint keeps it: name, version, and where its value rests.
 pub type Channel = (String, String, StoredValue);
 
-/// Encodes the channels of a checkpoint: name, version and value of each, with their lengths.
+/// Encodes what a checkpoint holds: its snapshot, and name, version and value of each channel, all with
+/// their lengths.
 pub fn encode_channels<'channel>(
     channels: impl IntoIterator<Item = (&'channel str, &'channel str, &'channel StoredValue)>,
+    snapshot: Option<&StoredValue>,
 ) -> Vec<u8> {
     let mut blob = Vec::new();
+    let snapshot = snapshot.map(encode_value).unwrap_or_default();
+    push_varint(&mut blob, snapshot.len() as u64);
+    blob.extend_from_slice(&snapshot);
     for (name, version, value) in channels {
         let value = encode_value(value);
         for part in [name.as_bytes(), version.as_bytes(), &value] {
@@ -105,13 +110,17 @@ pub fn encode_channels<'channel>(
 }
 
 /// Decodes what [`encode_channels`] made, or says what is wrong with it.
-pub fn decode_channels(mut blob: &[u8]) -> Result<Vec<Channel>, String> {
+pub fn decode_channels(mut blob: &[u8]) -> Result<(Vec<Channel>, Option<StoredValue>), String> {
     let mut channels = Vec::new();
+    let snapshot = match take_part(&mut blob)? {
+        [] => None,
+        snapshot => Some(decode_value(snapshot)?),
+    };
     while !blob.is_empty() {
         let (name, version) = (take_text(&mut blob)?, take_text(&mut blob)?);
         channels.push((name, version, decode_value(take_part(&mut blob)?)?));
     }
-    Ok(channels)
+    Ok((channels, snapshot))
 }
 
 fn take_text(blob: &mut &[u8]) -> Result<String, String> {
@@ -226,9 +235,13 @@ mod tests {
         }
 
         #[test]
-        fn channels_survive(channels in prop::collection::vec((".*", ".*", any_value()), 0..5)) {
+        fn channels_survive(
+            channels in prop::collection::vec((".*", ".*", any_value()), 0..5),
+            snapshot in prop::option::of(any_value()),
+        ) {
             let parts = channels.iter().map(|(name, version, value)| (&**name, &**version, value));
-            prop_assert_eq!(decode_channels(&encode_channels(parts)), Ok(channels));
+            let encoded = encode_channels(parts, snapshot.as_ref());
+            prop_assert_eq!(decode_channels(&encoded), Ok((channels, snapshot)));
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use wtb_model::{
     AttemptOutcome, AttemptStatus, BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, Event,
     ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord, SessionId, SessionRecord,
-    Timestamp, VariantRecord,
+    Timestamp, VariantRecord, WorkspaceRecord,
 };
 
 use crate::StoreError;
@@ -153,6 +153,15 @@ pub enum Change {
     /// [`StoreError::NotOwner`] when the execution's batch belongs to another session or to
     /// none.
     StartAttempt(AttemptStart),
+    /// An attempt has a workspace. Refused with [`StoreError::Fenced`] unless its lease is the live one.
+    PutWorkspace {
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// Its lease.
+        lease: Lease,
+        /// The workspace.
+        workspace: Box<WorkspaceRecord>,
+    },
     /// An attempt ends. Refused with [`StoreError::Fenced`] unless `token` is the live one.
     FinishAttempt {
         /// The execution.

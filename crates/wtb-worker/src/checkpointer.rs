@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use wtb_model::Value;
+use wtb_model::{StoredValue, Value};
 use wtb_store::{
     Change, ChannelHistory, CheckpointFilter, CheckpointName, CheckpointRecord, CheckpointStep,
     Lease, NEW_INLINE_BYTES_MAX, NewChannel, NewCheckpoint, NewValue, NewWrite, NewWrites, Slot,
@@ -92,10 +92,21 @@ pub trait Checkpointer: Send + Sync {
     ) -> Result<Vec<ChannelHistory>, StoreError>;
 }
 
+/// The files of an attempt, as its checkpoints need them.
+pub trait Files: Send + Sync {
+    /// Takes a snapshot of them as they are now, and returns what names it. What it is made of is in
+    /// the store's queue then, if it is not in the store.
+    fn snapshot(&self) -> Result<StoredValue, StoreError>;
+
+    /// Forgets what is in the store: the next snapshot is put as a whole.
+    fn forget(&self);
+}
+
 /// Checkpoints of a store in this process.
 pub struct Direct {
     store: Arc<dyn Store>,
     lease: Option<Lease>,
+    files: Option<Arc<dyn Files>>,
     /// Units that were submitted without waiting, so that their failure is told later.
     submitted: Mutex<Vec<Ticket>>,
 }
@@ -103,7 +114,19 @@ pub struct Direct {
 impl Direct {
     /// Checkpoints that are written under a lease, if there is one.
     pub fn new(store: Arc<dyn Store>, lease: Option<Lease>) -> Self {
-        Self { store, lease, submitted: Mutex::default() }
+        Self { store, lease, files: None, submitted: Mutex::default() }
+    }
+
+    /// Ties files to the checkpoints: each of the root namespace comes with a snapshot of them.
+    #[must_use]
+    pub fn with_files(self, files: Option<Arc<dyn Files>>) -> Self {
+        Self { files, ..self }
+    }
+
+    fn snapshot(&self, name: &CheckpointName) -> Result<Option<StoredValue>, StoreError> {
+        // Checkpoints of subgraphs lie within a step of the graph, where nobody goes back to alone.
+        let files = self.files.as_ref().filter(|_| name.namespace.is_empty());
+        files.map(|files| files.snapshot()).transpose()
     }
 
     /// Says what became of the units that nobody waited for, as far as that is known.
@@ -136,6 +159,7 @@ impl Direct {
             parent: given.parent.clone(),
             run: given.run.clone(),
             metadata: given.metadata.clone(),
+            snapshot: self.snapshot(&given.name)?,
         });
         let change = Change::PutCheckpoint { checkpoint, lease: self.lease.clone() };
         self.store.commit(UnitOfWork::silent(change)).map(drop)
@@ -175,8 +199,10 @@ impl Checkpointer for Direct {
         if stored.is_err() {
             self.store.forget_packed();
         }
-        // What a value differs from may be another thread's, which is not written yet.
+        // What a value differs from may be another thread's, which is not written yet; what a snapshot
+        // has in common with earlier ones may have been collected.
         if matches!(stored, Err(StoreError::NotFound { .. })) {
+            self.files.iter().for_each(|files| files.forget());
             stored = self.commit(&checkpoint, Packing::Whole);
         }
         self.check_submitted()?;

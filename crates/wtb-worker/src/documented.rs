@@ -14,7 +14,7 @@ use wtb_store::{
 use crate::frame::FRAME_BYTES_MAX;
 use crate::{
     Answer, End, FromWorker, GivenCheckpoint, GivenWrites, Metric, Node, Order, Outcome,
-    PROTOCOL_VERSION, ToWorker,
+    PROTOCOL_VERSION, ToWorker, Workspace,
 };
 
 const PAGE: &str = include_str!("../../../docs/worker-protocol.md");
@@ -105,6 +105,7 @@ fn to_worker() -> Vec<ToWorker> {
         attempt: 1,
         seed: 0,
         input: Bytes::new(),
+        workspace: Some(Workspace { directory: Bytes::new(), overlay: None }),
     };
     vec![
         ToWorker::Welcome { version: PROTOCOL_VERSION, job: Bytes::new() },
@@ -115,6 +116,7 @@ fn to_worker() -> Vec<ToWorker> {
 
 fn answers() -> Vec<Answer> {
     let record = CheckpointRecord {
+        snapshot: None,
         name: name(),
         sequence: 0,
         parent: None,
@@ -128,6 +130,7 @@ fn answers() -> Vec<Answer> {
         StoredValue::Object { kind: text(), hash: [0; 32], size: 0 },
     ];
     let outline = CheckpointOutline {
+        snapshot: None,
         name: name(),
         sequence: 0,
         parent: None,
@@ -223,6 +226,7 @@ fn each_field_is_documented() {
 fn the_tables_of_records_have_their_fields_and_no_other() {
     let tables = [
         ("**order**:", &named(&to_worker())[1]["attempt"]),
+        ("**workspace**:", &named(&to_worker())[1]["attempt"]["workspace"]),
         ("**outcome**:", &named(&from_worker())[9]["outcome"]),
     ];
     for (heading, record) in tables {

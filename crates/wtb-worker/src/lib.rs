@@ -25,10 +25,10 @@ mod process;
 #[cfg(target_os = "linux")]
 mod supervisor;
 
-pub use checkpointer::{Checkpointer, Direct, GivenCheckpoint, GivenWrites};
+pub use checkpointer::{Checkpointer, Direct, Files, GivenCheckpoint, GivenWrites};
 #[cfg(unix)]
 pub use link::{AttemptLink, Link};
-pub use message::{Answer, FromWorker, Order, PROTOCOL_VERSION, ToWorker};
+pub use message::{Answer, FromWorker, Order, PROTOCOL_VERSION, ToWorker, Workspace};
 pub use outcome::{End, Metric, Node, Outcome, OutcomeError};
 #[cfg(target_os = "linux")]
 pub use process::{

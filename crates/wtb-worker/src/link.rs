@@ -215,6 +215,7 @@ mod tests {
 
     fn order(attempt: u32) -> ToWorker {
         ToWorker::Attempt(Box::new(Order {
+            workspace: None,
             execution: "e".to_owned(),
             thread: None,
             from_head: false,

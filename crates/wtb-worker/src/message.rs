@@ -54,6 +54,18 @@ pub struct Order {
     pub seed: u64,
     /// The case, as the front end packed it.
     pub input: Bytes,
+    /// Its private files, if it has any.
+    pub workspace: Option<Workspace>,
+}
+
+/// The private files of an attempt: the attempt's working directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// The directory, as an absolute path.
+    pub directory: Bytes,
+    /// The overlay that the worker has to mount there first, in its own mount namespace. Programs other
+    /// than WTB's own workers never get one.
+    pub overlay: Option<Bytes>,
 }
 
 /// The answer to a worker's question.

@@ -165,6 +165,7 @@ impl Outcome {
             // What a worker prints, its supervisor knows.
             stdout: None,
             stderr: None,
+            files: None,
         })
     }
 }

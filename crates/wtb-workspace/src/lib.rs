@@ -23,5 +23,6 @@ pub use snapshot::{
     RULES_FILE, Reason, Rules, SnapshotId, Snapshots, StatCache, Step, Summary, Taken, recover,
 };
 pub use workspace::{
-    Ground, Mount, Namespaces, Orphan, Rung, Workspace, Workspaces, find_orphans, remove_tree,
+    Ground, Kept, Mount, Namespaces, Orphan, Rung, Workspace, Workspaces, find_kept, find_orphans,
+    remove_tree, trim_kept,
 };

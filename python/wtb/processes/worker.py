@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter, process_time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, overload
@@ -50,6 +51,10 @@ class Task:
         """Return the supervisor's checkpoints, to be written under the attempt's lease."""
         return self._order.checkpoints()
 
+    def enter_workspace(self) -> Path | None:
+        """Make the attempt's private files the working directory; return where they are."""
+        return self._order.enter_workspace()
+
     def is_stopped(self) -> bool:
         """Whether the attempt was asked to end."""
         return self._is_stopped
@@ -86,6 +91,7 @@ class _Worker:
         self._adapter: GraphAdapter | None = None
         self._task: Task | None = None
         self._cpu_s, self._cpu_s_max = resource.getrlimit(resource.RLIMIT_CPU)
+        self._directory = os.getcwd()
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._asked_to_end)
@@ -93,6 +99,7 @@ class _Worker:
             outcome = self._attempt(order)
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
+            order.leave_workspace(self._directory)
             order.complete(outcome)
 
     def _attempt(self, order: OrderRef) -> OutcomeItem:

@@ -1,5 +1,7 @@
 //! Arguments of the verbs that look at histories, go back in them, and go on.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::Value;
 
@@ -155,6 +157,56 @@ pub(crate) struct DiffArgs {
     /// The execution to compare it with
     #[arg(value_name = "B")]
     pub(crate) b: String,
+}
+
+/// `wtb files`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    wtb files e_2f4c                # what it has left\n  \
+    wtb files e_2f4c --at 2         # as they were at step 2\n  \
+    wtb files e_2f4c --changes      # what differs from its inputs\n  \
+    wtb files e_2f4c --since 1 --at 2\n\n\
+    What `.wtbignore` in the inputs names is not stored, nor are caches such as `__pycache__`: \
+    `wtb show` says so where it happens.")]
+pub(crate) struct FilesArgs {
+    /// The execution: its id, a unique prefix of it, or `latest`
+    #[arg(value_name = "ID", default_value = "latest")]
+    pub(crate) id: String,
+    /// As they were at this checkpoint (see `wtb rollback`), or at its `start`. Default: where it stands
+    #[arg(long, value_name = "CHECKPOINT", allow_negative_numbers = true)]
+    pub(crate) at: Option<String>,
+    /// Show what has changed since this checkpoint
+    #[arg(
+        long,
+        value_name = "CHECKPOINT",
+        allow_negative_numbers = true,
+        conflicts_with = "changes"
+    )]
+    pub(crate) since: Option<String>,
+    /// Show what has changed since its start
+    #[arg(long)]
+    pub(crate) changes: bool,
+}
+
+/// `wtb restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    wtb restore e_2f4c result/\n  \
+    wtb restore e_2f4c before/ --at start\n\n\
+    The directory is prepared beside its place and switched in at once.")]
+pub(crate) struct RestoreArgs {
+    /// The execution: its id, a unique prefix of it, or `latest`
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// A new directory, or an empty one
+    #[arg(value_name = "DIRECTORY")]
+    pub(crate) directory: PathBuf,
+    /// As they were at this checkpoint (see `wtb rollback`), or at its `start`. Default: where it stands
+    #[arg(long, value_name = "CHECKPOINT", allow_negative_numbers = true)]
+    pub(crate) at: Option<String>,
+    /// Replace a directory that is not empty
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Reads an update, which is JSON.

@@ -11,7 +11,8 @@ mod reference;
 mod run;
 
 pub(crate) use history::{
-    CheckpointsArgs, DiffArgs, ForkArgs, OccurrenceArgs, PlaceArgs, ResumeArgs, RollbackArgs,
+    CheckpointsArgs, DiffArgs, FilesArgs, ForkArgs, OccurrenceArgs, PlaceArgs, RestoreArgs,
+    ResumeArgs, RollbackArgs,
 };
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use read::{CompareArgs, EventsArgs, ListArgs, Listing, ShowArgs};
@@ -82,13 +83,17 @@ pub(crate) enum Verb {
     Rollback(RollbackArgs),
     /// Make a new execution that begins at a checkpoint of another one
     Fork(ForkArgs),
+    /// List the files of an execution, or what has changed in them
+    Files(FilesArgs),
+    /// Write the files of an execution into a directory
+    Restore(RestoreArgs),
     /// Print the audit trail: what happened, when and to what
     Events(EventsArgs),
-    /// Remove stored values that nothing names any more
+    /// Remove stored values that nothing names any more, and workspaces that are left over
     #[command(
         after_help = "Safe while batches run. The file does not shrink: what is freed is used again."
     )]
-    Gc,
+    Gc(GcArgs),
     /// Tell what this machine has for running batches, with advice
     #[command(after_help = "Ends with 1 if something does not work. Nothing is run or made.")]
     Doctor,
@@ -100,6 +105,14 @@ pub(crate) enum Verb {
     /// Print this reference as Markdown
     #[command(hide = true)]
     Reference,
+}
+
+/// `wtb gc`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GcArgs {
+    /// Also remove workspaces that were kept since their attempts had failed
+    #[arg(long)]
+    pub(crate) kept: bool,
 }
 
 /// The command line as clap knows it, `width` columns wide.

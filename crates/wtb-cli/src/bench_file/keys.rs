@@ -5,6 +5,9 @@ use super::shape::{Key, Shape};
 /// The runners that a bench file and the command line can name.
 pub(crate) const RUNNERS: &[&str] = &["inline", "thread", "process"];
 
+/// The ways to make workspaces, best first.
+const RUNGS: &[&str] = &["overlay", "reflink", "hardlink", "copy"];
+
 /// When a bench file and the command line can have the state stored.
 pub(crate) const CHECKPOINTS: &[&str] = &["step", "exit", "off"];
 
@@ -100,6 +103,11 @@ pub(crate) const BENCH: &[Key] = &[
         "What answers questions (LangGraph: interrupts) that a case does not answer: `module:function`. Default: they await an answer by `wtb resume`.",
     ),
     key(
+        "workspace",
+        Shape::Either(&[Shape::Text, Shape::Record(WORKSPACE)]),
+        "The directory of inputs (relative to the bench file) of which each execution gets a private copy to work on, or a table that says more. Default: none.",
+    ),
+    key(
         "store",
         Shape::Text,
         "The store: a directory (relative to the bench file) or an address. Default: `.wtb` in the working directory.",
@@ -142,6 +150,25 @@ const PROCESS: &[Key] = &[
     ),
 ];
 
+const WORKSPACE: &[Key] = &[
+    key("inputs", Shape::Text, "The directory of inputs, relative to the bench file."),
+    key(
+        "column",
+        Shape::Text,
+        "The column of the file of cases that names each case's own directory of inputs, relative to that file.",
+    ),
+    key(
+        "rung",
+        Shape::Word(RUNGS),
+        "How workspaces are made. Default: the first of these that works where they are made.",
+    ),
+    key(
+        "keep",
+        Shape::Word(&["failed", "all", "none"]),
+        "Which workspaces stay when their attempts have ended: those of attempts that `failed` or timed out, `all`, or `none`. Default: `failed`.",
+    ),
+];
+
 const CASE: &[Key] = &[
     required("input", Shape::Anything, "The initial state."),
     key("expected", Shape::Anything, "What evaluators compare the output with."),
@@ -152,6 +179,11 @@ const CASE: &[Key] = &[
         "answers",
         Shape::Either(&[Shape::List(&Shape::Anything), Shape::Map(&Shape::Anything)]),
         "Answers to the questions that its executions ask: a list, in the order in which is asked, or a table from question to answer.",
+    ),
+    key(
+        "workspace",
+        Shape::Text,
+        "The directory of inputs that its executions work on, relative to the bench file.",
     ),
 ];
 

@@ -52,7 +52,46 @@ pub(crate) struct BenchFile {
     #[serde(default)]
     pub(crate) breakpoints: Vec<String>,
     pub(crate) on_interrupt: Option<String>,
+    pub(crate) workspace: Option<WorkspaceEntry>,
     pub(crate) store: Option<String>,
+}
+
+/// The files of executions as a bench file describes them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum WorkspaceEntry {
+    /// The directory of inputs.
+    Inputs(String),
+    /// The same, and more.
+    Table(WorkspaceTable),
+}
+
+/// What a bench file says of workspaces.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkspaceTable {
+    /// The directory of inputs.
+    pub inputs: Option<String>,
+    /// The column of the file of cases that names those of a case.
+    pub column: Option<String>,
+    /// How workspaces are made.
+    pub rung: Option<String>,
+    /// Which of them stay.
+    pub keep: Option<String>,
+}
+
+impl WorkspaceEntry {
+    /// Returns what is said, with the inputs as a path from `directory`.
+    pub(crate) fn at(self, directory: &Path) -> WorkspaceTable {
+        let table = match self {
+            Self::Inputs(inputs) => {
+                WorkspaceTable { inputs: Some(inputs), ..WorkspaceTable::default() }
+            }
+            Self::Table(table) => table,
+        };
+        let inputs = table.inputs.map(|inputs| directory.join(inputs).display().to_string());
+        WorkspaceTable { inputs, ..table }
+    }
 }
 
 /// A variant as a bench file describes it.

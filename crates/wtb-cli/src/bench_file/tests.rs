@@ -19,7 +19,7 @@ fn error_of(text: &str) -> String {
 const EVERY_KEY: &str = r#"
 name = "every key"
 workflow = "app.graph:build"
-cases = [{ input = { q = 1 }, expected = "x", id = "one", tags = ["a"], group = "g", answers = ["yes"] }]
+cases = [{ input = { q = 1 }, expected = "x", id = "one", tags = ["a"], group = "g", answers = ["yes"], workspace = "own" }]
 variants = [{ name = "v", nodes = { a = "b" }, config = { k = 1 }, context = { l = 0.5 }, params = { m = true }, graph = "x:y" }]
 evaluators = ["exact_match", { use = "app:score", field = "answer", weights = [1, 2] }]
 metric = "exact_match"
@@ -49,6 +49,12 @@ directory = "work"
 preload = ["sklearn.svm"]
 command = ["perl", "worker.pl"]
 
+[workspace]
+inputs = "inputs"
+column = "files"
+rung = "copy"
+keep = "all"
+
 [grid]
 nodes = { retrieve = ["dense", "app:sparse"] }
 config = { k = [1, 2] }
@@ -65,6 +71,12 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(file.process["cpu_time"], json!(90.0));
     assert_eq!(file.process["environment"], json!({"OMP_NUM_THREADS": "1"}));
     assert_eq!(file.cases[0]["tags"], json!(["a"]));
+    let workspace = file.workspace.unwrap().at(Path::new("/bench"));
+    assert_eq!(workspace.inputs.as_deref(), Some("/bench/inputs"));
+    assert_eq!((workspace.rung.as_deref(), workspace.keep.as_deref()), (Some("copy"), Some("all")));
+    let short =
+        read("workflow = \"a:b\"\ncases = \"a:c\"\nworkspace = \"/in\"\n").workspace.unwrap();
+    assert_eq!(short.at(Path::new("/bench")).inputs.as_deref(), Some("/in"));
     assert_eq!(file.evaluators[0].name, "exact_match");
     assert_eq!(file.evaluators[1].arguments["weights"], json!([1, 2]));
     assert_eq!(file.grid.unwrap().nodes["retrieve"], json!(["dense", "app:sparse"]));
@@ -95,7 +107,7 @@ fn an_unknown_key_is_shown_with_what_was_probably_meant() {
     3 | evaluator = ["exact_match"]
       | ^^^^^^^^^
 
-    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `store`
+    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `workspace`, `store`
     "#
     );
 }

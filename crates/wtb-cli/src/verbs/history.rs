@@ -1,18 +1,24 @@
-//! `wtb checkpoints`, `rollback`, `fork` and `diff`: what is asked of Python.
+//! `wtb checkpoints`, `rollback`, `fork`, `diff`, `files` and `restore`: what is asked of Python.
 
 use serde_json::{Map, Value};
 use wtb_model::ExecutionId;
 
 use super::find_execution;
 use crate::arguments::{
-    CheckpointsArgs, DiffArgs, ForkArgs, OccurrenceArgs, PlaceArgs, RollbackArgs,
+    CheckpointsArgs, DiffArgs, FilesArgs, ForkArgs, OccurrenceArgs, PlaceArgs, RestoreArgs,
+    RollbackArgs,
 };
 use crate::error::CliError;
 use crate::request::{
-    CheckpointsRequest, DiffRequest, ForkRequest, OutputOptions, Place, Request, RollbackRequest,
+    CheckpointsRequest, DiffRequest, FilesRequest, ForkRequest, OutputOptions, Place, Request,
+    RestoreRequest, RollbackRequest,
 };
 use crate::store_url;
+use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
+
+/// Names what an execution found at first.
+const START: &str = "start";
 
 /// Which of several places is meant where nobody says: the latest.
 const LATEST_OCCURRENCE: i32 = -1;
@@ -78,6 +84,30 @@ pub(crate) fn diff(
         return Err(CliError::usage(format!("`{}` and `{}` are both {a}", args.a, args.b)));
     }
     Ok(Request::Diff(DiffRequest { store, a, b, output }))
+}
+
+/// Asks for the files of an execution.
+pub(crate) fn files(
+    args: FilesArgs,
+    store: String,
+    output: OutputOptions,
+) -> Result<Request, CliError> {
+    let [execution] = find(&store, [args.id.as_str()])?;
+    let since = args.since.or_else(|| args.changes.then(|| START.to_owned()));
+    Ok(Request::Files(FilesRequest { store, execution, at: args.at, since, output }))
+}
+
+/// Asks to write the files of an execution into a directory.
+pub(crate) fn restore(
+    args: RestoreArgs,
+    store: String,
+    output: OutputOptions,
+    surroundings: &Surroundings<'_>,
+) -> Result<Request, CliError> {
+    let [execution] = find(&store, [args.id.as_str()])?;
+    let RestoreArgs { directory, at, force, .. } = args;
+    let directory = surroundings.directory.join(directory);
+    Ok(Request::Restore(RestoreRequest { store, execution, directory, at, force, output }))
 }
 
 /// Finds executions, by the ids that people know.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::files::{self, FileChange};
 use super::value::present;
 use crate::text::{Column, Style, Table, Tone, cut, figures, seconds, width};
 
@@ -19,6 +20,9 @@ pub(crate) struct Difference {
     first_divergent: Option<Divergence>,
     state: Map<String, Value>,
     scores: Map<String, Value>,
+    /// What became of files; `None` where either has none.
+    #[serde(default)]
+    files: Option<Vec<FileChange>>,
 }
 
 /// One of the two.
@@ -76,6 +80,11 @@ pub(crate) fn render(difference: &Difference, limit: usize, style: Style) -> Str
     if !difference.scores.is_empty() {
         text.push_str(&heading("scores"));
         text.push_str(&scores(&difference.scores).render(limit, style));
+    }
+    if let Some(changes) = &difference.files {
+        let title = if changes.is_empty() { "the files are equal" } else { "files" };
+        text.push_str(&heading(title));
+        text.push_str(&files::changes(changes, limit, style));
     }
     text
 }

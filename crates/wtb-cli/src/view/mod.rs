@@ -7,6 +7,7 @@ pub(crate) mod difference;
 pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod failure;
+pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod page;
 pub(crate) mod value;

@@ -31,8 +31,11 @@ fn the_short_help_lists_the_verbs() {
       checkpoints  Show the history of an execution, step by step
       rollback     Put an execution back to a checkpoint of its history
       fork         Make a new execution that begins at a checkpoint of another one
+      files        List the files of an execution, or what has changed in them
+      restore      Write the files of an execution into a directory
       events       Print the audit trail: what happened, when and to what
-      gc           Remove stored values that nothing names any more
+      gc           Remove stored values that nothing names any more, and workspaces
+                   that are left over
       doctor       Tell what this machine has for running batches, with advice
       migrate      Upgrade a store that an older version of this program made
 

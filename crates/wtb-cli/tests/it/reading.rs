@@ -298,7 +298,11 @@ fn events_are_selected_by_time_batch_and_sequence() {
 fn gc_removes_what_nothing_names_and_says_how_much() {
     let directory = tempfile::tempdir().unwrap();
     let _writer = finished(directory.path());
-    assert_eq!(wtb(directory.path(), "gc").stdout, "removed 0 objects (0 bytes)\n");
+    assert_eq!(
+        wtb(directory.path(), "gc").stdout,
+        "removed 0 objects (0 bytes) and 0 workspaces\n"
+    );
     let removed = wtb(directory.path(), "gc --json").json();
-    assert_eq!(removed, json!({"objects": 0, "bytes": 0}));
+    let nothing = json!({"objects": 0, "bytes": 0, "workspaces": 0, "workspaces_kept": 0});
+    assert_eq!(removed, nothing);
 }

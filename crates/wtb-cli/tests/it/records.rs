@@ -47,6 +47,7 @@ fn value(text: &str) -> StoredValue {
 
 fn spec() -> BatchSpec {
     BatchSpec {
+        workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 7,
         runner: "thread".to_owned(),
@@ -86,6 +87,7 @@ pub(crate) fn variants() -> Vec<VariantRecord> {
 
 pub(crate) fn case(id: &str) -> CaseRecord {
     CaseRecord {
+        workspace: None,
         id: id.to_owned(),
         group: None,
         tags: Vec::new(),

@@ -63,6 +63,7 @@ fn run_settles_everything_that_python_needs() {
             "checkpoints": "step",
             "breakpoints": [],
             "on_interrupt": null,
+            "workspace": { "inputs": null, "column": null, "rung": null, "keep": null },
             "select": { "variants": ["rf"], "cases": [], "limit": 5 },
             "output": {
                 "json": true, "store_flag": null, "progress": "auto", "color": "auto", "no_color": false,

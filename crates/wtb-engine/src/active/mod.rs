@@ -35,6 +35,8 @@ use wtb_scheduler::{Config, Input, Millis, Scheduler, SchedulerError};
 use wtb_store::{Store, UnitOfWork};
 
 use crate::clock::Clock;
+#[cfg(unix)]
+use crate::files::{BatchFiles, Files};
 use crate::pacemaker::Pacemaker;
 use crate::{EngineError, Progress};
 use state::State;
@@ -55,6 +57,8 @@ pub struct ActiveBatch {
     scored: bool,
     /// Whether attempts write checkpoints.
     checkpointed: bool,
+    #[cfg(unix)]
+    files: BatchFiles,
     state: Mutex<State>,
     /// Wakes those who wait for the end.
     ended: Condvar,
@@ -69,6 +73,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) pacemaker: Weak<Pacemaker>,
     pub(crate) process: u32,
+    #[cfg(unix)]
+    pub(crate) files: Arc<Files>,
 }
 
 /// An outcome on its way to the store, and the execution that it claims to be of.
@@ -97,6 +103,8 @@ impl ActiveBatch {
             process: context.process,
             scored,
             checkpointed: setup.checkpointed,
+            #[cfg(unix)]
+            files: BatchFiles::new(context.files, setup.workspace.clone(), setup.inputs.clone()),
             state: Mutex::new(State::new(scheduler, setup)),
             ended: Condvar::new(),
             scorable: Condvar::new(),

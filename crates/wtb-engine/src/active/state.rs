@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use wtb_model::{BatchStatus, ExecutionId, ExecutionStatus, StatusCounts};
+use wtb_model::{BatchStatus, ExecutionId, ExecutionStatus, StatusCounts, WorkspaceSpec};
 use wtb_scheduler::{BatchEnd, CellIndex, Prior, Scheduler};
 use wtb_store::Ticket;
 
@@ -49,6 +49,10 @@ pub(crate) struct Setup {
     pub(crate) status: Option<BatchStatus>,
     /// Whether attempts write checkpoints.
     pub(crate) checkpointed: bool,
+    /// The files that executions work on.
+    pub(crate) workspace: WorkspaceSpec,
+    /// The inputs of each case that has its own.
+    pub(crate) inputs: Vec<Option<String>>,
 }
 
 /// An attempt that a worker holds.

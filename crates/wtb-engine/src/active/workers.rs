@@ -1,17 +1,23 @@
 //! The workers' side: join, poll for a task, complete it, leave.
 
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, PoisonError};
 use std::time::Duration;
 
 use wtb_model::{EventBody, ExecutionId};
-use wtb_scheduler::{Input, Token, WorkerId};
+use wtb_scheduler::{AttemptEnd, Input, Token, WorkerId};
 use wtb_store::{Lease, UnitOfWork};
+#[cfg(unix)]
+use wtb_workspace::Namespaces;
 
 use super::state::State;
 use super::{ActiveBatch, Arrival, Delivery, rest, until};
 use crate::EngineError;
+#[cfg(unix)]
+use crate::files::AttemptFiles;
 
 /// Names a worker of one active batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +47,8 @@ pub struct Task {
     /// Whether it goes on from the lineage's head, and not from the input.
     pub from_head: bool,
     stop: Arc<AtomicBool>,
+    #[cfg(unix)]
+    files: Arc<OnceLock<Arc<AttemptFiles>>>,
 }
 
 impl Task {
@@ -68,7 +76,15 @@ impl Task {
             thread: (cell.lineages > 0).then(|| cell.execution.thread(cell.lineages)),
             from_head: cell.from_head,
             stop,
+            #[cfg(unix)]
+            files: Arc::default(),
         }
+    }
+
+    /// Returns its private files, if [`ActiveBatch::open_workspace`] has made them.
+    #[cfg(unix)]
+    pub fn files(&self) -> Option<&Arc<AttemptFiles>> {
+        self.files.get()
     }
 
     /// Returns the lease under which the attempt writes.
@@ -215,10 +231,52 @@ impl ActiveBatch {
         }
     }
 
+    /// Makes the private files of an attempt, if its case has any; see [`Task::files`]. To be called
+    /// once, before the attempt begins. What processes see that are in other namespaces is theirs to
+    /// mount.
+    #[cfg(unix)]
+    pub fn open_workspace(&self, task: &Task, namespaces: Namespaces) -> Result<(), EngineError> {
+        self.check_process()?;
+        if let Some(files) = self.files.begin(task, namespaces)? {
+            drop(task.files.set(Arc::new(files)));
+        }
+        Ok(())
+    }
+
     /// Delivers how an attempt ended. Returns whether it was accepted: late, doubled and foreign
-    /// outcomes are refused, journaled, and change nothing.
+    /// outcomes are refused, journaled, and change nothing. Its files are stored with it, and its
+    /// workspace is removed or kept.
     pub fn complete(&self, task: &Task, delivery: Delivery) -> Result<bool, EngineError> {
         self.check_process()?;
+        #[cfg(unix)]
+        if let Some(files) = task.files() {
+            return self.complete_with_files(task, files, delivery);
+        }
+        self.accept(task, delivery)
+    }
+
+    #[cfg(unix)]
+    fn complete_with_files(
+        &self,
+        task: &Task,
+        files: &AttemptFiles,
+        mut delivery: Delivery,
+    ) -> Result<bool, EngineError> {
+        let has_failed = matches!(delivery.end, AttemptEnd::Failed { .. } | AttemptEnd::TimedOut);
+        files.deliver(&mut delivery.outcome);
+        // Before its end is known, so that who reads of it finds the files.
+        if has_failed && let Err(error) = files.close(true) {
+            let warning = format!("its workspace may be gone soon: {error}");
+            delivery.outcome.warnings.push(warning);
+        }
+        let accepted = self.accept(task, delivery)?;
+        // One that comes too late was timed out, as a rule. What cannot be removed now, since a thread
+        // that the attempt has left behind still writes there, is removed by a later session.
+        let _ = files.close(!accepted && self.is_under_way());
+        Ok(accepted)
+    }
+
+    fn accept(&self, task: &Task, delivery: Delivery) -> Result<bool, EngineError> {
         let mut state = self.lock();
         if state.is_over() {
             let reason = "the batch is over".to_owned();

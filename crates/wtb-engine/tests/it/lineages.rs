@@ -21,6 +21,7 @@ use crate::support::{Bench, ended, failure, open, plan, run, success, take};
 
 fn single(bench: &Bench) -> Arc<ActiveBatch> {
     let plan = SinglePlan {
+        workspace: wtb_model::WorkspaceSpec::default(),
         workflow: "flow".to_owned(),
         variant: "baseline".to_owned(),
         input: Value::new("text", b"hello".to_vec()),
@@ -36,6 +37,7 @@ fn single(bench: &Bench) -> Arc<ActiveBatch> {
 fn put(engine: &Engine, task: &Task, parent: Option<&str>, id: &str) -> Result<(), StoreError> {
     let thread = task.thread.clone().unwrap();
     let checkpoint = NewCheckpoint {
+        snapshot: None,
         name: CheckpointName { thread, namespace: String::new(), id: id.to_owned() },
         parent: parent.map(str::to_owned),
         run: None,
@@ -67,7 +69,14 @@ fn place(lineage: u32, checkpoint: &str) -> Place {
 
 fn resume(execution: &ExecutionId) -> ResumePlan {
     let execution = execution.clone();
-    ResumePlan { execution, timeout_ms: None, answered: false, updated: false, expected: None }
+    ResumePlan {
+        workspace: wtb_model::WorkspaceSpec::default(),
+        execution,
+        timeout_ms: None,
+        answered: false,
+        updated: false,
+        expected: None,
+    }
 }
 
 fn asking() -> Delivery {
@@ -361,6 +370,7 @@ fn resumed(engine: &Engine, id: &ExecutionId) -> Result<Arc<ActiveBatch>, Engine
 
 fn retried(engine: &Engine, id: &ExecutionId) -> Result<Arc<ActiveBatch>, EngineError> {
     engine.retry_single(&RetryPlan {
+        workspace: wtb_model::WorkspaceSpec::default(),
         execution: id.clone(),
         timeout_ms: None,
         checkpointed: true,

@@ -8,6 +8,7 @@ use crate::support::{Bench, ended, failure, open, run, success, take};
 
 fn single() -> SinglePlan {
     SinglePlan {
+        workspace: wtb_model::WorkspaceSpec::default(),
         workflow: "flow".to_owned(),
         variant: "baseline".to_owned(),
         input: Value::new("text", b"hello".to_vec()),
@@ -20,6 +21,7 @@ fn single() -> SinglePlan {
 
 fn retried(execution: &ExecutionId) -> RetryPlan {
     RetryPlan {
+        workspace: wtb_model::WorkspaceSpec::default(),
         execution: execution.clone(),
         timeout_ms: None,
         checkpointed: true,

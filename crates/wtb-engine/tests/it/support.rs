@@ -52,6 +52,7 @@ pub(crate) fn url(directory: &Path) -> String {
 /// A batch of `variants` x `cases`, changed as a test needs it.
 pub(crate) fn plan(variants: u32, cases: u32, change: impl FnOnce(&mut BatchSpec)) -> BatchPlan {
     let mut spec = BatchSpec {
+        workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 7,
         runner: "thread".to_owned(),
@@ -85,6 +86,7 @@ pub(crate) fn variant(name: &str) -> VariantRecord {
 pub(crate) fn case(id: &str) -> CasePlan {
     let input = Value::new("text", id.to_owned());
     CasePlan {
+        workspace: None,
         id: id.to_owned(),
         group: None,
         tags: Vec::new(),

@@ -142,6 +142,7 @@ fn checkpoint(id: &str) -> Change {
     let name =
         CheckpointName { thread: "t".to_owned(), namespace: String::new(), id: id.to_owned() };
     let checkpoint = Box::new(NewCheckpoint {
+        snapshot: None,
         name,
         parent: None,
         run: None,

@@ -92,8 +92,8 @@ impl Query<'_> {
     pub(crate) fn cases(&mut self, batch: &BatchId) -> Result<Vec<CaseRecord>, Failure> {
         let key = self.batch_key(batch)?;
         self.all(
-            "SELECT id, case_group, tags, input, expected, answers FROM @.cases WHERE batch = $1 \
-             ORDER BY position",
+            "SELECT id, case_group, tags, input, expected, answers, workspace FROM @.cases \
+             WHERE batch = $1 ORDER BY position",
             &[key],
             "a case",
             |columns| {
@@ -104,6 +104,7 @@ impl Query<'_> {
                     input: columns.value()?,
                     expected: columns.optional_value()?,
                     answers: columns.optional_value()?,
+                    workspace: columns.optional_text()?,
                 })
             },
         )

@@ -246,9 +246,9 @@ pub(super) fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
     let name = CheckpointName { thread, namespace, id };
     let (parent, metadata) = (columns.optional_text()?, columns.text()?);
     let body = columns.value()?;
-    let channels = columns.decoded(decode_channels)?;
+    let (channels, snapshot) = columns.decoded(decode_channels)?;
     let channels = channels.into_iter().map(|(name, _, value)| (name, value)).collect();
-    let outline = CheckpointOutline { name, sequence, parent, metadata, channels };
+    let outline = CheckpointOutline { name, sequence, parent, metadata, channels, snapshot };
     Ok(Row { outline, body, writes: Vec::new(), lineage: columns.take()? })
 }
 

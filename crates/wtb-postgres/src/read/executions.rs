@@ -2,7 +2,7 @@
 
 use wtb_model::{
     AttemptRecord, AttemptStatus, BatchId, Direction, ExecutionId, ExecutionRecord,
-    ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord,
+    ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord, WorkspaceRecord,
 };
 use wtb_store::{ExecutionDetail, ExecutionFilter, Page, StoreError};
 
@@ -74,7 +74,8 @@ impl Query<'_> {
         let ids = [Value::texts([id.known().as_str(), id.as_str()])];
         let attempts = self.all(
             "SELECT a.number, a.token, a.worker, a.status, a.started_at, a.finished_at, a.error, \
-             a.stdout, a.stderr FROM @.executions e JOIN @.attempts a ON a.execution = e.key WHERE e.id = ANY($1) \
+             a.stdout, a.stderr, a.rung, a.inputs, a.directory, a.found, a.files \
+             FROM @.executions e JOIN @.attempts a ON a.execution = e.key WHERE e.id = ANY($1) \
              ORDER BY a.execution, a.number",
             &ids,
             "an attempt",
@@ -161,6 +162,19 @@ fn attempt(columns: &mut Columns<'_>) -> Result<AttemptRecord, StoreError> {
         error: columns.optional_json()?,
         stdout: columns.optional_value()?,
         stderr: columns.optional_value()?,
+        workspace: workspace(columns)?,
+        files: columns.optional_value()?,
+    })
+}
+
+fn workspace(columns: &mut Columns<'_>) -> Result<Option<WorkspaceRecord>, StoreError> {
+    let (rung, inputs) = (columns.optional_text()?, columns.optional_text()?);
+    let (directory, files) = (columns.optional_text()?, columns.optional_value()?);
+    Ok(match (rung, inputs, directory, files) {
+        (Some(rung), Some(inputs), Some(directory), Some(files)) => {
+            Some(WorkspaceRecord { rung, inputs, directory, files })
+        }
+        _ => None,
     })
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use wtb_model::{AttemptStatus, ErrorInfo, ExecutionStatus, StoredValue, Timestamp};
+use wtb_model::{
+    AttemptStatus, ErrorInfo, ExecutionStatus, StoredValue, Timestamp, WorkspaceRecord,
+};
 use wtb_store::codec::{encode_optional, encode_optional_json};
-use wtb_store::{AttemptStart, Change, StoreError};
+use wtb_store::{AttemptStart, Change, Lease, StoreError};
 
 use super::executions::{Execution, Outcome};
 use super::staged::Staged;
@@ -14,7 +16,7 @@ use crate::connection::{Connection, get};
 use crate::errors::Failure;
 use crate::sql::{Value, integer};
 
-const STARTED: Table<10> = Table {
+const STARTED: Table<15> = Table {
     name: "attempts",
     what: "the start of an attempt",
     columns: [
@@ -28,10 +30,15 @@ const STARTED: Table<10> = Table {
         ("error", Kind::Text),
         ("stdout", Kind::Bytes),
         ("stderr", Kind::Bytes),
+        ("files", Kind::Bytes),
+        ("rung", Kind::Text),
+        ("inputs", Kind::Text),
+        ("directory", Kind::Text),
+        ("found", Kind::Bytes),
     ],
 };
 
-const ENDED: Table<7> = Table {
+const ENDED: Table<8> = Table {
     name: "attempts",
     what: "the end of an attempt",
     columns: [
@@ -42,6 +49,20 @@ const ENDED: Table<7> = Table {
         ("error", Kind::Text),
         ("stdout", Kind::Bytes),
         ("stderr", Kind::Bytes),
+        ("files", Kind::Bytes),
+    ],
+};
+
+const WORKSPACES: Table<6> = Table {
+    name: "attempts",
+    what: "an attempt's workspace",
+    columns: [
+        ("execution", Kind::Int),
+        ("number", Kind::Int),
+        ("rung", Kind::Text),
+        ("inputs", Kind::Text),
+        ("directory", Kind::Text),
+        ("found", Kind::Bytes),
     ],
 };
 
@@ -56,6 +77,9 @@ struct Attempt<'group> {
     error: Option<&'group ErrorInfo>,
     stdout: Option<&'group StoredValue>,
     stderr: Option<&'group StoredValue>,
+    files: Option<&'group StoredValue>,
+    /// What is written of a workspace that it gets.
+    workspace: Option<&'group WorkspaceRecord>,
     changed: bool,
 }
 
@@ -70,6 +94,8 @@ impl Attempt<'_> {
             error: None,
             stdout: None,
             stderr: None,
+            files: None,
+            workspace: None,
             changed: false,
         }
     }
@@ -138,6 +164,7 @@ impl Attempts<'_> {
         };
         let started = changed().filter_map(|(key, attempt)| Some((key, attempt, attempt.started?)));
         let started = started.map(|(key, attempt, start)| {
+            let [rung, inputs, directory, found] = workspace_columns(attempt.workspace);
             Ok([
                 key.0.into(),
                 key.1.into(),
@@ -149,6 +176,11 @@ impl Attempts<'_> {
                 encode_optional_json(attempt.error)?.into(),
                 encode_optional(attempt.stdout).into(),
                 encode_optional(attempt.stderr).into(),
+                encode_optional(attempt.files).into(),
+                rung,
+                inputs,
+                directory,
+                found,
             ])
         });
         STARTED.insert(connection, started, "")?;
@@ -162,13 +194,51 @@ impl Attempts<'_> {
                 encode_optional_json(attempt.error)?.into(),
                 encode_optional(attempt.stdout).into(),
                 encode_optional(attempt.stderr).into(),
+                encode_optional(attempt.files).into(),
             ])
         });
-        ENDED.update(connection, ended, 2, "")
+        ENDED.update(connection, ended, 2, "")?;
+        let placed = changed().filter(|(_, attempt)| attempt.started.is_none());
+        let placed = placed.filter(|(_, attempt)| attempt.workspace.is_some());
+        let placed = placed.map(|(key, attempt)| {
+            let [rung, inputs, directory, found] = workspace_columns(attempt.workspace);
+            Ok([key.0.into(), key.1.into(), rung, inputs, directory, found])
+        });
+        WORKSPACES.update(connection, placed, 2, "")
     }
 }
 
+fn workspace_columns(workspace: Option<&WorkspaceRecord>) -> [Value; 4] {
+    let text = |part: fn(&WorkspaceRecord) -> &str| Value::optional_text(workspace.map(part));
+    [
+        text(|workspace| &workspace.rung),
+        text(|workspace| &workspace.inputs),
+        text(|workspace| &workspace.directory),
+        encode_optional(workspace.map(|workspace| &workspace.files)).into(),
+    ]
+}
+
 impl<'group> Group<'group> {
+    pub(super) fn put_workspace(
+        &mut self,
+        number: u32,
+        lease: &Lease,
+        workspace: &'group WorkspaceRecord,
+    ) -> Result<(), StoreError> {
+        let what = || format!("the workspace of attempt {number}");
+        self.check_lease(Some(lease), what)?;
+        self.objects.check([Some(&workspace.files)])?;
+        let (key, execution) = self.executions.find(&lease.execution)?;
+        let place = (key, i64::from(number));
+        let attempt = self.attempts.rows.get(&place);
+        let attempt = attempt.filter(|attempt| attempt.token == execution.token);
+        let fenced = || StoreError::Fenced { what: what(), token: lease.token };
+        let attempt = attempt.ok_or_else(fenced)?;
+        let attempt = Attempt { workspace: Some(workspace), changed: true, ..attempt.clone() };
+        self.attempts.rows.set(place, attempt);
+        Ok(())
+    }
+
     pub(super) fn start_attempt(&mut self, start: &'group AttemptStart) -> Result<(), StoreError> {
         let (key, execution) = self.executions.find(&start.execution)?;
         let what = || format!("the start of attempt {} of {}", start.attempt, start.execution);
@@ -249,6 +319,7 @@ impl<'group> Group<'group> {
             error: outcome.error.as_ref(),
             stdout: outcome.stdout.as_ref(),
             stderr: outcome.stderr.as_ref(),
+            files: outcome.files.as_ref(),
             changed: true,
             ..attempt.clone()
         };

@@ -55,7 +55,7 @@ const VARIANTS: Table<4> = Table {
     ],
 };
 
-const CASES: Table<8> = Table {
+const CASES: Table<9> = Table {
     name: "cases",
     what: "a case",
     columns: [
@@ -67,6 +67,7 @@ const CASES: Table<8> = Table {
         ("input", Kind::Bytes),
         ("expected", Kind::Bytes),
         ("answers", Kind::Bytes),
+        ("workspace", Kind::Text),
     ],
 };
 
@@ -168,6 +169,7 @@ pub(super) fn flush_parts<'group>(
             Value::Bytes(Some(encode_value(&case.input))),
             encode_optional(case.expected.as_ref()).into(),
             encode_optional(case.answers.as_ref()).into(),
+            Value::optional_text(case.workspace.as_deref()),
         ])
     });
     CASES.insert(connection, rows, "")

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use wtb_model::StoredValue;
 use wtb_store::StoreError;
 use wtb_store::codec::{decode_channels, encode_channels, encode_value};
 
@@ -103,9 +104,8 @@ pub(super) fn load_parents(
         "reading the parents of checkpoints",
     )?;
     for row in &rows {
-        let channels = decode_channels(get(row, 2)?).map_err(|reason| StoreError::Unreadable {
-            what: "the parent of a checkpoint".to_owned(),
-            reason,
+        let (channels, _) = decode_channels(get(row, 2)?).map_err(|reason| {
+            StoreError::Unreadable { what: "the parent of a checkpoint".to_owned(), reason }
         })?;
         parents.insert((get(row, 0)?, text::read(get(row, 1)?)), Arc::new(channels));
     }
@@ -129,7 +129,7 @@ pub(super) fn flush_checkpoints<'rows, 'group: 'rows>(
             put.stamp.into(),
             Value::text(&checkpoint.metadata),
             Value::Bytes(Some(encode_value(&checkpoint.body.stored))),
-            Value::Bytes(Some(encoded(channels))),
+            Value::Bytes(Some(encoded(channels, checkpoint.snapshot.as_ref()))),
         ])
     });
     CHECKPOINTS.insert(connection, rows, REPLACED_CHECKPOINT)
@@ -158,11 +158,11 @@ pub(super) fn flush_writes<'rows, 'group: 'rows>(
     Ok(())
 }
 
-/// Encodes the channels of a checkpoint.
-pub(super) fn encoded(channels: &Channels) -> Vec<u8> {
+/// Encodes the channels of a checkpoint, and its snapshot.
+pub(super) fn encoded(channels: &Channels, snapshot: Option<&StoredValue>) -> Vec<u8> {
     let parts =
         channels.iter().map(|(name, version, value)| (name.as_str(), version.as_str(), value));
-    encode_channels(parts)
+    encode_channels(parts, snapshot)
 }
 
 /// A number that no other content of a checkpoint has.

@@ -138,7 +138,7 @@ impl<'group> Group<'group> {
         let lineage = self.checkpoints.lineage(&name.thread, &name.namespace)?;
         let parent = self.checkpoints.parents_channels(lineage, checkpoint.parent.as_deref());
         let inherited = inherit(checkpoint, parent.map_or(&[], |channels| channels.as_slice()))?;
-        self.objects.check([Some(&checkpoint.body.stored)])?;
+        self.objects.check([Some(&checkpoint.body.stored), checkpoint.snapshot.as_ref()])?;
         let given = checkpoint.channels.iter().filter_map(|channel| channel.value.as_ref());
         self.objects.check(given.map(|value| Some(&value.stored)))?;
         let mut channels = Vec::with_capacity(checkpoint.channels.len());
@@ -182,7 +182,7 @@ impl<'group> Group<'group> {
         Ok(())
     }
 
-    fn check_lease(
+    pub(super) fn check_lease(
         &self,
         lease: Option<&Lease>,
         what: impl Fn() -> String,

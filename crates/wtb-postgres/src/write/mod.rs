@@ -248,6 +248,9 @@ impl<'group> Group<'group> {
             }
             Change::SetBatchSpec { batch, spec } => self.batches.set_spec(batch, spec).map(drop),
             Change::StartAttempt(start) => self.start_attempt(start),
+            Change::PutWorkspace { attempt, lease, workspace } => {
+                self.put_workspace(*attempt, lease, workspace)
+            }
             Change::FinishAttempt { .. } => self.finish_attempt(change),
             Change::FinishExecution { execution, status, at } => {
                 self.executions.finish_idle(execution, *status, *at)

@@ -99,6 +99,7 @@ impl<'group, 'memory> Plan<'group, 'memory> {
         let lineage = self.lineage(name);
         let mut inherited = self.inherited(lineage, checkpoint)?.into_iter();
         self.named(&checkpoint.body.stored)?;
+        checkpoint.snapshot.as_ref().map_or(Some(()), |snapshot| self.named(snapshot))?;
         let mut channels = Vec::with_capacity(checkpoint.channels.len());
         for channel in &checkpoint.channels {
             let value = if let Some(value) = &channel.value {
@@ -123,7 +124,7 @@ impl<'group, 'memory> Plan<'group, 'memory> {
             stamp.into(),
             Value::text(&checkpoint.metadata),
             Value::Bytes(Some(encode_value(&checkpoint.body.stored))),
-            Value::Bytes(Some(encoded(&channels))),
+            Value::Bytes(Some(encoded(&channels, checkpoint.snapshot.as_ref()))),
         ])?;
         self.puts.push((name, stamp, channels));
         Some(())

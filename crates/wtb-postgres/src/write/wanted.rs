@@ -89,6 +89,11 @@ impl<'group> Wanted<'group> {
                 self.execution(&start.execution);
                 self.attempted.insert(start.execution.as_str());
             }
+            Change::PutWorkspace { lease, workspace, .. } => {
+                self.lease(Some(lease));
+                self.attempted.insert(lease.execution.as_str());
+                self.values([Some(&workspace.files)]);
+            }
             Change::FinishAttempt { execution, outcome, .. } => {
                 self.execution(execution);
                 self.attempted.insert(execution.as_str());
@@ -136,6 +141,7 @@ impl<'group> Wanted<'group> {
         }
         let given = checkpoint.channels.iter().filter_map(|channel| channel.value.as_ref());
         self.values(given.chain([&checkpoint.body]).map(|value| Some(&value.stored)));
+        self.values([checkpoint.snapshot.as_ref()]);
     }
 
     fn lease(&mut self, lease: Option<&'group Lease>) {

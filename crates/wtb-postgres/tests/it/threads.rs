@@ -31,6 +31,7 @@ fn channel(name: &str, value: Option<NewValue>) -> NewChannel {
 fn checkpoint(name: CheckpointName, parent: Option<&str>, grows: NewValue) -> NewCheckpoint {
     let stays = parent.is_none().then(|| value(&noise(9, 900)));
     NewCheckpoint {
+        snapshot: None,
         parent: parent.map(str::to_owned),
         run: Some(format!("run of {}", name.thread)),
         metadata: "{}".to_owned(),

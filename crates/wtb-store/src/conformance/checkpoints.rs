@@ -45,6 +45,7 @@ pub(super) fn checkpoint(name: CheckpointName, parent: Option<&str>, x: &[u8]) -
         body: new_value(name.id.as_bytes()),
         channels: vec![NewChannel { name: "x".into(), version, value: Some(new_value(x)) }],
         parent: parent.map(str::to_owned),
+        snapshot: None,
         run: None,
         name,
     }

@@ -73,6 +73,8 @@ fn an_attempt_comes_back_whole(place: &dyn Place) -> Result<(), StoreError> {
         error: delivered.error,
         stdout: None,
         stderr: None,
+        workspace: None,
+        files: None,
     };
     assert_eq!(detail.attempts, [attempt]);
     Ok(())

@@ -13,6 +13,7 @@ mod claims;
 mod concurrency;
 mod continuations;
 mod executions;
+mod files;
 mod find;
 mod journal;
 mod leases;
@@ -65,6 +66,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     concurrency::CHECKS,
     continuations::CHECKS,
     executions::CHECKS,
+    files::CHECKS,
     find::CHECKS,
     journal::CHECKS,
     leases::CHECKS,

@@ -100,7 +100,8 @@ impl Checkpoints for SqliteStore {
 impl SqliteStore {
     /// Reads the values of a checkpoint.
     fn record(&self, query: &Query, row: CheckpointRow) -> Result<CheckpointRecord, StoreError> {
-        let CheckpointOutline { name, sequence, parent, metadata, channels } = row.outline;
+        let CheckpointOutline { name, sequence, parent, metadata, channels, snapshot } =
+            row.outline;
         let mut slot = Slot {
             thread: name.thread.clone(),
             namespace: name.namespace.clone(),
@@ -124,6 +125,7 @@ impl SqliteStore {
             metadata,
             body,
             channels: values,
+            snapshot,
             writes: writes?,
         })
     }

@@ -38,6 +38,8 @@ const VALUES: &[&str] = &[
     "SELECT answers FROM cases",
     "SELECT stdout FROM attempts",
     "SELECT stderr FROM attempts",
+    "SELECT found FROM attempts",
+    "SELECT files FROM attempts",
     "SELECT input FROM nodes",
     "SELECT output FROM nodes",
     "SELECT body FROM checkpoints",
@@ -126,7 +128,9 @@ fn named(connection: &Connection) -> Result<HashSet<Hash>, StoreError> {
         })?;
     }
     each_blob(connection, "SELECT channels FROM checkpoints", |blob| {
-        decode_channels(blob)?.iter().for_each(|(_, _, value)| note(&mut named, value));
+        let (channels, snapshot) = decode_channels(blob)?;
+        let channels = channels.iter().map(|(_, _, value)| value);
+        channels.chain(&snapshot).for_each(|value| note(&mut named, value));
         Ok(())
     })?;
     Ok(named)

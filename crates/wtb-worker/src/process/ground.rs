@@ -26,6 +26,8 @@ pub struct Ground {
     pub isolation: Isolation,
     /// Why it is not a namespace, if it is not.
     pub reason: Option<String>,
+    /// Whether that took a namespace of users as well.
+    pub has_own_users: bool,
     /// Whether a fork of it would carry something that does not survive one, and what.
     pub unsafe_to_fork: Option<String>,
     /// The same of the user's own modules alone.
@@ -52,17 +54,17 @@ pub const STEPS: usize = 3;
 /// Does one of [`STEPS`], from 0.
 pub fn step(number: usize) -> std::io::Result<()> {
     match number {
-        0 => enter_template_namespace(),
+        0 => enter_template_namespace().map(drop),
         1 => enter_worker_namespace(),
         _ => mount_own_proc(),
     }
 }
 
 /// Gives the next child of the calling process a namespace of process ids; with it, where that takes
-/// one, a namespace of users to the calling process.
-pub(crate) fn enter_template_namespace() -> std::io::Result<()> {
+/// one, a namespace of users to the calling process. Returns whether it took one.
+pub(crate) fn enter_template_namespace() -> std::io::Result<bool> {
     if geteuid().is_root() && unshare(UnshareFlags::NEWPID).is_ok() {
-        return Ok(());
+        return Ok(false);
     }
     let (user, group) = (getuid().as_raw(), getgid().as_raw());
     let (euser, egroup) = (geteuid().as_raw(), getegid().as_raw());
@@ -72,7 +74,8 @@ pub(crate) fn enter_template_namespace() -> std::io::Result<()> {
     unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWPID)?;
     std::fs::write("/proc/self/setgroups", "deny")?;
     std::fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
+    std::fs::write("/proc/self/gid_map", format!("{group} {group} 1"))?;
+    Ok(true)
 }
 
 /// The namespace of process ids that a template is in, to return to.

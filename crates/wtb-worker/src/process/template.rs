@@ -66,6 +66,7 @@ pub struct Template {
     /// The namespace of process ids to return to after a fork.
     namespace: Option<OwnedFd>,
     reason: Option<String>,
+    has_own_users: bool,
 }
 
 impl Template {
@@ -74,13 +75,14 @@ impl Template {
     pub fn begin(control: OwnedFd, reason: Option<String>) -> std::io::Result<Self> {
         let parent = rustix::process::getppid();
         let supervisor = parent.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-        if reason.is_none() {
-            ground::enter_template_namespace()?;
+        let has_own_users = if reason.is_none() {
+            ground::enter_template_namespace()?
         } else {
             rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-        }
+            false
+        };
         let control = Mutex::new(Some(control.into()));
-        Ok(Self { control, supervisor, namespace: None, reason })
+        Ok(Self { control, supervisor, namespace: None, reason, has_own_users })
     }
 
     /// In the guard, after the fork: ends the template when the supervisor is gone. Does not return.
@@ -130,6 +132,11 @@ impl Template {
             Some(_) => (Isolation::PidNamespace, None),
             None => (Isolation::Subreaper, self.reason.clone()),
         }
+    }
+
+    /// Whether there is a namespace of users for them.
+    pub const fn has_own_users(&self) -> bool {
+        self.has_own_users
     }
 
     /// Waits for what is to be imported.

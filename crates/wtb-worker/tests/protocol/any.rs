@@ -180,6 +180,7 @@ fn any_order() -> impl Strategy<Value = Order> {
     let places = any::<(u32, u32, u32, u32, u64)>();
     (any::<(String, Option<String>, bool)>(), places, any_bytes()).prop_map(
         |((execution, thread, from_head), (variant, case, repeat, attempt, seed), input)| Order {
+            workspace: None,
             execution,
             thread,
             from_head,
@@ -204,6 +205,7 @@ fn any_record() -> impl Strategy<Value = CheckpointRecord> {
     let channels = vec((any::<String>(), any_value()), 0..3);
     (any_name(), texts, any_value(), channels, any_pending()).prop_map(
         |(name, (sequence, parent, metadata), body, channels, writes)| CheckpointRecord {
+            snapshot: None,
             name,
             sequence,
             parent,
@@ -227,7 +229,8 @@ fn any_step() -> impl Strategy<Value = CheckpointStep> {
     (outline, any_value(), vec(write, 0..3)).prop_map(|(outline, body, writes)| {
         let (name, (sequence, parent, metadata), channel, rest) = outline;
         let channels = vec![(channel, rest)];
-        let outline = CheckpointOutline { name, sequence, parent, metadata, channels };
+        let outline =
+            CheckpointOutline { snapshot: None, name, sequence, parent, metadata, channels };
         CheckpointStep { outline, body, writes }
     })
 }

@@ -1,10 +1,18 @@
 //! What tells that a file has not changed since it was hashed, without reading it.
 
-use rustix::fs::{FileType, Stat};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Stat, statat};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::entry::Content;
-use crate::TreePath;
+use super::parallel;
+use super::walk::open_root;
+use crate::{TreePath, WorkspaceError};
+
+/// Looking at files is worth another thread when there are so many for each.
+const FILES_WORTH: usize = 256;
 
 /// Nanoseconds since 1970.
 type Instant = i128;
@@ -101,6 +109,30 @@ impl StatCache {
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// Returns what is known of a copy of the directory that this one belongs to, whose files have kept
+    /// their times: of what has changed in either since, nothing is.
+    pub(crate) fn of_copy(&self, from: &Path, to: &Path) -> Result<Self, WorkspaceError> {
+        let (from, to) = (open_root(from)?, open_root(to)?);
+        let begun = now();
+        let look = |root: &OwnedFd, path: &TreePath| {
+            statat(root, path.as_path(), AtFlags::SYMLINK_NOFOLLOW)
+                .ok()
+                .map(|stat| Stamp::of(&stat))
+        };
+        let known = parallel::each(self.files.len(), FILES_WORTH, |at| {
+            let Known { path, stamp, content } = &self.files[at];
+            let copied = look(&from, path).filter(|now| now == stamp).and_then(|_| look(&to, path));
+            let copied = copied.filter(|copied| {
+                copied.size == stamp.size
+                    && copied.modified == stamp.modified
+                    && copied.is_settled(begun)
+            });
+            let known = |stamp| Known { path: path.clone(), stamp, content: *content };
+            Ok::<_, WorkspaceError>(copied.map(known))
+        })?;
+        Ok(Self { files: known.into_iter().flatten().collect() })
     }
 
     /// Remembers the next file.

@@ -2,6 +2,7 @@
 
 mod copy;
 mod ground;
+mod kept;
 mod mount;
 mod orphans;
 mod place;
@@ -11,6 +12,7 @@ mod remove;
 mod rung;
 
 pub use ground::Ground;
+pub use kept::{Kept, find_kept, trim_kept};
 pub use mount::{Mount, Namespaces};
 pub use orphans::{Orphan, find_orphans};
 pub use place::{Workspace, Workspaces};

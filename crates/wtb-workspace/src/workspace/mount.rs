@@ -93,9 +93,38 @@ impl Mount {
         Err(Errno::NOSYS)
     }
 
+    /// Takes the overlay away again, also while files in it are open: what has them open keeps it.
+    #[cfg(target_os = "linux")]
+    pub fn leave(&self) -> Result<(), Errno> {
+        rustix::mount::unmount(self.target.as_c_str(), rustix::mount::UnmountFlags::DETACH)
+    }
+
+    /// Fails: there are no overlays here.
+    #[cfg(not(target_os = "linux"))]
+    pub fn leave(&self) -> Result<(), Errno> {
+        Err(Errno::NOSYS)
+    }
+
     /// Returns the mount's options, as they are shown in `/proc/mounts` for example.
     pub fn options(&self) -> &std::ffi::CStr {
         &self.options
+    }
+
+    /// Returns it as bytes, for another process: see [`Mount::from_bytes`].
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let [file, directory] = &self.left;
+        let parts = [&self.target, &self.options, file, directory];
+        parts.map(CString::as_bytes_with_nul).concat()
+    }
+
+    /// Returns what [`Mount::to_bytes`] was called on; `None` for other bytes.
+    pub fn from_bytes(mut bytes: &[u8]) -> Option<Self> {
+        let mut part = || {
+            let part = std::ffi::CStr::from_bytes_until_nul(bytes).ok()?;
+            bytes = bytes.get(part.count_bytes() + 1..)?;
+            Some(part.to_owned())
+        };
+        Some(Self { target: part()?, options: part()?, left: [part()?, part()?] })
     }
 }
 

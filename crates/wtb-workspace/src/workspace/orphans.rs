@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 
 use wtb_model::SessionId;
 
+use super::kept;
 use super::remove::remove_tree;
 use crate::WorkspaceError;
 
 /// The file that is locked.
 const OWNER: &str = "owner";
-/// The file that says that a workspace is to be kept.
-pub(super) const KEPT: &str = "kept";
 
 /// The lock of a session.
 #[derive(Debug)]
@@ -74,7 +73,7 @@ pub fn find_orphans(base: &Path) -> Result<Vec<Orphan>, WorkspaceError> {
             continue;
         }
         for (path, name) in directories(&directory)? {
-            let is_kept = path.join(KEPT).exists();
+            let is_kept = path.join(kept::KEPT).exists();
             orphans.push(Orphan { session: session.clone(), name, path, is_kept });
         }
         clear_away(&directory)?;
@@ -83,7 +82,7 @@ pub fn find_orphans(base: &Path) -> Result<Vec<Orphan>, WorkspaceError> {
 }
 
 /// Returns the directories in a directory that are not hidden, by name.
-fn directories(path: &Path) -> Result<Vec<(PathBuf, String)>, WorkspaceError> {
+pub(super) fn directories(path: &Path) -> Result<Vec<(PathBuf, String)>, WorkspaceError> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(WorkspaceError::io("read", path))?,
@@ -128,7 +127,7 @@ fn lock(session: &Path) -> Result<Left, WorkspaceError> {
 }
 
 /// Removes the directory of a dead session that has no workspaces any more.
-fn clear_away(session: &Path) -> Result<(), WorkspaceError> {
+pub(super) fn clear_away(session: &Path) -> Result<(), WorkspaceError> {
     let left = lock(session)?;
     if matches!(left, Left::Free(_)) && directories(session)?.is_empty() {
         remove_tree(session)?;

@@ -19,8 +19,9 @@ use wtb_model::SessionId;
 
 use super::copy::Copy;
 use super::ground::Ground;
+use super::kept;
 use super::mount::{Mount, Namespaces, UPPER, WORK};
-use super::orphans::{KEPT, Owner};
+use super::orphans::Owner;
 use super::pristine::Pristine;
 use super::probe::probe;
 use super::remove::remove_tree;
@@ -169,11 +170,11 @@ impl Workspaces {
         at: SnapshotId,
     ) -> Result<Workspace, WorkspaceError> {
         let workspace = self.prepare(ground, name)?;
-        let (directory, target) = match workspace.rung {
-            Rung::Overlay => (workspace.directory.join(UPPER), Target::Upper),
-            Rung::Reflink | Rung::Hardlink | Rung::Copy => (workspace.tree.clone(), Target::Tree),
+        let target = match workspace.rung {
+            Rung::Overlay => Target::Upper,
+            Rung::Reflink | Rung::Hardlink | Rung::Copy => Target::Tree,
         };
-        if let Err(error) = snapshots.apply(inputs, at, &directory, target) {
+        if let Err(error) = snapshots.apply(inputs, at, &workspace.written(), target) {
             let _ = workspace.remove();
             return Err(error);
         }
@@ -218,6 +219,11 @@ impl Workspaces {
         Ok(workspace)
     }
 
+    /// Removes a workspace of this session by its name, if it is there: what an earlier attempt has left.
+    pub fn remove(&self, name: &str) -> Result<(), WorkspaceError> {
+        remove_tree(&self.directory.join(name))
+    }
+
     /// Removes shared copies that no workspace has any more.
     pub fn sweep(&self) -> Result<(), WorkspaceError> {
         self.pristine.sweep()
@@ -256,6 +262,24 @@ impl Workspace {
         &self.left_out
     }
 
+    /// Returns the directory that holds what was written in it: the tree, or of an overlay what differs
+    /// from its inputs.
+    pub fn written(&self) -> PathBuf {
+        match self.rung {
+            Rung::Overlay => self.directory.join(UPPER),
+            Rung::Reflink | Rung::Hardlink | Rung::Copy => self.tree.clone(),
+        }
+    }
+
+    /// Returns what need not be read again for its first snapshot, right after it was made: the files
+    /// that are as `inputs`, the cache of a snapshot of its inputs, remembers them.
+    pub fn known(&self, ground: &Ground, inputs: &StatCache) -> Result<StatCache, WorkspaceError> {
+        if self.rung == Rung::Overlay {
+            return Ok(StatCache::default());
+        }
+        inputs.of_copy(ground.inputs(), &self.tree)
+    }
+
     /// Takes a snapshot of what is in it now, while it is mounted or afterwards. `inputs` is the
     /// snapshot of its inputs, taken by the same rules; `cache` belongs to this workspace.
     pub fn snapshot(
@@ -266,9 +290,7 @@ impl Workspace {
         cache: &mut StatCache,
     ) -> Result<Taken, WorkspaceError> {
         match self.rung {
-            Rung::Overlay => {
-                snapshots.take_upper(&self.directory.join(UPPER), inputs, rules, cache)
-            }
+            Rung::Overlay => snapshots.take_upper(&self.written(), inputs, rules, cache),
             Rung::Hardlink => {
                 let modes = self.pristine.modes()?;
                 snapshots.take_as(&self.tree, rules, cache, &modes)
@@ -277,10 +299,10 @@ impl Workspace {
         }
     }
 
-    /// Keeps it when its session has ended: [`find_orphans`](crate::find_orphans) says so.
+    /// Keeps it when its session has ended: [`find_orphans`](crate::find_orphans) says so. What it takes
+    /// is written down, for [`trim_kept`](crate::trim_kept).
     pub fn keep(&self) -> Result<(), WorkspaceError> {
-        let path = self.directory.join(KEPT);
-        fs::write(&path, "").map_err(WorkspaceError::io("write", &path))
+        kept::keep(&self.directory, &self.written())
     }
 
     /// Removes it. What has it mounted sees an empty directory then.

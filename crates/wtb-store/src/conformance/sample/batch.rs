@@ -103,5 +103,6 @@ pub fn case(index: u32) -> CaseRecord {
         input: value(&format!("{{\"query\": {index}}}")),
         expected: index.is_multiple_of(2).then(|| value("42")),
         answers: index.is_multiple_of(3).then(|| value("{\"which one?\": \"the first\"}")),
+        workspace: index.is_multiple_of(2).then(|| format!("/data/{index}")),
     }
 }

@@ -5,8 +5,8 @@ mod batch;
 
 use wtb_model::{
     Backoff, BatchId, BatchSpec, CheckpointMode, Direction, ErrorPolicy, Event, EventBody,
-    ExecutionId, ExecutionRecord, ExecutionStatus, FailFast, ID_ENTROPY_BYTES, ScoreRecord,
-    SessionId, SessionRecord, StoredValue, Timestamp,
+    ExecutionId, ExecutionRecord, ExecutionStatus, FailFast, ID_ENTROPY_BYTES, KeepWorkspaces,
+    ScoreRecord, SessionId, SessionRecord, StoredValue, Timestamp, WorkspaceSpec,
 };
 
 pub use self::attempt::{
@@ -86,6 +86,11 @@ pub fn spec() -> BatchSpec {
         evaluators: vec![serde_json::json!({"name": "exact_match", "field": "answer"})],
         window: 32,
         checkpoints: CheckpointMode::Exit,
+        workspace: WorkspaceSpec {
+            inputs: Some("/data".to_owned()),
+            rung: Some("copy".to_owned()),
+            keep: KeepWorkspaces::All,
+        },
         front: serde_json::json!({"graph": "my_app:graph", "nested": [1, null, "'"]}),
     }
 }

@@ -3,8 +3,8 @@
 -- key, whose order is the order of insertion, so that no listing depends on a clock.
 -- Statuses are the names that the program prints; times are microseconds since 1970.
 -- `spec`, `description`, `tags`, `error`, `usage`, `warnings`, `front` and `body` are JSON.
--- `input`, `output`, `expected`, `answers`, `state`, `interrupts`, `stdout` and `stderr` are stored
--- values (see `codec.rs`).
+-- `input`, `output`, `expected`, `answers`, `state`, `interrupts`, `stdout`, `stderr`, `found` and
+-- `files` are stored values (see `codec.rs`).
 
 CREATE TABLE sessions (
     key             INTEGER PRIMARY KEY,
@@ -66,6 +66,7 @@ CREATE TABLE cases (
     input      BLOB NOT NULL,
     expected   BLOB,
     answers    BLOB,
+    workspace  TEXT,
     PRIMARY KEY (batch, position),
     UNIQUE (batch, id)
 ) STRICT;
@@ -126,6 +127,8 @@ CREATE INDEX executions_dead ON executions (batch, variant_index, case_index, re
 
 -- Attempts have keys of their own so that what is written during a batch is appended in the order
 -- of time: its executions are worked through in a shuffle, and their own keys would scatter it.
+-- `rung`, `inputs` and `directory` say how the workspace was made, of what, and where; `found` and
+-- `files` are snapshots of it, before and after.
 CREATE TABLE attempts (
     key         INTEGER PRIMARY KEY,
     execution   INTEGER NOT NULL REFERENCES executions (key),
@@ -138,6 +141,11 @@ CREATE TABLE attempts (
     error       TEXT,
     stdout      BLOB,
     stderr      BLOB,
+    rung        TEXT,
+    inputs      TEXT,
+    directory   TEXT,
+    found       BLOB,
+    files       BLOB,
     UNIQUE (execution, number)
 ) STRICT;
 
@@ -207,7 +215,7 @@ CREATE TABLE lineages (
 ) STRICT;
 
 -- Ids are what LangGraph made; the order of insertion is that of `sequence`. `body` is a stored
--- value, `channels` are names, versions and stored values (`codec.rs`).
+-- value, `channels` are the workspace's snapshot, and names, versions and stored values (`codec.rs`).
 CREATE TABLE checkpoints (
     sequence INTEGER PRIMARY KEY,
     lineage  INTEGER NOT NULL REFERENCES lineages (key),

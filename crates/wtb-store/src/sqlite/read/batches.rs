@@ -69,8 +69,8 @@ impl Query {
     pub(in crate::sqlite) fn cases(&self, batch: &BatchId) -> Result<Vec<CaseRecord>, StoreError> {
         let key = self.batch_key(batch)?;
         self.all(
-            "SELECT id, case_group, tags, input, expected, answers FROM cases WHERE batch = ? \
-             ORDER BY position",
+            "SELECT id, case_group, tags, input, expected, answers, workspace FROM cases \
+             WHERE batch = ? ORDER BY position",
             &[Value::Integer(key)],
             "a case",
             |columns| {
@@ -81,6 +81,7 @@ impl Query {
                     input: columns.value()?,
                     expected: columns.optional_value()?,
                     answers: columns.optional_value()?,
+                    workspace: columns.take()?,
                 })
             },
         )

@@ -248,9 +248,9 @@ pub(super) fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
         CheckpointName { thread: columns.take()?, namespace: columns.take()?, id: columns.take()? };
     let (parent, metadata) = (columns.take()?, columns.take()?);
     let body = columns.value()?;
-    let channels = columns.decoded(decode_channels)?;
+    let (channels, snapshot) = columns.decoded(decode_channels)?;
     let channels = channels.into_iter().map(|(name, _, value)| (name, value)).collect();
-    let outline = CheckpointOutline { name, sequence, parent, metadata, channels };
+    let outline = CheckpointOutline { name, sequence, parent, metadata, channels, snapshot };
     Ok(Row { outline, body, writes: Vec::new(), lineage: columns.take()? })
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use wtb_model::{
     AttemptRecord, AttemptStatus, BatchId, Direction, ExecutionId, ExecutionRecord,
-    ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord,
+    ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord, WorkspaceRecord,
 };
 
 use super::{Filter, Query};
@@ -79,7 +79,7 @@ impl Query {
         let ids = [id.known(), id.clone()].map(|id| Value::Text(id.into()));
         let attempts = self.all(
             "SELECT number, token, worker, status, started_at, finished_at, error, stdout, \
-             stderr FROM attempts WHERE execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
+             stderr, rung, inputs, directory, found, files FROM attempts WHERE execution IN (SELECT key FROM executions WHERE id IN (?, ?)) \
              ORDER BY execution, number",
             &ids,
             "an attempt",
@@ -186,6 +186,19 @@ fn attempt(columns: &mut Columns<'_>) -> Result<AttemptRecord, StoreError> {
         error: columns.optional_json()?,
         stdout: columns.optional_value()?,
         stderr: columns.optional_value()?,
+        workspace: workspace(columns)?,
+        files: columns.optional_value()?,
+    })
+}
+
+fn workspace(columns: &mut Columns<'_>) -> Result<Option<WorkspaceRecord>, StoreError> {
+    let (rung, inputs, directory) = (columns.take()?, columns.take()?, columns.take()?);
+    let files = columns.optional_value()?;
+    Ok(match (rung, inputs, directory, files) {
+        (Some(rung), Some(inputs), Some(directory), Some(files)) => {
+            Some(WorkspaceRecord { rung, inputs, directory, files })
+        }
+        _ => None,
     })
 }
 

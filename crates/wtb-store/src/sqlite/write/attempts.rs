@@ -1,10 +1,11 @@
 //! Attempts: started under a new token, ended under the live one.
 
 use rusqlite::{OptionalExtension as _, params};
-use wtb_model::{AttemptStatus, ExecutionStatus};
+use wtb_model::{AttemptStatus, ExecutionStatus, WorkspaceRecord};
 
 use super::Transaction;
-use crate::codec::{encode_list, encode_optional, encode_optional_json};
+use crate::checkpoint::Lease;
+use crate::codec::{encode_list, encode_optional, encode_optional_json, encode_value};
 use crate::sqlite::errors::While;
 use crate::{AttemptStart, Change, StoreError};
 
@@ -35,6 +36,27 @@ impl Transaction<'_> {
         )?;
         self.count_step(&live, ExecutionStatus::Running);
         Ok(())
+    }
+
+    pub(super) fn put_workspace(
+        &mut self,
+        number: u32,
+        lease: &Lease,
+        workspace: &WorkspaceRecord,
+    ) -> Result<(), StoreError> {
+        let what = || format!("the workspace of attempt {number}");
+        self.check_lease(Some(lease), what)?;
+        let WorkspaceRecord { rung, inputs, directory, files } = workspace;
+        self.check_objects([Some(files)])?;
+        let live = self.live(&lease.execution)?;
+        let key = self.attempt_key(live.key, number, lease.token)?;
+        let key = key.ok_or_else(|| StoreError::Fenced { what: what(), token: lease.token })?;
+        self.change(
+            "UPDATE attempts SET rung = ?2, inputs = ?3, directory = ?4, found = ?5 WHERE key = ?1",
+            params![key, rung, inputs, directory, encode_value(files)],
+            "writing an attempt's workspace",
+        )
+        .map(drop)
     }
 
     /// Applies [`Change::FinishAttempt`], the only change it is called with.
@@ -68,7 +90,7 @@ impl Transaction<'_> {
         self.check_outcome(outcome)?;
         self.change(
             "UPDATE attempts SET status = ?2, finished_at = ?3, error = ?4, stdout = ?5, \
-             stderr = ?6 WHERE key = ?1",
+             stderr = ?6, files = ?7 WHERE key = ?1",
             params![
                 key,
                 status.as_str(),
@@ -76,6 +98,7 @@ impl Transaction<'_> {
                 encode_optional_json(outcome.error.as_ref())?,
                 encode_optional(outcome.stdout.as_ref()),
                 encode_optional(outcome.stderr.as_ref()),
+                encode_optional(outcome.files.as_ref()),
             ],
             "ending an attempt",
         )?;

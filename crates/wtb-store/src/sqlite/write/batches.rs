@@ -115,8 +115,8 @@ impl Transaction<'_> {
             self.check_objects([Some(input), expected.as_ref(), answers.as_ref()])?;
             self.change(
                 "INSERT INTO cases \
-                 (batch, position, id, case_group, tags, input, expected, answers) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                 (batch, position, id, case_group, tags, input, expected, answers, workspace) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     batch,
                     position,
@@ -126,6 +126,7 @@ impl Transaction<'_> {
                     encode_value(input),
                     encode_optional(expected.as_ref()),
                     encode_optional(answers.as_ref()),
+                    case.workspace,
                 ],
                 &format!("writing case `{}`", case.id),
             )?;

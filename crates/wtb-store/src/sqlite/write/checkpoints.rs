@@ -16,13 +16,14 @@ impl Transaction<'_> {
         checkpoint: &NewCheckpoint,
         lease: Option<&Lease>,
     ) -> Result<(), StoreError> {
-        let NewCheckpoint { name, parent, run, metadata, body, channels } = checkpoint;
+        let NewCheckpoint { name, parent, run, metadata, body, channels, snapshot } = checkpoint;
         self.check_lease(lease, || format!("checkpoint {}", name.id))?;
         let lineage = self.lineage(&name.thread, &name.namespace)?;
         let mut inherited = self.inherited(lineage, checkpoint)?;
         for (_, _, value) in &mut inherited {
             self.settle_value(value)?;
         }
+        self.check_objects([snapshot.as_ref()])?;
         let body = self.write_value(body)?;
         let mut kept: Vec<(&str, &str, &StoredValue)> = Vec::with_capacity(channels.len());
         for channel in channels {
@@ -44,7 +45,7 @@ impl Transaction<'_> {
                 run,
                 metadata,
                 encode_value(body),
-                encode_channels(kept)
+                encode_channels(kept, snapshot.as_ref())
             ],
             "writing a checkpoint",
         )
@@ -122,8 +123,10 @@ impl Transaction<'_> {
                 statement.query_row(parameters, |row| row.get(0)).optional()
             })
             .while_("reading the parent of a checkpoint")?;
-        let channels = decode_channels(&found.unwrap_or_default()).map_err(|reason| {
-            StoreError::Unreadable { what: "the parent of a checkpoint".to_owned(), reason }
+        let decoded = found.map_or_else(|| Ok(Default::default()), |held| decode_channels(&held));
+        let (channels, _) = decoded.map_err(|reason| StoreError::Unreadable {
+            what: "the parent of a checkpoint".to_owned(),
+            reason,
         })?;
         let lacks = |channel: &&NewChannel| own(&channels, channel).is_err();
         let lacking: Vec<_> =
@@ -135,7 +138,7 @@ impl Transaction<'_> {
         Err(missing_channels(&checkpoint.name, lacking))
     }
 
-    fn check_lease(
+    pub(super) fn check_lease(
         &self,
         lease: Option<&Lease>,
         what: impl Fn() -> String,

@@ -161,6 +161,9 @@ impl<'writer> Transaction<'writer> {
                 self.set_batch_status(batch, session, *status, *at)
             }
             Change::StartAttempt(start) => self.start_attempt(start),
+            Change::PutWorkspace { attempt, lease, workspace } => {
+                self.put_workspace(*attempt, lease, workspace)
+            }
             Change::FinishAttempt { .. } => self.finish_attempt(change),
             Change::FinishExecution { execution, status, at } => {
                 self.finish_execution(execution, *status, *at)

@@ -193,6 +193,7 @@ pub(super) fn connected() -> (Spawned, [OwnedFd; 4]) {
 
 pub(super) fn order() -> Order {
     Order {
+        workspace: None,
         execution: "e".to_owned(),
         thread: Some("t".to_owned()),
         from_head: false,
@@ -253,6 +254,7 @@ impl Checkpointer for Desk {
         self.asked.fetch_add(1, Ordering::SeqCst);
         thread::sleep(self.takes);
         Ok(Some(CheckpointRecord {
+            snapshot: None,
             name: CheckpointName {
                 thread: thread.to_owned(),
                 namespace: namespace.to_owned(),

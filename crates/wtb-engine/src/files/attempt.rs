@@ -1,0 +1,149 @@
+//! The workspace of an attempt under way.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use wtb_model::{AttemptOutcome, KeepWorkspaces, StoredValue};
+use wtb_store::StoreError;
+use wtb_workspace::{LeftOut, Mount, Reason, StatCache, Taken, Workspace, WorkspaceError};
+
+use super::Files;
+use super::batch::Inputs;
+
+/// The private files of an attempt under way.
+pub struct AttemptFiles {
+    files: Arc<Files>,
+    inputs: Arc<Inputs>,
+    keep: KeepWorkspaces,
+    directory: PathBuf,
+    mount: Option<Mount>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// `None` once it was closed.
+    workspace: Option<Workspace>,
+    cache: StatCache,
+}
+
+impl AttemptFiles {
+    pub(super) fn new(
+        files: Arc<Files>,
+        inputs: Arc<Inputs>,
+        workspace: Workspace,
+        cache: StatCache,
+        keep: KeepWorkspaces,
+    ) -> Self {
+        let directory = workspace.tree().to_owned();
+        let mount = workspace.mount().cloned();
+        let state = Mutex::new(State { workspace: Some(workspace), cache });
+        Self { files, inputs, keep, directory, mount, state }
+    }
+
+    /// Returns the directory that the attempt works in.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns what the attempt's process has to mount to see its files, if anything.
+    pub fn mount(&self) -> Option<&Mount> {
+        self.mount.as_ref()
+    }
+
+    fn take(&self) -> Result<Taken, WorkspaceError> {
+        let mut state = self.lock();
+        let State { workspace, cache } = &mut *state;
+        let workspace = workspace.as_ref().ok_or_else(|| WorkspaceError::Io {
+            doing: "take a snapshot of",
+            path: self.directory.clone(),
+            source: std::io::Error::other("the attempt that it belongs to is over"),
+        })?;
+        let Inputs { snapshot, rules, .. } = self.inputs.as_ref();
+        workspace.snapshot(&self.files.snapshots, *snapshot, rules, cache)
+    }
+
+    /// Adds the files to what an attempt delivers, as it has left them. What could not be stored is
+    /// told by its warnings.
+    pub(crate) fn deliver(&self, outcome: &mut AttemptOutcome) {
+        match self.take() {
+            Ok(taken) => {
+                outcome.files = Some(taken.id.reference());
+                outcome.warnings.extend(left_out(&taken.left_out));
+                outcome.warnings.extend(links(&taken));
+            }
+            Err(error) => outcome.warnings.push(format!("its files were not stored: {error}")),
+        }
+    }
+
+    /// Ends the workspace, before or after its attempt's end is written: it is removed, or kept.
+    pub(crate) fn close(&self, has_failed: bool) -> Result<(), WorkspaceError> {
+        let Some(workspace) = self.lock().workspace.take() else { return Ok(()) };
+        let is_kept = match self.keep {
+            KeepWorkspaces::All => true,
+            KeepWorkspaces::Failed => has_failed,
+            KeepWorkspaces::None => false,
+        };
+        if !is_kept {
+            return workspace.remove();
+        }
+        workspace.keep()?;
+        self.files.trim()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl wtb_worker::Files for AttemptFiles {
+    fn snapshot(&self) -> Result<StoredValue, StoreError> {
+        let taken = self.take().map_err(|error| StoreError::Backend {
+            doing: "taking a snapshot of the workspace".to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(taken.id.reference())
+    }
+
+    fn forget(&self) {
+        self.files.snapshots.forget();
+        self.lock().cache = StatCache::default();
+    }
+}
+
+impl fmt::Debug for AttemptFiles {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = formatter.debug_struct("AttemptFiles");
+        parts.field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl Drop for AttemptFiles {
+    /// Of an attempt that nobody has heard of again, the files may tell why.
+    fn drop(&mut self) {
+        let _ = self.close(true);
+    }
+}
+
+/// Says what is not in a snapshot: nothing is left out silently.
+fn left_out(left_out: &LeftOut) -> Option<String> {
+    let (path, reason) = left_out.listed.first()?;
+    let reason = match reason {
+        Reason::Rule(rule) => format!("the rule `{rule}`"),
+        Reason::Special(kind) => format!("it is a {kind}"),
+        Reason::Unreadable(why) => format!("it cannot be read: {why}"),
+    };
+    let count = left_out.count();
+    let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    Some(format!("not in the snapshot of its files: `{path}` ({reason}){others}"))
+}
+
+fn links(taken: &Taken) -> Option<String> {
+    let path = taken.links_outside.first()?;
+    let others = taken.links_outside.len() - 1;
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Some(format!(
+        "the symbolic link `{path}`{others} leads out of the workspace: what is written through it is \
+         neither private nor part of a snapshot"
+    ))
+}

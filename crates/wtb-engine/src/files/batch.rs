@@ -1,0 +1,170 @@
+//! What the workspaces of one batch are made of.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wtb_model::{KeepWorkspaces, WorkspaceRecord, WorkspaceSpec};
+use wtb_store::{Change, StoreError, UnitOfWork};
+use wtb_workspace::{
+    Ground, Namespaces, Rules, Rung, SnapshotId, StatCache, Workspace, Workspaces,
+};
+
+use super::{AttemptFiles, Files};
+use crate::EngineError;
+use crate::active::Task;
+
+/// The files of one active batch.
+pub(crate) struct BatchFiles {
+    files: Arc<Files>,
+    spec: WorkspaceSpec,
+    /// The inputs of each case that has its own.
+    cases: Vec<Option<String>>,
+    /// What was found out about inputs. Whoever finds it out keeps the others waiting.
+    inputs: Mutex<HashMap<(PathBuf, Namespaces), Arc<Inputs>>>,
+}
+
+/// A directory of inputs, as it was when the batch used it first.
+pub(super) struct Inputs {
+    pub(super) workspaces: Arc<Workspaces>,
+    pub(super) ground: Ground,
+    pub(super) rules: Rules,
+    pub(super) snapshot: SnapshotId,
+    cache: StatCache,
+    /// Whether a row of the store names the snapshot, so that nobody collects it.
+    is_named: AtomicBool,
+}
+
+impl BatchFiles {
+    pub(crate) fn new(files: Arc<Files>, spec: WorkspaceSpec, cases: Vec<Option<String>>) -> Self {
+        Self { files, spec, cases, inputs: Mutex::default() }
+    }
+
+    /// Makes the workspace of an attempt; `None` if its case has no inputs.
+    pub(crate) fn begin(
+        &self,
+        task: &Task,
+        namespaces: Namespaces,
+    ) -> Result<Option<AttemptFiles>, EngineError> {
+        let own = usize::try_from(task.case).ok().and_then(|case| self.cases.get(case)?.as_ref());
+        let Some(directory) = own.or(self.spec.inputs.as_ref()).map(Path::new) else {
+            return Ok(None);
+        };
+        let inputs = self.inputs(directory, namespaces)?;
+        match self.begin_on(task, &inputs) {
+            // Its snapshot was relied on, but somebody has collected objects since.
+            Err(EngineError::Store(StoreError::NotFound { .. })) => {
+                self.forget(directory, namespaces);
+                let inputs = self.inputs(directory, namespaces)?;
+                self.begin_on(task, &inputs).map(Some)
+            }
+            begun => begun.map(Some),
+        }
+    }
+
+    fn begin_on(&self, task: &Task, inputs: &Arc<Inputs>) -> Result<AttemptFiles, EngineError> {
+        let name = |attempt| format!("{}.{attempt}", task.execution);
+        if task.attempt > 1 && self.spec.keep != KeepWorkspaces::All {
+            inputs.workspaces.remove(&name(task.attempt - 1))?;
+        }
+        let at = self.beginning(task)?;
+        let workspace = inputs.prepare(&self.files, &name(task.attempt), at)?;
+        let mut cache = workspace.known(&inputs.ground, &inputs.cache)?;
+        let snapshots = &self.files.snapshots;
+        let found = if workspace.rung() == Rung::Overlay && at.is_none() {
+            inputs.snapshot
+        } else {
+            workspace.snapshot(snapshots, inputs.snapshot, &inputs.rules, &mut cache)?.id
+        };
+        self.record(task, inputs, &workspace, found)?;
+        let (files, inputs) = (Arc::clone(&self.files), Arc::clone(inputs));
+        Ok(AttemptFiles::new(files, inputs, workspace, cache, self.spec.keep))
+    }
+
+    /// The snapshot that an attempt begins with, if it goes on from a checkpoint that has one.
+    fn beginning(&self, task: &Task) -> Result<Option<SnapshotId>, EngineError> {
+        let Some(thread) = task.thread.as_deref().filter(|_| task.from_head) else {
+            return Ok(None);
+        };
+        let head = self.files.store.head(thread, "")?;
+        let snapshot = head.and_then(|head| head.snapshot);
+        Ok(snapshot.as_ref().and_then(SnapshotId::of_reference))
+    }
+
+    /// Writes down where the workspace is, and what the attempt finds in it.
+    fn record(
+        &self,
+        task: &Task,
+        inputs: &Inputs,
+        workspace: &Workspace,
+        found: SnapshotId,
+    ) -> Result<(), EngineError> {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let record = WorkspaceRecord {
+            rung: workspace.rung().to_string(),
+            inputs: text(inputs.ground.inputs()),
+            directory: text(&workspace.written()),
+            files: found.reference(),
+        };
+        let (attempt, lease) = (task.attempt, task.lease());
+        let workspace = Box::new(record);
+        let unit = UnitOfWork::silent(Change::PutWorkspace { attempt, lease, workspace });
+        if inputs.is_named.load(Ordering::Acquire) && found == inputs.snapshot {
+            self.files.store.submit(unit)?;
+        } else {
+            self.files.store.commit(unit)?;
+            inputs.is_named.fetch_or(found == inputs.snapshot, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn inputs(&self, directory: &Path, namespaces: Namespaces) -> Result<Arc<Inputs>, EngineError> {
+        let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (directory.to_owned(), namespaces);
+        if let Some(inputs) = known.get(&key) {
+            return Ok(Arc::clone(inputs));
+        }
+        let inputs = Arc::new(self.look_at(directory, namespaces)?);
+        known.insert(key, Arc::clone(&inputs));
+        Ok(inputs)
+    }
+
+    fn look_at(&self, directory: &Path, namespaces: Namespaces) -> Result<Inputs, EngineError> {
+        let Files { caches, snapshots, .. } = self.files.as_ref();
+        let workspaces = self.files.workspaces(namespaces)?;
+        let ground = match self.spec.rung.as_deref().map(str::parse::<Rung>) {
+            None => workspaces.ground(directory)?,
+            Some(Ok(rung)) => workspaces.ground_by(directory, rung)?,
+            Some(Err(unknown)) => return Err(EngineError::Invalid(unknown)),
+        };
+        let rules = Rules::of(ground.inputs())?;
+        let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = caches.entry(ground.inputs().to_owned()).or_default();
+        let snapshot = snapshots.take(ground.inputs(), &rules, cache)?.id;
+        let (cache, is_named) = (cache.clone(), AtomicBool::new(false));
+        Ok(Inputs { workspaces, ground, rules, snapshot, cache, is_named })
+    }
+
+    fn forget(&self, directory: &Path, namespaces: Namespaces) {
+        self.files.snapshots.forget();
+        self.files.caches.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        known.remove(&(directory.to_owned(), namespaces));
+    }
+}
+
+impl Inputs {
+    fn prepare(
+        &self,
+        files: &Files,
+        name: &str,
+        at: Option<SnapshotId>,
+    ) -> Result<Workspace, EngineError> {
+        let Self { workspaces, ground, snapshot, .. } = self;
+        Ok(match at {
+            Some(at) => workspaces.prepare_at(ground, name, &files.snapshots, *snapshot, at)?,
+            None => workspaces.prepare(ground, name)?,
+        })
+    }
+}
