@@ -14,12 +14,14 @@ import saver_size
 import saver_speed
 import scheduler
 import thread_runner
+import workspaces
 from _harness import HERE, Figure, figures_table, machine, options
 
 BENCHMARKS = {
     "engine_overhead": engine_overhead,
     "thread_runner": thread_runner,
     "process_runner": process_runner,
+    "workspaces": workspaces,
     "scheduler": scheduler,
     "list_latency": list_latency,
     "saver_speed": saver_speed,

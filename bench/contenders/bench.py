@@ -24,6 +24,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
             runner=request["runner"],
             max_workers=request["workers"],
             checkpoints=request["checkpoints"],
+            workspace=request.get("workspace"),
             **({"isolation": request["isolation"]} if "isolation" in request else {}),
         )
         seconds = perf_counter() - begun

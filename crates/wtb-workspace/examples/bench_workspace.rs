@@ -3,8 +3,8 @@
 //! `cargo run --release -p wtb-workspace --example bench_workspace [ROUNDS] [DIRECTORY]`
 //!
 //! The inputs are 2,000 files of 4 KB and one of 200 MB. In each round everything is done once, one
-//! after the other, since creating files on one disk may take thirty times as long as a minute before;
-//! medians are of the rounds, with the least beside them.
+//! after the other, since creating files on one disk may take thirty times as long as a minute before.
+//! `bench/workspaces.py` makes medians of what is printed, a JSON line for each measurement.
 
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
@@ -47,14 +47,11 @@ impl Times {
         Ok(result)
     }
 
+    /// Prints a JSON object for each measurement, with all its times.
     fn print(&self) {
-        println!("{:<58} {:>10} {:>10}", "", "median ms", "least ms");
         for ((_, what), times) in &self.0 {
-            let mut times = times.clone();
-            times.sort_unstable();
-            let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-            let (median, least) = (milliseconds(times[times.len() / 2]), milliseconds(times[0]));
-            println!("{what:<58} {median:>10.2} {least:>10.2}");
+            let times: Vec<_> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+            println!("{}", serde_json::json!({"measure": what.trim(), "milliseconds": times}));
         }
     }
 }
@@ -121,7 +118,7 @@ impl Bench {
                 Workspaces::open(&self.root.join("base"), &session, Namespaces::UserAndMount)?;
             match workspaces.ground_by(&self.inputs, rung) {
                 Ok(ground) => grounds.push((workspaces, ground)),
-                Err(error) => println!("left out: {error}"),
+                Err(error) => eprintln!("left out: {error}"),
             }
         }
         Ok(grounds)
