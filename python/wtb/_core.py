@@ -121,7 +121,12 @@ class Core:
             job.checkpoints != "off",
             json.dumps(job.workspace),
             json.dumps(
-                describe_single(job, _plan.reference_of(workflow, owner), arguments["timeout"])
+                describe_single(
+                    job,
+                    _plan.reference_of(workflow, owner),
+                    arguments["timeout"],
+                    (place.kind, describe_place(place)),
+                )
             ),
         )
         return self.driven_single(Drive(active, job, place, 1), job)

@@ -64,7 +64,7 @@ def fork(core: "Core", source: "Execution", named: Named, changed: Changed) -> s
         as_it_stands,
         _plan.storable(job.workflow.name, "the workflow's name"),
         _plan.name_of(job.variants[0]),
-        json.dumps(describe_single(job, reference, known.timeout_s)),
+        json.dumps(describe_single(job, reference, known.timeout_s, known.place)),
         prepared,
     )
     core.remember(made, job, ())

@@ -20,7 +20,7 @@ from wtb.cases import Case, normalise_cases
 from wtb.errors import ConfigurationError, InvalidTransitionError
 from wtb.evaluators import Evaluator, resolve_evaluators
 from wtb.execution import Execution
-from wtb.runners import resolve_runner
+from wtb.runners import check_place, deadline_grace_s, place_again
 from wtb.variants import VariantLike, normalise_variants
 
 if TYPE_CHECKING:
@@ -106,7 +106,11 @@ def retry_single(
         )
     known = known_of(core, execution, Again(workflow))
     job = replace(known.job, start=None)
+    place = place_again(*known.place)
+    check_place(place, job)
     timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
+    if timeout_ms is not None:
+        timeout_ms += round(1000 * deadline_grace_s(place))
     active = core.lineages.retry(
         execution.key,
         timeout_ms,
@@ -114,7 +118,7 @@ def retry_single(
         from_checkpoint,
         json.dumps(job.workspace),
     )
-    _, drive = core.driven_single(Drive(active, job, resolve_runner("inline"), 1), job)
+    _, drive = core.driven_single(Drive(active, job, place, 1), job)
     drive.run()
     return concluded(core, execution.id, known)
 

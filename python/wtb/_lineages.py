@@ -122,9 +122,9 @@ class BenchLineages(BenchReader):
     ) -> Execution:
         """Go on with an execution from where it stands, and return it when it has ended again.
 
-        It is one that is paused, awaits an answer, failed, timed out, or was cancelled. It runs
-        inline. A cell of a batch goes on beside the result that its batch keeps, and is scored as
-        that is.
+        It is one that is paused, awaits an answer, failed, timed out, or was cancelled. It runs in
+        a process if it ran in one before, and else on the calling thread. A cell of a batch goes on
+        beside the result that its batch keeps, and is scored as that is.
 
         Args:
             execution: The execution, its id, a unique prefix of it, or "latest".
@@ -156,6 +156,8 @@ class BenchLineages(BenchReader):
     ) -> Execution:
         """Go on with an execution on the caller's event loop; see `resume`.
 
+        One that ran in a process does so again, beside the loop.
+
         Raises:
             asyncio.CancelledError: The caller's task was cancelled, and the execution with it.
         """
@@ -171,7 +173,7 @@ class BenchLineages(BenchReader):
             with suppress(WtbError):
                 (await begun).drive.close()
             raise
-        await going.drive.arun(going.known.timeout_s)
+        await going.run_on_loop()
         return await asyncio.to_thread(concluded, self._core, going.execution, going.known)
 
     def files(

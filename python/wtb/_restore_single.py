@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wtb import _plan, _restore
@@ -36,15 +37,22 @@ class Known(NamedTuple):
         evaluators: Those of the batch that it comes from, as far as they can be found.
         lost: Why others cannot be found; None if none is missing.
         timeout_s: What an attempt may take.
+        place: The kind of the runner that it ran with, and the arguments of that.
     """
 
     job: Job
     evaluators: Sequence[Evaluator]
     lost: str | None
     timeout_s: float | None
+    place: tuple[str, Mapping[str, Any]]
 
 
-def describe_single(job: Job, reference: str | None, timeout_s: float | None) -> dict[str, Any]:
+def describe_single(
+    job: Job,
+    reference: str | None,
+    timeout_s: float | None,
+    place: tuple[str, Mapping[str, Any]],
+) -> dict[str, Any]:
     """Return what a later session needs to run the one execution of a checked job, as JSON data."""
     ((_, described),) = _restore.variant_rows(job, job.variants)
     return {
@@ -54,6 +62,7 @@ def describe_single(job: Job, reference: str | None, timeout_s: float | None) ->
         "checkpoints": job.checkpoints,
         "timeout_s": timeout_s,
         "workspace": job.workspace,
+        "place": place,
     }
 
 
@@ -77,7 +86,8 @@ def known_of(
     known = _remembered(core, execution)
     if known is None or any(one is not None for one in again):
         known = _again(core, execution, front, again, same_nodes=same_nodes)
-    return Known(known, evaluators, lost, front["timeout_s"])
+    known = replace(known, timeout=front["timeout_s"])
+    return Known(known, evaluators, lost, front["timeout_s"], front["place"])
 
 
 def reference_of(
@@ -128,6 +138,7 @@ def _front(core: "Core", execution: "Execution") -> Mapping[str, Any]:
         "checkpoints": spec["checkpoints"],
         "timeout_s": None if spec["timeout_ms"] is None else spec["timeout_ms"] / 1000,
         "workspace": spec["workspace"],
+        "place": (spec["runner"], spec["front"]["runner"].get(spec["runner"], {})),
     }
 
 

@@ -1,5 +1,6 @@
 """Goes on with an execution from where it stands, and scores what it comes to."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from wtb._update import answers_of, check_parent, logged_metrics, staged_update
 from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError, InvalidTransitionError
 from wtb.evaluators import Evaluator
-from wtb.runners import resolve_runner
+from wtb.runners import check_place, deadline_grace_s, place_again
 
 if TYPE_CHECKING:
     from wtb._core import Core
@@ -41,11 +42,29 @@ class Going(NamedTuple):
         execution: Its id.
         drive: What drives it.
         known: What it is run with.
+        kind: The runner's.
     """
 
     execution: str
     drive: Drive
     known: Known
+    kind: str
+
+    async def run_on_loop(self) -> None:
+        """Drive it on the caller's event loop, or beside it where it runs in a process.
+
+        Raises:
+            asyncio.CancelledError: The caller was cancelled, and the execution with it.
+        """
+        if self.kind == "inline":
+            await self.drive.arun(self.known.timeout_s)
+            return
+        self.drive.start()
+        try:
+            await asyncio.to_thread(self.drive.wait, None)
+        except asyncio.CancelledError:
+            self.drive.cancel()
+            raise
 
 
 def going_on(core: "Core", found: "Execution", given: Given, *, on_loop: bool = False) -> Going:
@@ -61,9 +80,13 @@ def going_on(core: "Core", found: "Execution", given: Given, *, on_loop: bool = 
     if answers is not None or given.update is not None:
         head = _head(core, found)
     job = _start(core, found, known.job, given, answers, head)
+    place = place_again(*known.place)
+    # An event loop makes attempts itself, where they are not made in processes.
+    grace_s = DEADLINE_GRACE_S if on_loop and place.kind == "inline" else deadline_grace_s(place)
+    check_place(place, job)
     timeout_ms = _plan.milliseconds(known.timeout_s, "timeout")
-    if timeout_ms is not None and on_loop:
-        timeout_ms += round(DEADLINE_GRACE_S * 1000)
+    if timeout_ms is not None:
+        timeout_ms += round(grace_s * 1000)
     active = core.lineages.resume(
         found.key,
         timeout_ms,
@@ -72,11 +95,11 @@ def going_on(core: "Core", found: "Execution", given: Given, *, on_loop: bool = 
         None if head is None else (found.lineages, head),
         json.dumps(known.job.workspace),
     )
-    drive = Drive(active, job, resolve_runner("inline"), 1)
+    drive = Drive(active, job, place, 1)
     core.enter_single(drive)
     if found.front is not None:
         core.remember(found.id, known.job, ())
-    return Going(found.id, drive, known)
+    return Going(found.id, drive, known, place.kind)
 
 
 def concluded(core: "Core", execution: str, known: Known) -> "Execution":

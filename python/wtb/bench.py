@@ -373,7 +373,8 @@ class TestBench(BenchLineages):
     ) -> Batch | Execution:
         """Run executions again that ended without success; takes them off the dead-letter list.
 
-        A single execution (of `run`) is run inline. What a cell went on to by `resume` gives way to
+        A single execution (of `run`) is run in a process if it ran in one before, and else on the
+        calling thread. What a cell went on to by `resume` gives way to
         its new result.
 
         Args:

@@ -249,6 +249,21 @@ def describe_place(runner: BatchTestRunner) -> Mapping[str, Any]:
     return runner.describe() if isinstance(runner, StandaloneRunner) else {}
 
 
+def place_again(kind: str, options: Mapping[str, Any]) -> BatchTestRunner:
+    """Return the runner that goes on with one execution.
+
+    That is processes for one that ran in some, since its nodes may rely on a working directory or
+    an environment of their own; and else the calling thread.
+
+    Args:
+        kind: What the store calls the runner that it ran with.
+        options: The arguments of that.
+    """
+    if kind == ProcessBatchTestRunner.kind:
+        return resolve_runner(kind, options)
+    return SequentialBatchTestRunner()
+
+
 def deadline_grace_s(runner: BatchTestRunner) -> float:
     """Return how much later than the deadline the engine itself ends a single execution."""
     return runner.deadline_grace_s if isinstance(runner, StandaloneRunner) else 0.0

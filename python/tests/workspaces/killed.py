@@ -1,6 +1,6 @@
 """Kills a program at each of its calls into the engine, and looks what it leaves: run by a test.
 
-Everything is done in forks of one program that has imported what it takes, so that hundreds are quick.
+Everything is done in forks of one program that has imported what it takes: hundreds are quick then.
 """
 
 import os
@@ -11,9 +11,9 @@ import traceback
 from pathlib import Path
 
 from workspace_graphs import chain, here
-from wtb.langgraph import adapter  # noqa: F401  # what a bench would import in each fork
 
 import wtb
+from wtb.langgraph import adapter  # noqa: F401  # what a bench would import in each fork
 
 ROUNDS_MAX = 2_000
 
@@ -119,7 +119,7 @@ def main(root):
         ended = in_fork(killed_at, number, roll_back_and_fork, folder)
         assert in_fork(check, folder) == 0, f"killed at {number}: see {folder}"
         if ended == 0:
-            print(f"killed {number // 2} times")
+            sys.stdout.write(f"killed {number // 2} times\n")
             return
         assert os.waitstatus_to_exitcode(ended) == -signal.SIGKILL, ended
         shutil.rmtree(folder)

@@ -188,6 +188,33 @@ def test_the_working_directory_is_the_workspace(bench, inputs, isolation):
         assert one.output["seen"] == {**INPUT, "result.txt": "INPUT\n"}
 
 
+def test_what_ran_in_a_process_is_gone_on_with_in_a_process(bench, inputs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    batch = bench.run_batch(
+        "workspace_graphs:working",
+        variants=[{}],
+        test_cases=[{}],
+        workspace=inputs,
+        runner=wtb.ProcessBatchTestRunner(1, environment={"WTB_TEST_SET": "set"}),
+    )
+    (cell,) = batch.results
+    single = bench.run("workspace_graphs:working", {}, workspace=inputs, runner="process")
+    expected = {**INPUT, "result.txt": "INPUT\n"}
+    for ran in (cell, single):
+        fork = bench.fork(ran, before="relative", update={"how": "forked"})
+        back = bench.rollback(ran, at="0")
+        retried = bench.fork(ran, at="0")
+        ended = [
+            bench.resume(fork),
+            asyncio.run(bench.aresume(back)),
+            bench.retry(bench.resume(retried), errors_only=False, from_checkpoint=True),
+        ]
+        for one in ended:
+            assert one.raise_for_status().output["seen"] == expected
+            assert one.output["where"] == ("set" if ran is cell else None)
+    assert not (tmp_path / "result.txt").exists()
+
+
 @pytest.mark.parametrize("checkpoints", ["exit", "off"])
 def test_without_checkpoints_at_steps_there_are_the_files_of_the_end(bench, inputs, checkpoints):
     ran = bench.run(

@@ -94,7 +94,7 @@ def reading() -> StateGraph:
 def relative(_: State) -> State:
     """Use the working directory, as programs do that know nothing of workspaces."""
     Path("result.txt").write_text(Path("data.csv").read_text().upper())
-    return {"seen": listing(Path())}
+    return {"seen": listing(Path()), "where": os.environ.get("WTB_TEST_SET")}
 
 
 def working() -> StateGraph:

@@ -45,6 +45,9 @@ def pack(job: "Job") -> Packed:
     Raises:
         ConfigurationError: Something of it cannot be sent to another process.
     """
+    if not job.graph_nodes:
+        # One that was made of another.
+        job.check_variants()
     names = _names()
     modules: set[str] = set()
     own = replace(job, cases=(), _checked=[])

@@ -46,6 +46,7 @@ class Task:
         self.seed = order.seed
         self._order = order
         self._is_stopped = False
+        self._entered_from: str | None = None
 
     def checkpoints(self) -> CheckpointsRef:
         """Return the supervisor's checkpoints, to be written under the attempt's lease."""
@@ -53,7 +54,13 @@ class Task:
 
     def enter_workspace(self) -> Path | None:
         """Make the attempt's private files the working directory; return where they are."""
+        self._entered_from = os.getcwd()
         return self._order.enter_workspace()
+
+    def leave_workspace(self) -> None:
+        """Undo that, for the attempts after it."""
+        if self._entered_from is not None:
+            self._order.leave_workspace(self._entered_from)
 
     def is_stopped(self) -> bool:
         """Whether the attempt was asked to end."""
@@ -90,8 +97,8 @@ class _Worker:
         self._job: Job | None = None
         self._adapter: GraphAdapter | None = None
         self._task: Task | None = None
+        self._is_astray = False
         self._cpu_s, self._cpu_s_max = resource.getrlimit(resource.RLIMIT_CPU)
-        self._directory = os.getcwd()
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._asked_to_end)
@@ -99,8 +106,10 @@ class _Worker:
             outcome = self._attempt(order)
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-            order.leave_workspace(self._directory)
             order.complete(outcome)
+            if self._is_astray:
+                # The next attempt would not be where it belongs: another worker makes it.
+                return
 
     def _attempt(self, order: OrderRef) -> OutcomeItem:
         started = perf_counter()
@@ -116,6 +125,10 @@ class _Worker:
             return broken(error, perf_counter() - started)
         finally:
             self._task = None
+            try:
+                task.leave_workspace()
+            except OSError:
+                self._is_astray = True
 
     def _prepared(self) -> "tuple[Job, GraphAdapter]":
         if self._job is None:
