@@ -32,7 +32,7 @@ test-rust: $(STAMP)/server
 
 test-python: build $(STAMP)/test $(STAMP)/server
 	$(BIN)/pytest -q python/tests tests examples/tests
-	$(BIN)/python tests/on_postgres.py $(BIN)/pytest -q python/tests/saver python/tests/bench python/tests/events python/tests/lineages
+	$(BIN)/python tests/on_postgres.py $(BIN)/pytest -q python/tests/saver python/tests/bench python/tests/events python/tests/lineages python/tests/workspaces/test_workspaces.py
 
 check: build $(STAMP)/test  ## Format, lint and type checks
 	cargo fmt --check

@@ -233,7 +233,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
-def samples_table(samples: Mapping[str, Sequence[float]], notes: Mapping[str, str]) -> str:
+def samples_table(
+    samples: Mapping[str, Sequence[float]], notes: Mapping[str, str], unit: str = "ms per execution"
+) -> str:
     """Return contenders below each other: median, least and most, and what one has to know."""
     rows = [
         [
@@ -244,7 +246,7 @@ def samples_table(samples: Mapping[str, Sequence[float]], notes: Mapping[str, st
         ]
         for name, values in samples.items()
     ]
-    return table(["contender", "ms per execution", "least - most", "note"], rows)
+    return table(["contender", unit, "least - most", "note"], rows)
 
 
 def figures_table(figures: Sequence[Figure]) -> str:

@@ -59,7 +59,7 @@ def measure(options: argparse.Namespace) -> Measured:
     rounds, cases = (3, 50) if options.quick else (9, 500)
     reports = cargo_example("wtb-workspace", "bench_workspace", str(rounds), str(work_directory()))
     times = {one["measure"]: one["milliseconds"] for one in reports}
-    print(samples_table(times, {}) + "\n")
+    print(samples_table(times, {}, "ms") + "\n")
     inputs = str(_inputs())
     contenders = [_executions(PLAIN, cases, None), _executions(FILES, cases, inputs)]
     samples = interleaved(contenders, 2 if options.quick else 5, Contender.milliseconds)

@@ -35,6 +35,7 @@ GROUPS: dict[str, Sequence[str]] = {
         "ExecutionDiff",
         "Divergence",
     ],
+    "Files": ["Workspace", "WorkspaceRecord", "FileEntry", "FileChange", "FilesDiff"],
     "Inside a node": ["current", "RunContext", "log_metric"],
     "Evaluators": [
         "evaluator",

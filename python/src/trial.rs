@@ -6,10 +6,13 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use serde::{Deserialize, Serialize};
 use wtb_engine::EngineError;
-use wtb_worker::{Ground, Prepare, Settings, Spec, Supervisor, TemplateSettings};
+use wtb_worker::{Ground, Prepare, Settings, Spec, Supervisor, SupervisorError, TemplateSettings};
 
 use crate::errors::{Failure, Result, invalid};
 use crate::workers::while_wanted;
+
+/// How long a worker may take to say hello.
+const HELLO: Duration = Duration::from_secs(10);
 
 /// A template to start: JSON.
 #[derive(Deserialize)]
@@ -54,6 +57,10 @@ fn tried(asked: Asked, is_wanted: &mut dyn FnMut() -> bool) -> Result<Tried> {
     let supervisor = Supervisor::start(settings, is_wanted).map_err(EngineError::from)?;
     let ready_s = began.elapsed().as_secs_f64();
     let ground = supervisor.ground().map_err(EngineError::from)?;
-    supervisor.worker(None).map_err(EngineError::from)?;
+    let mut worker = supervisor.worker(None).map_err(EngineError::from)?;
+    if !worker.says_hello(HELLO) {
+        let reason = format!("a worker was made, but has said nothing within {HELLO:?}");
+        return Err(EngineError::from(SupervisorError::Fork(reason)).into());
+    }
     Ok(Tried { ground, ready_s })
 }

@@ -250,6 +250,8 @@ impl Engine {
         closed =
             closed.and(self.store.commit(UnitOfWork::silent(change)).map(drop).map_err(Into::into));
         session::closed(&self.session);
+        #[cfg(unix)]
+        self.files.close();
         closed.and(self.store.close().map_err(Into::into))
     }
 

@@ -6,7 +6,7 @@
 //! after the other, since creating files on one disk may take thirty times as long as a minute before.
 //! `bench/workspaces.py` makes medians of what is printed, a JSON line for each measurement.
 
-#![expect(clippy::print_stdout, reason = "it is a program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::collections::BTreeMap;
 use std::error::Error;

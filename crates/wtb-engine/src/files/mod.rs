@@ -66,6 +66,11 @@ impl Files {
         Ok(workspaces)
     }
 
+    /// Lets go of the workspaces: once nothing of them is in use, they are a dead session's.
+    pub(crate) fn close(&self) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Removes the oldest kept workspaces, if they take more than they may.
     fn trim(&self) -> Result<(), WorkspaceError> {
         let Some(base) = &self.settings.workspaces else { return Ok(()) };

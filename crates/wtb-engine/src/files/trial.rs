@@ -23,7 +23,8 @@ pub fn try_workspaces(
     let session = entropy::session_id()?;
     let scratch = Scratch(directory.join(format!(".wtb-trial-{session}")));
     let inputs = scratch.0.join("inputs");
-    let made = std::fs::create_dir_all(&inputs)
+    let made = std::fs::create_dir(&scratch.0)
+        .and_then(|()| std::fs::create_dir(&inputs))
         .and_then(|()| std::fs::write(inputs.join("file"), "as any file"));
     made.map_err(|source| WorkspaceError::Io {
         doing: "try workspaces in",

@@ -14,6 +14,8 @@ mod crash;
 mod deadlines;
 mod execution_events;
 mod extending;
+#[cfg(unix)]
+mod files;
 mod lineages;
 mod owners;
 mod retries;

@@ -98,6 +98,24 @@ impl Worker {
         self.gone.is_none() && self.line.is_open() && self.line.violation().is_none()
     }
 
+    /// Waits until the worker has said hello; false if it does not come to that. For whoever wants to know
+    /// whether workers can be made: an attempt does not wait for it.
+    pub fn says_hello(&mut self, within: Duration) -> bool {
+        let until = Instant::now() + within;
+        loop {
+            self.hear_keeper();
+            self.line.flush();
+            self.line.read();
+            if let Some(FromWorker::Hello { version }) = self.line.next() {
+                return version == PROTOCOL_VERSION;
+            }
+            if self.gone.is_some() || !self.line.is_open() || Instant::now() >= until {
+                return false;
+            }
+            self.wait(Some(until));
+        }
+    }
+
     /// Returns the keeper of a worker that has ended, for the next one. Everything below a worker that
     /// has not ended ends with it.
     pub fn into_keeper(self) -> Option<Keeper> {

@@ -1,0 +1,142 @@
+//! Workspaces of attempts, for workers that are threads of this program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use wtb_engine::{BatchPlan, Engine, EngineSettings, Task, remove_orphans, try_workspaces};
+use wtb_model::{AttemptRecord, KeepWorkspaces, WorkspaceSpec};
+use wtb_store::Store as _;
+use wtb_workspace::{Namespaces, Rung, SnapshotId, Snapshots};
+
+use crate::support::{failure, plan, run, success, url};
+
+/// An engine that makes workspaces, and inputs for them.
+struct Place {
+    directory: TempDir,
+    engine: Arc<Engine>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("inputs")).unwrap();
+        fs::write(directory.path().join("inputs/a.txt"), "input").unwrap();
+        let engine = open(directory.path());
+        Self { directory, engine }
+    }
+
+    fn plan(&self, retries: u32, keep: KeepWorkspaces) -> BatchPlan {
+        let inputs = Some(self.directory.path().join("inputs").display().to_string());
+        plan(1, 1, |spec| {
+            spec.retries = retries;
+            spec.workspace = WorkspaceSpec { inputs, rung: None, keep };
+        })
+    }
+
+    fn base(&self) -> PathBuf {
+        self.directory.path().join("workspaces")
+    }
+
+    /// The names of the workspaces that are there.
+    fn left(&self) -> Vec<String> {
+        let directories = |path: &Path| {
+            let entries = fs::read_dir(path).into_iter().flatten().flatten();
+            let visible =
+                entries.filter(|one| !one.file_name().as_encoded_bytes().starts_with(b"."));
+            visible.map(|one| one.path()).filter(|path| path.is_dir()).collect::<Vec<_>>()
+        };
+        let sessions = directories(&self.base());
+        let workspaces = sessions.iter().flat_map(|session| directories(session));
+        workspaces.map(|path| path.file_name().unwrap().display().to_string()).collect()
+    }
+}
+
+fn open(directory: &Path) -> Arc<Engine> {
+    let workspaces = Some(directory.join("workspaces"));
+    let settings = EngineSettings { workspaces, ..EngineSettings::default() };
+    Engine::open_with(&url(directory), settings).unwrap()
+}
+
+fn text(engine: &Engine, attempt: &AttemptRecord) -> String {
+    let snapshots = Snapshots::new(Arc::clone(engine.store()) as Arc<_>);
+    let id = attempt.files.as_ref().and_then(SnapshotId::of_reference).unwrap();
+    let mut bytes = Vec::new();
+    let mut show = |part: &[u8]| {
+        bytes.extend_from_slice(part);
+        Ok(())
+    };
+    snapshots.read(id, b"a.txt", &mut show).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn each_attempt_has_its_own_and_of_failed_ones_the_last_stays() {
+    let place = Place::new();
+    let active = place.engine.submit(place.plan(1, KeepWorkspaces::Failed)).unwrap();
+    let id = active.executions().remove(0);
+    let batch = Arc::clone(&active);
+    let attempt = move |task: &Task| {
+        batch.open_workspace(task, Namespaces::None).unwrap();
+        let file = task.files().unwrap().directory().join("a.txt");
+        assert_eq!(fs::read(&file).unwrap(), b"input");
+        fs::write(&file, format!("attempt {}", task.attempt)).unwrap();
+        failure("no")
+    };
+    run(&active, 1, attempt);
+    assert_eq!(place.left(), [format!("{id}.2")]);
+    let attempts = place.engine.store().detail(&id).unwrap().attempts;
+    let texts: Vec<_> = attempts.iter().map(|one| text(&place.engine, one)).collect();
+    assert_eq!(texts, ["attempt 1", "attempt 2"]);
+    let kept = attempts[1].workspace.as_ref().unwrap();
+    assert_eq!(fs::read_to_string(Path::new(&kept.directory).join("a.txt")).unwrap(), "attempt 2");
+    assert_eq!(fs::read(place.directory.path().join("inputs/a.txt")).unwrap(), b"input");
+
+    // It stays when its session has ended, until it is asked to go.
+    place.engine.close().unwrap();
+    drop(active);
+    assert_eq!(remove_orphans(&place.base(), false).unwrap().kept, 1);
+    assert_eq!(remove_orphans(&place.base(), true).unwrap().removed, 1);
+    assert!(place.left().is_empty());
+}
+
+#[test]
+fn of_one_that_succeeded_the_snapshot_stays_alone() {
+    let place = Place::new();
+    let active = place.engine.submit(place.plan(0, KeepWorkspaces::Failed)).unwrap();
+    let id = active.executions().remove(0);
+    let batch = Arc::clone(&active);
+    run(&active, 1, move |task| {
+        batch.open_workspace(task, Namespaces::None).unwrap();
+        fs::write(task.files().unwrap().directory().join("a.txt"), "done").unwrap();
+        success()
+    });
+    assert!(place.left().is_empty());
+    let attempts = place.engine.store().detail(&id).unwrap().attempts;
+    assert_eq!(text(&place.engine, &attempts[0]), "done");
+}
+
+#[test]
+fn without_a_place_for_workspaces_that_is_said() {
+    let place = Place::new();
+    let engine = Engine::open(&url(place.directory.path())).unwrap();
+    let active = engine.submit(place.plan(0, KeepWorkspaces::All)).unwrap();
+    let batch = Arc::clone(&active);
+    run(&active, 1, move |task| {
+        let error = batch.open_workspace(task, Namespaces::None).unwrap_err().to_string();
+        assert!(error.contains("where workspaces are to be made"), "{error}");
+        failure("no")
+    });
+}
+
+#[test]
+fn a_trial_leaves_nothing() {
+    let place = Place::new();
+    let before = fs::read_dir(place.directory.path()).unwrap().count();
+    let tried = try_workspaces(place.directory.path(), Namespaces::None).unwrap();
+    assert_eq!(tried.refused[0].0, Rung::Overlay);
+    assert_ne!(tried.rung, Rung::Overlay);
+    assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), before);
+    assert!(try_workspaces(&place.directory.path().join("nowhere"), Namespaces::None).is_err());
+}
