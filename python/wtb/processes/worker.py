@@ -46,7 +46,7 @@ class Task:
         self.seed = order.seed
         self._order = order
         self._is_stopped = False
-        self._entered_from: str | None = None
+        self._workspace: Path | None = None
 
     def checkpoints(self) -> CheckpointsRef:
         """Return the supervisor's checkpoints, to be written under the attempt's lease."""
@@ -54,13 +54,13 @@ class Task:
 
     def enter_workspace(self) -> Path | None:
         """Make the attempt's private files the working directory; return where they are."""
-        self._entered_from = os.getcwd()
-        return self._order.enter_workspace()
+        self._workspace = self._order.enter_workspace()
+        return self._workspace
 
-    def leave_workspace(self) -> None:
-        """Undo that, for the attempts after it."""
-        if self._entered_from is not None:
-            self._order.leave_workspace(self._entered_from)
+    def leave_workspace(self, directory: str) -> None:
+        """Undo that, for the attempts after it; the working directory is another one then."""
+        if self._workspace is not None:
+            self._order.leave_workspace(directory)
 
     def is_stopped(self) -> bool:
         """Whether the attempt was asked to end."""
@@ -98,6 +98,7 @@ class _Worker:
         self._adapter: GraphAdapter | None = None
         self._task: Task | None = None
         self._is_astray = False
+        self._directory = os.getcwd()
         self._cpu_s, self._cpu_s_max = resource.getrlimit(resource.RLIMIT_CPU)
 
     def run(self) -> None:
@@ -126,7 +127,7 @@ class _Worker:
         finally:
             self._task = None
             try:
-                task.leave_workspace()
+                task.leave_workspace(self._directory)
             except OSError:
                 self._is_astray = True
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use wtb_engine::{BatchPlan, Engine, EngineSettings, Task, remove_orphans, try_workspaces};
 use wtb_model::{AttemptRecord, KeepWorkspaces, WorkspaceSpec};
-use wtb_store::Store as _;
 use wtb_workspace::{Namespaces, Rung, SnapshotId, Snapshots};
 
 use crate::support::{failure, plan, run, success, url};
