@@ -185,6 +185,7 @@ _UNITS = {
     "bytes": 1.0,
     "KiB": 1024.0,
     "MiB": 1024.0**2,
+    "GiB": 1024.0**3,
 }
 _SECONDS = {"millis": 1e-3, "secs": 1, "mins": 60, "hours": 3600}
 _SCALES = {"_MS": 1e-3, "_ms": 1e-3, "_MICROS": 1e-6}
@@ -300,7 +301,14 @@ def test_dependencies_point_downwards() -> None:
         "wtb-postgres": {"wtb-model", "wtb-store"},
         "wtb-workspace": {"wtb-model", "wtb-store"},
         "wtb-worker": {"wtb-model", "wtb-store"},
-        "wtb-engine": {"wtb-model", "wtb-scheduler", "wtb-store", "wtb-postgres", "wtb-worker"},
+        "wtb-engine": {
+            "wtb-model",
+            "wtb-scheduler",
+            "wtb-store",
+            "wtb-postgres",
+            "wtb-worker",
+            "wtb-workspace",
+        },  # fmt: skip
         "wtb-cli": {"wtb-model", "wtb-store", "wtb-engine"},
     }
     found = {
