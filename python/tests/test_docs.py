@@ -308,7 +308,7 @@ def test_dependencies_point_downwards() -> None:
             "wtb-postgres",
             "wtb-worker",
             "wtb-workspace",
-        },  # fmt: skip
+        },
         "wtb-cli": {"wtb-model", "wtb-store", "wtb-engine"},
     }
     found = {

@@ -20,10 +20,10 @@ from wtb._records import (
 )
 from wtb.checkpoint import state_of
 from wtb.errors import ExecutionFailedError
+from wtb.workspace import WorkspaceRecord
 
 if TYPE_CHECKING:
     from wtb._native import AttemptRow, CaseRow, EngineRef, ExecutionRow, NodeRow
-    from wtb.workspace import WorkspaceRecord
 
 _STANDING = ("interrupted", "paused")
 """An execution that was forked or rolled back has delivered nothing: its state is its head's."""
@@ -171,7 +171,7 @@ class Execution:
         return "" if self._last_ended is None else self._last_ended.stderr
 
     @property
-    def workspace(self) -> "WorkspaceRecord | None":
+    def workspace(self) -> WorkspaceRecord | None:
         """The workspace of its last attempt; None if that had none."""
         return self.attempts[-1].workspace if self.attempts else None
 
