@@ -7,8 +7,8 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use serde_json::{Value as Json, json};
 use wtb_engine::{
-    BatchPlan, Beginning, CasePlan, CompareRequest, Engine, EngineSettings, Extension, SinglePlan,
-    compare_batches, session,
+    BatchPlan, Beginning, CasePlan, CompareRequest, Engine, EngineSettings, Extension,
+    KEPT_BYTES_MAX, SinglePlan, compare_batches, session,
 };
 use wtb_model::{
     BatchId, BatchSpec, BatchStatus, CUSTOM_PREFIX, EventBody, ExecutionId, ExecutionStatus,
@@ -98,6 +98,7 @@ impl EngineRef {
 #[pymethods]
 impl EngineRef {
     #[new]
+    #[pyo3(signature = (url, workspaces=None, kept_bytes_max=KEPT_BYTES_MAX))]
     fn new(
         py: Python<'_>,
         url: &str,

@@ -13,7 +13,7 @@ from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError, NotFoundError, did_you_mean
 from wtb.variants import Variant
 from wtb.workflow import Workflow
-from wtb.workspace import inputs_directory
+from wtb.workspace import inputs_directory, workspace_spec
 
 if TYPE_CHECKING:
     from wtb._job import Job
@@ -212,7 +212,7 @@ def batch_spec(
     *,
     front: Mapping[str, Any],
     checkpoints: str = "step",
-    workspace: Mapping[str, Any],
+    workspace: Mapping[str, Any] | None = None,
     metric: str | None = None,
     repeats: int = 1,
     timeout: float | None = None,
@@ -251,7 +251,7 @@ def batch_spec(
         "evaluators": [one.describe() for one in evaluators],
         "window": count_or_none(window, "window") or max(WINDOW_MIN, WINDOW_PER_WORKER * workers),
         "checkpoints": checkpoints,
-        "workspace": workspace,
+        "workspace": workspace_spec(None) if workspace is None else workspace,
         "front": {**front, "evaluator_timeout": evaluator_timeout},
     }
 

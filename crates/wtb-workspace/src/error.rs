@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wtb_store::StoreError;
 
+use crate::snapshot::walk::DEPTH_MAX;
 use crate::{Rung, TreePath};
 
 /// An error of a snapshot or a workspace.
@@ -89,6 +90,12 @@ pub enum WorkspaceError {
         /// Where workspaces are made.
         base: PathBuf,
     },
+    /// Directories lie too deep in each other.
+    #[error(
+        "`{}` lies below more than {DEPTH_MAX} directories, which is too deep for a workspace; is it there by \
+         mistake?", .0.display()
+    )]
+    Deep(PathBuf),
     /// A workspace's name cannot be one.
     #[error("`{0}` cannot name a workspace: it has to be one part of a path, not hidden")]
     Name(String),

@@ -58,6 +58,11 @@ impl TreePath {
             || self.0.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
     }
 
+    /// In how many directories it is.
+    pub(crate) fn depth(&self) -> usize {
+        self.as_bytes().iter().filter(|byte| **byte == b'/').count()
+    }
+
     /// Returns the paths of the directories that it is in, outermost first.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.0.iter().enumerate().filter(|(_, byte)| **byte == b'/');

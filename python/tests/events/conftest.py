@@ -55,7 +55,7 @@ def submit(engine):
     """Makes batches of one execution that nobody drives; gives the ids of both."""
 
     def submit():
-        case = ("case", None, [], ("json", b"{}"), None, None)
+        case = ("case", None, [], ("json", b"{}"), None, None, None)
         active = engine.submit(
             None, "workflow", None, json.dumps(SPEC), [("baseline", "{}")], [case]
         )

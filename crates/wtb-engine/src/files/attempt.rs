@@ -132,6 +132,7 @@ fn left_out(left_out: &LeftOut) -> Option<String> {
         Reason::Rule(rule) => format!("the rule `{rule}`"),
         Reason::Special(kind) => format!("it is a {kind}"),
         Reason::Unreadable(why) => format!("it cannot be read: {why}"),
+        Reason::Deep => "it lies too deep".to_owned(),
     };
     let count = left_out.count();
     let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };

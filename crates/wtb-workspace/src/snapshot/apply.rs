@@ -96,7 +96,8 @@ impl Apply<'_> {
         self.open_parents(&entry.path)?;
         let is_directory = |entry: &Entry| entry.kind == EntryKind::Directory;
         if !(is_directory(entry) && before.is_some_and(is_directory)) {
-            if before.is_some() && self.target == Target::Tree {
+            // Also where the first snapshot has nothing there may be something, which a rule left out.
+            if self.target == Target::Tree {
                 remove_tree(&self.directory.join(entry.path.as_path()))?;
             }
             if !is_directory(entry) {

@@ -95,6 +95,8 @@ pub enum Reason {
     Special(&'static str),
     /// It cannot be read, for the reason given.
     Unreadable(String),
+    /// It is a directory below more others than are looked into.
+    Deep,
 }
 
 /// How many paths are listed of what was left out.
@@ -107,7 +109,7 @@ pub struct LeftOut {
     pub by_rules: u64,
     /// How many since they are sockets and the like.
     pub special: u64,
-    /// How many that cannot be read.
+    /// How many that cannot be read, or lie too deep.
     pub unreadable: u64,
     /// The first thousand of them, and why.
     pub listed: Vec<(TreePath, Reason)>,
@@ -118,7 +120,7 @@ impl LeftOut {
         match reason {
             Reason::Rule(_) => self.by_rules += 1,
             Reason::Special(_) => self.special += 1,
-            Reason::Unreadable(_) => self.unreadable += 1,
+            Reason::Unreadable(_) | Reason::Deep => self.unreadable += 1,
         }
         if self.listed.len() < LISTED_MAX {
             self.listed.push((path, reason));

@@ -66,6 +66,10 @@ pub(crate) struct Found {
     pub(crate) links_outside: Vec<TreePath>,
 }
 
+/// So many directories may lie below each other: each that is looked into takes a file descriptor, and a
+/// part of the stack.
+pub(crate) const DEPTH_MAX: usize = 256;
+
 /// A name in a directory that is walked.
 pub(crate) struct Name<'walk> {
     pub(crate) parent: BorrowedFd<'walk>,
@@ -110,6 +114,10 @@ impl Found {
                 let kind = EntryKind::File { size: stamp.size(), content: Content::Empty };
                 self.entries.push(entry(mode_of(stat), kind));
                 self.stamps.push(stamp);
+                None
+            }
+            FileType::Directory if path.depth() > DEPTH_MAX => {
+                self.left_out.add(path.clone(), Reason::Deep);
                 None
             }
             FileType::Directory => match open_directory(*parent, name) {

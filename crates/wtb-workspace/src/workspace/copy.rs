@@ -13,7 +13,7 @@ use rustix::io::{Errno, pread, pwrite};
 use super::pristine::{LINKED_BYTES_MIN, Pristine};
 use super::rung::Rung;
 use crate::snapshot::parallel;
-use crate::snapshot::walk::{look, names, open_directory, open_root};
+use crate::snapshot::walk::{DEPTH_MAX, look, names, open_directory, open_root};
 use crate::{TreePath, WorkspaceError};
 
 /// Files are worth another thread when there are so many for each.
@@ -54,6 +54,9 @@ impl Copy<'_> {
             let Some(stat) = look(from, &name).map_err(fails())? else { continue };
             let path = TreePath::within(path, name.to_bytes());
             match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory if path.depth() > DEPTH_MAX => {
+                    return Err(WorkspaceError::Deep(self.place(path.as_bytes())));
+                }
                 FileType::RegularFile => files.push((name, stat)),
                 FileType::Symlink => symlink(from, to, &name, &stat).map_err(fails())?,
                 FileType::Directory => {

@@ -4,6 +4,8 @@
 
 mod collecting;
 mod crash;
+mod depths;
+mod keeping;
 mod orphans;
 mod overlay;
 mod properties;

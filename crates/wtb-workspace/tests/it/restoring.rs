@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use wtb_workspace::{SnapshotId, WorkspaceError, recover};
+use wtb_workspace::{Rules, SnapshotId, StatCache, WorkspaceError, recover};
 
-use crate::world::{World, look};
+use crate::world::{World, look, script};
 
 #[test]
 fn a_directory_becomes_what_the_snapshot_says() {
@@ -47,4 +47,26 @@ fn what_was_moved_away_and_not_replaced_comes_back() {
     recover(&world.inputs).unwrap();
     recover(&world.inputs).unwrap();
     assert!(look(&world.inputs) == before);
+}
+
+#[test]
+fn what_a_rule_left_out_gives_way_to_what_a_snapshot_has_there() {
+    let world = World::new();
+    fs::create_dir(world.inputs.join("cache")).unwrap();
+    fs::write(world.inputs.join("cache/a"), "ignored").unwrap();
+    fs::write(world.inputs.join("b.tmp"), "ignored").unwrap();
+    let wanted = world.directory.path().join("wanted");
+    fs::create_dir_all(wanted.join("b.tmp/c")).unwrap();
+    fs::write(wanted.join("cache"), "a file now").unwrap();
+    let rules = Rules::parse("cache/\n*.tmp\n").unwrap();
+    let snapshots = &world.snapshots;
+    let before = snapshots.take(&world.inputs, &rules, &mut StatCache::default()).unwrap().id;
+    let wanted = world.id_of(&wanted);
+    for (workspaces, rung, namespaces) in world.rungs() {
+        let ground = workspaces.ground_by(&world.inputs, rung).unwrap();
+        let workspace = workspaces.prepare_at(&ground, "one", snapshots, before, wanted).unwrap();
+        let seen = script(&workspace, namespaces, "cat cache; find b.tmp | sort | tr '\\n' ' '");
+        assert_eq!(seen, "a file nowb.tmp b.tmp/c ", "{rung}");
+        workspace.remove().unwrap();
+    }
 }
