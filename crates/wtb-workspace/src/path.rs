@@ -60,7 +60,7 @@ impl TreePath {
 
     /// In how many directories it is.
     pub(crate) fn depth(&self) -> usize {
-        self.as_bytes().iter().filter(|byte| **byte == b'/').count()
+        self.ancestors().count()
     }
 
     /// Returns the paths of the directories that it is in, outermost first.

@@ -111,3 +111,29 @@ def test_what_a_killed_program_has_left_is_removed_by_the_next_one(
         run(bench, inputs, "x", runner="inline")
         assert left() == [f"{failed.id}.1"]
         assert failed.workspace.is_kept
+
+
+def test_what_was_kept_goes_when_a_later_program_tries_again(inputs, store, base, left):
+    with TestBench(store, workspaces=base) as bench:
+        ran = run(bench, inputs, "fail", runner="inline")
+    assert left() == [f"{ran.id}.1"]
+    with TestBench(store, workspaces=base) as bench:
+        again = bench.retry(ran.id)
+        assert again.status == "failed"
+        assert left() == [f"{ran.id}.2"]
+
+
+def test_a_thread_that_still_writes_does_not_keep_the_next_attempt_from_beginning(bench, inputs):
+    batch = bench.run_batch(
+        "workspace_graphs:restless",
+        variants=[{}],
+        test_cases=[{"how": "x"}],
+        workspace=inputs,
+        runner="thread",
+        timeout=0.5,
+        retries=1,
+        backoff=0,
+    )
+    (ran,) = batch.results
+    assert [one.error.type for one in ran.attempts] == ["TimeoutError", "TimeoutError"]
+    assert all(one.workspace is not None for one in ran.attempts)

@@ -1,5 +1,6 @@
 """Graphs whose nodes work on files; importable, so that workers find them by name."""
 
+import contextlib
 import itertools
 import os
 import time
@@ -99,3 +100,21 @@ def relative(_: State) -> State:
 
 def working() -> StateGraph:
     return chain(relative=relative)
+
+
+def restless_node(_: State) -> State:
+    """Write on and on, also when the attempt is over."""
+    place = here()
+    end = time.monotonic() + 4
+    for number in itertools.count():
+        # Somebody may remove the directory meanwhile.
+        with contextlib.suppress(OSError):
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{number}").write_text("on")
+        if time.monotonic() > end:
+            return {}
+    return {}
+
+
+def restless() -> StateGraph:
+    return chain(restless=restless_node)

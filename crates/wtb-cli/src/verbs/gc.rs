@@ -35,9 +35,10 @@ pub(crate) fn gc(
         plural(removed, "workspace")
     ))?;
     if kept > 0 {
-        let left = plural(kept, "workspace");
         let how = terminal.advise("gc --kept");
-        terminal.talk(&format!("hint: {left} of failed attempts are kept; {how} removes them\n"));
+        let left = plural(kept, "workspace");
+        terminal
+            .talk(&format!("hint: kept for failed attempts: {left}; {how} removes what is kept\n"));
     }
     Ok(())
 }

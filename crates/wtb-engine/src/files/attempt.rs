@@ -87,8 +87,7 @@ impl AttemptFiles {
         if !is_kept {
             return workspace.remove();
         }
-        workspace.keep()?;
-        self.files.trim()
+        self.files.count_kept(workspace.keep()?)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

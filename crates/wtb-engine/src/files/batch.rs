@@ -66,8 +66,7 @@ impl BatchFiles {
     fn begin_on(&self, task: &Task, inputs: &Arc<Inputs>) -> Result<AttemptFiles, EngineError> {
         let name = |attempt| format!("{}.{attempt}", task.execution);
         if task.attempt > 1 && self.spec.keep != KeepWorkspaces::All {
-            // A thread that was left behind may still write there: then a later session removes it.
-            let _ = inputs.workspaces.remove(&name(task.attempt - 1));
+            self.files.remove_earlier(&inputs.workspaces, &name(task.attempt - 1));
         }
         let at = self.beginning(task)?;
         let workspace = inputs.prepare(&self.files, &name(task.attempt), at)?;

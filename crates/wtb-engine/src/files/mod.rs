@@ -10,12 +10,14 @@ mod trial;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wtb_model::SessionId;
 use wtb_store::Store;
 use wtb_workspace::{
-    Namespaces, Snapshots, StatCache, WorkspaceError, Workspaces, find_orphans, trim_kept,
+    Namespaces, Snapshots, StatCache, WorkspaceError, Workspaces, find_kept, find_orphans,
+    trim_kept,
 };
 
 pub use attempt::AttemptFiles;
@@ -31,6 +33,8 @@ pub(crate) struct Files {
     settings: EngineSettings,
     snapshots: Arc<Snapshots>,
     opened: Mutex<HashMap<Namespaces, Arc<Workspaces>>>,
+    /// How many bytes the kept ones take, as far as this session knows.
+    kept_bytes: AtomicU64,
     /// What is known of directories of inputs, so that the next batch does not read them again.
     caches: Mutex<HashMap<PathBuf, StatCache>>,
 }
@@ -42,8 +46,8 @@ impl Files {
         settings: EngineSettings,
     ) -> Arc<Self> {
         let snapshots = Arc::new(Snapshots::new(Arc::clone(&store) as Arc<_>));
-        let (opened, caches) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { store, session, settings, snapshots, opened, caches })
+        let (opened, kept_bytes, caches) = Default::default();
+        Arc::new(Self { store, session, settings, snapshots, opened, kept_bytes, caches })
     }
 
     /// Opens the place for workspaces of processes in such namespaces. The first time, what dead
@@ -61,6 +65,8 @@ impl Files {
         if opened.is_empty() {
             remove_orphans(base, false)?;
             workspaces.sweep()?;
+            let kept = find_kept(base)?.iter().map(|one| one.bytes).sum();
+            self.kept_bytes.store(kept, Ordering::Relaxed);
         }
         opened.insert(namespaces, Arc::clone(&workspaces));
         Ok(workspaces)
@@ -71,10 +77,29 @@ impl Files {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Removes the oldest kept workspaces, if they take more than they may.
-    fn trim(&self) -> Result<(), WorkspaceError> {
+    /// Counts a workspace that is kept, and removes the oldest ones if all take more than they may.
+    fn count_kept(&self, bytes: u64) -> Result<(), WorkspaceError> {
+        let all = self.kept_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let Some(base) = &self.settings.workspaces else { return Ok(()) };
-        trim_kept(base, self.settings.kept_bytes_max).map(drop)
+        if all > self.settings.kept_bytes_max {
+            trim_kept(base, self.settings.kept_bytes_max)?;
+            let left = find_kept(base)?.iter().map(|one| one.bytes).sum();
+            self.kept_bytes.store(left, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Removes the workspace of an earlier attempt, of this session or of one that has ended. What
+    /// cannot be removed, since a thread that was left behind still writes there, a later session
+    /// removes.
+    fn remove_earlier(&self, workspaces: &Workspaces, name: &str) {
+        if workspaces.remove(name).unwrap_or(true) {
+            return;
+        }
+        let orphans = self.settings.workspaces.iter().filter_map(|base| find_orphans(base).ok());
+        for orphan in orphans.flatten().filter(|orphan| orphan.name == name) {
+            let _ = orphan.remove();
+        }
     }
 }
 

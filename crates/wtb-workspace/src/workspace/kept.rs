@@ -23,18 +23,28 @@ pub struct Kept {
     pub since: SystemTime,
 }
 
-/// Marks a workspace as one to be kept.
-pub(super) fn keep(directory: &Path, written: &Path) -> Result<(), WorkspaceError> {
+/// Marks a workspace as one to be kept; returns how many bytes that takes.
+pub(super) fn keep(directory: &Path, written: &Path) -> Result<u64, WorkspaceError> {
     let bytes = disk_usage(written);
     let path = directory.join(KEPT);
-    fs::write(&path, bytes.to_string()).map_err(WorkspaceError::io("write", &path))
+    fs::write(&path, bytes.to_string()).map_err(WorkspaceError::io("write", &path))?;
+    Ok(bytes)
 }
 
 /// Finds the workspaces in a base directory that are kept, oldest first.
 pub fn find_kept(base: &Path) -> Result<Vec<Kept>, WorkspaceError> {
     let mut found = Vec::new();
     for (session, _) in directories(base)? {
-        for (path, _) in directories(&session)? {
+        let workspaces = match directories(&session) {
+            // Another user's.
+            Err(WorkspaceError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                continue;
+            }
+            other => other?,
+        };
+        for (path, _) in workspaces {
             let mark = path.join(KEPT);
             let read = fs::read_to_string(&mark).and_then(|text| {
                 let bytes = text.trim().parse().unwrap_or_default();

@@ -117,6 +117,8 @@ fn lock(session: &Path) -> Result<Left, WorkspaceError> {
     let file = match File::open(&path) {
         // It never came to hold anything, or is being cleared away.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Free(None)),
+        // Another user's: that one's to remove.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Left::Owned),
         other => other.map_err(WorkspaceError::io("open", &path))?,
     };
     match file.try_lock() {

@@ -219,9 +219,11 @@ impl Workspaces {
         Ok(workspace)
     }
 
-    /// Removes a workspace of this session by its name, if it is there: what an earlier attempt has left.
-    pub fn remove(&self, name: &str) -> Result<(), WorkspaceError> {
-        remove_tree(&self.directory.join(name))
+    /// Removes a workspace of this session by its name; returns whether it was there.
+    pub fn remove(&self, name: &str) -> Result<bool, WorkspaceError> {
+        let directory = self.directory.join(name);
+        let is_there = directory.exists();
+        remove_tree(&directory).map(|()| is_there)
     }
 
     /// Removes shared copies that no workspace has any more.
@@ -300,8 +302,8 @@ impl Workspace {
     }
 
     /// Keeps it when its session has ended: [`find_orphans`](crate::find_orphans) says so. What it takes
-    /// is written down, for [`trim_kept`](crate::trim_kept).
-    pub fn keep(&self) -> Result<(), WorkspaceError> {
+    /// is written down, for [`trim_kept`](crate::trim_kept), and returned, in bytes.
+    pub fn keep(&self) -> Result<u64, WorkspaceError> {
         kept::keep(&self.directory, &self.written())
     }
 
