@@ -39,7 +39,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[cfg(unix)]
     module.add_class::<snapshots::SnapshotsRef>()?;
     #[cfg(unix)]
-    module.add_function(wrap_pyfunction!(snapshots::remove_orphans, module)?)?;
+    module.add_function(wrap_pyfunction!(snapshots::check_inputs, module)?)?;
     #[cfg(unix)]
     module.add_function(wrap_pyfunction!(snapshots::try_workspaces, module)?)?;
     #[cfg(target_os = "linux")]

@@ -9,7 +9,7 @@ use serde_json::json;
 use wtb_engine::EngineError;
 use wtb_store::hex;
 use wtb_workspace::{
-    Change, Content, Entry, EntryKind, Namespaces, SnapshotId, Snapshots, WorkspaceError,
+    Change, Content, Entry, EntryKind, Namespaces, Rules, SnapshotId, Snapshots, WorkspaceError,
 };
 
 use crate::engine::EngineRef;
@@ -77,12 +77,10 @@ impl SnapshotsRef {
     }
 }
 
-/// Removes the workspaces in a base directory whose sessions have ended; returns how many were removed,
-/// and how many stay since they are kept.
+/// Refuses a directory of inputs whose rules cannot be read.
 #[pyfunction]
-pub(crate) fn remove_orphans(py: Python<'_>, base: PathBuf, with_kept: bool) -> Result<(u64, u64)> {
-    let done = py.detach(|| wtb_engine::remove_orphans(&base, with_kept))?;
-    Ok((done.removed, done.kept))
+pub(crate) fn check_inputs(py: Python<'_>, directory: PathBuf) -> Result<()> {
+    py.detach(|| Rules::of(&directory)).map(drop).map_err(failure)
 }
 
 /// Tries to make workspaces in a directory, for threads of this program or for workers on a ground (as

@@ -11,14 +11,15 @@ from wtb.errors import InvalidCaseError
 __all__ = ["content_id"]
 
 
-def content_id(given: object, expected: object) -> str:
-    """Return the id of a case by its input and expected value.
+def content_id(given: object, expected: object, workspace: str | None = None) -> str:
+    """Return the id of a case by its input, its expected value, and its directory as it was given.
 
     Raises:
         InvalidCaseError: They cannot be serialised.
     """
     try:
-        text = json.dumps([_canonical(given), _canonical(expected)], sort_keys=True)
+        own = [] if workspace is None else [workspace]
+        text = json.dumps([_canonical(given), _canonical(expected), *own], sort_keys=True)
     except Exception as error:
         raise InvalidCaseError(
             f"the case has no id, and none can be made of its content, because it cannot be "

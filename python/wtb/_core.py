@@ -32,7 +32,7 @@ from wtb.runners import (
 )
 from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import as_workflow
-from wtb.workspace import WorkspaceLike, workspace_spec
+from wtb.workspace import WorkspaceLike, check_workspaces, workspace_spec
 
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
@@ -65,6 +65,7 @@ class Core:
 
     def __init__(self, url: str, workspaces: str, workspaces_max: int) -> None:
         self.engine = EngineRef(url, workspaces, workspaces_max)
+        self._places = (workspaces, _plan.store_file(url))
         self.lineages = LineagesRef(self.engine)
         self.checkpoints = self.engine.checkpoints()
         self.registry = Registry(registered)
@@ -108,6 +109,7 @@ class Core:
             workspace=workspace_spec(arguments["workspace"]),
         )
         job.check()
+        check_workspaces(job, self._places, place.kind)
         check_place(place, job)
         timeout_ms = _plan.milliseconds(arguments["timeout"], "timeout")
         if timeout_ms is not None:
@@ -195,6 +197,7 @@ class Core:
             workspace=workspace_spec(workspace),
         )
         job.check()
+        check_workspaces(job, self._places, place.kind)
         check_place(place, job)
         front = _restore.describe_settings(config, context, stops, job.on_interrupt)
         spec = _plan.batch_spec(

@@ -94,13 +94,14 @@ def restore(core: "Core", snapshot: str, directory: "str | os.PathLike[str]", fo
     """Make a directory what a snapshot says; see `TestBench.restore`."""
     if not isinstance(directory, str | os.PathLike) or not os.fspath(directory):
         raise ConfigurationError(f"files are restored into a directory, not {directory!r}")
-    path = Path(os.path.abspath(os.fspath(directory)))
+    # What a link leads to is replaced, not the link.
+    path = Path(os.path.realpath(os.fspath(directory)))
     if path.exists() and not path.is_dir():
         raise ConfigurationError(f"{str(path)!r} is no directory: name one, or a new one")
     if not force and path.is_dir() and any(path.iterdir()):
         raise ConfigurationError(
             f"{str(path)!r} is not empty, and all that is in it would be replaced: name a new "
-            "directory, or pass force=True"
+            "directory, or pass force=True (`--force`)"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     snapshots(core).restore(snapshot, str(path))

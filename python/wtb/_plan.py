@@ -51,13 +51,17 @@ def store_url(store: str | Path | None) -> str:
     return f"sqlite:///{os.path.abspath(path)}"
 
 
+def store_file(url: str) -> str | None:
+    """Return the file of a store; None of one on a server."""
+    if "://" in url and not url.startswith("sqlite:///"):
+        return None
+    return os.path.abspath(url.removeprefix("sqlite:///").partition("?")[0])
+
+
 def workspaces_directory(store: str | Path | None) -> str:
     """Return where workspaces are made: beside a store in files, else in `.wtb`."""
-    is_server = isinstance(store, str) and store.partition(":")[0] in ("postgresql", "postgres")
-    if is_server:
-        return os.path.abspath(".wtb/workspaces")
-    path = store_url(store).removeprefix("sqlite:///").partition("?")[0]
-    return os.path.join(os.path.dirname(os.path.abspath(path)), "workspaces")
+    file = store_file(store_url(store))
+    return os.path.abspath(".wtb/workspaces" if file is None else f"{file}/../workspaces")
 
 
 def check_checkpoints(
@@ -286,7 +290,9 @@ def case_rows(cases: "Sequence[Case]") -> "list[CaseTuple]":
         if refused:
             raise ConfigurationError(f"{refused[0]}; a case has to be stored to be run again")
         tags = list(case.tags)
-        workspace = None if case.workspace is None else inputs_directory(case.workspace)
+        workspace = None
+        if case.workspace is not None:
+            workspace = inputs_directory(case.workspace, f"case {case.id!r}: ")
         rows.append((case.id, case.group, tags, given, expected, answers, workspace))
     return rows
 

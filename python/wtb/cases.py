@@ -28,8 +28,8 @@ class Case:
     Args:
         input: The initial state of the workflow.
         expected: What evaluators compare the output with; None when nothing is expected.
-        id: How results call the case. By default it is made of input and expected value, so that
-            the same case has the same id in every program.
+        id: How results call the case. By default it is made of input, expected value and workspace,
+            so that the same case has the same id in every program.
         tags: Free labels.
         group: Cases that are not independent of each other (questions on one document) are of one
             group.
@@ -76,7 +76,10 @@ class Case:
             raise InvalidCaseError(f"{where}: a group is named by a text, not by {group!r}")
         object.__setattr__(self, "input", input)
         object.__setattr__(self, "expected", expected)
-        object.__setattr__(self, "id", id or content_id(input, expected))
+        if workspace is not None and not (isinstance(workspace, str | os.PathLike) and workspace):
+            raise InvalidCaseError(f"{where}: a workspace is a directory, not {workspace!r}")
+        own = None if workspace is None else os.fspath(workspace)
+        object.__setattr__(self, "id", id or content_id(input, expected, own))
         object.__setattr__(self, "tags", tuple(tags))
         if isinstance(answers, str | bytes) or not isinstance(answers, Sequence | Mapping | None):
             raise InvalidCaseError(
@@ -84,10 +87,7 @@ class Case:
             )
         object.__setattr__(self, "group", group)
         object.__setattr__(self, "answers", answers)
-        if workspace is not None and not (isinstance(workspace, str | os.PathLike) and workspace):
-            raise InvalidCaseError(f"{where}: a workspace is a directory, not {workspace!r}")
-        found = None if workspace is None else os.path.abspath(os.fspath(workspace))
-        object.__setattr__(self, "workspace", found)
+        object.__setattr__(self, "workspace", None if own is None else os.path.abspath(own))
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -247,20 +247,22 @@ class _Columns:
         tags = columns.get(_TAGS)
         if isinstance(tags, str):
             tags = [tag.strip() for tag in tags.split(",") if tag.strip()]
+        given, expected = self._input_of(row), self._value(columns, self._expected)
+        own = self._value(columns, self._workspace)
+        key = _as_text(self._value(columns, self._id))
+        if key is None and isinstance(own, str) and own:
+            # Wherever the file is.
+            key = content_id(given, expected, own)
         return _at(
             place,
-            self._input_of(row),
-            self._value(columns, self._expected),
-            id=_as_text(self._value(columns, self._id)),
+            given,
+            expected,
+            id=key,
             tags=tags or (),
             group=_as_text(self._value(columns, self._group)),
             answers=columns.get(_ANSWERS),
-            workspace=self._workspace_of(columns),
+            workspace=self.folder / own if isinstance(own, str) and own else own or None,
         )
-
-    def _workspace_of(self, columns: Mapping[str, Any]) -> Any:
-        given = self._value(columns, self._workspace)
-        return self.folder / given if isinstance(given, str) and given else given or None
 
     def _value(self, columns: Mapping[str, Any], column: str | None) -> Any:
         return None if column is None else columns.get(column)

@@ -2,13 +2,16 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from wtb import _values
-from wtb.errors import ConfigurationError, did_you_mean
+from wtb import _native, _values
+from wtb.errors import ConfigurationError, WorkspaceError, did_you_mean
+
+if TYPE_CHECKING:
+    from wtb._job import Job
 
 __all__ = ["RUNGS", "Workspace", "WorkspaceLike", "WorkspaceRecord", "workspace_spec"]
 
@@ -95,8 +98,12 @@ def workspace_spec(given: WorkspaceLike | None) -> dict[str, Any]:
     return spec
 
 
-def inputs_directory(given: object) -> str:
+def inputs_directory(given: object, whose: str = "") -> str:
     """Return a directory of inputs as an absolute path.
+
+    Args:
+        given: The directory.
+        whose: What errors begin with.
 
     Raises:
         ConfigurationError: It is none.
@@ -104,14 +111,45 @@ def inputs_directory(given: object) -> str:
     if sys.platform == "win32":
         raise ConfigurationError("workspaces are built for Linux and macOS")
     if not isinstance(given, str | os.PathLike) or not os.fspath(given):
-        raise ConfigurationError(f"a workspace is a directory of inputs, not {given!r}")
+        raise ConfigurationError(f"{whose}a workspace is a directory of inputs, not {given!r}")
     path = os.path.abspath(os.fspath(given))
     if _values.printable(path) != path:
-        raise ConfigurationError(f"the workspace {path!r} has a name that is not UTF-8")
+        raise ConfigurationError(f"{whose}the workspace {path!r} has a name that is not UTF-8")
     if not os.path.isdir(path):
         what = "is no directory" if os.path.exists(path) else "does not exist"
-        raise ConfigurationError(f"the workspace {path!r} {what}: name the directory of inputs")
+        raise ConfigurationError(
+            f"{whose}the workspace {path!r} {what}: name the directory of inputs"
+        )
+    try:
+        _native.check_inputs(path)
+    except WorkspaceError as error:
+        raise ConfigurationError(f"{whose}{error}") from error
     return path
+
+
+def check_workspaces(job: "Job", places: Sequence[str | None], runner: str) -> None:
+    """Refuse inputs that hold what the bench itself writes, and a rung that cannot be.
+
+    Args:
+        job: The workflow with its cases.
+        places: Where the bench writes: its workspaces and its store.
+        runner: The kind of the runner.
+
+    Raises:
+        ConfigurationError: See above; nothing has been run.
+    """
+    if job.workspace["rung"] == "overlay" and runner in ("inline", "thread"):
+        raise ConfigurationError(
+            f"the {runner} runner cannot mount an overlay: use runner='process', or another rung"
+        )
+    given = {job.workspace["inputs"], *(case.workspace for case in job.cases)} - {None}
+    for inputs in map(os.path.realpath, given):
+        for place in (os.path.realpath(place) for place in places if place is not None):
+            if os.path.commonpath([inputs, place]) in (inputs, place):
+                raise ConfigurationError(
+                    f"the inputs {inputs!r} and {place!r}, where the bench writes, lie within each "
+                    "other: keep the store, or TestBench(workspaces=...), outside of the inputs"
+                )
 
 
 def of_case(spec: Mapping[str, Any], own: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Each execution works on private files, and they are stored with its checkpoints."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -253,7 +254,52 @@ def test_what_cannot_be_inputs_is_refused_before_anything_runs(bench, inputs, tm
     case = wtb.Case({}, workspace=tmp_path / "nowhere")
     with pytest.raises(ConfigurationError, match="does not exist"):
         bench.run_batch("workspace_graphs:reading", variants=[{}], test_cases=[case])
+    (inputs / ".wtbignore").write_text("[z-a\n")
+    refused(inputs, "cannot use the ignore rules")
+    (inputs / ".wtbignore").unlink()
+    refused(tmp_path, "lie within each other")
     assert list(bench.executions()) == []
+
+
+def test_cases_may_differ_by_their_files_alone(bench, inputs, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    cases = [wtb.Case({}, workspace=folder) for folder in (inputs, other)]
+    batch = bench.run_batch("workspace_graphs:reading", variants=[{}], test_cases=cases)
+    assert [one.output["seen"] for one in batch.results] == [INPUT, {}]
+    file = tmp_path / "cases.jsonl"
+    file.write_text('{"how": "x", "files": "inputs"}\n{"how": "x", "files": "other"}\n')
+    loaded = wtb.load_cases(file, workspace="files")
+    assert [one.workspace for one in loaded] == [str(inputs), str(other)]
+    assert [one.id for one in loaded] == [
+        wtb.Case({"how": "x"}, workspace=name).id for name in ("inputs", "other")
+    ]
+
+
+@pytest.mark.parametrize("runner", ["inline", "process"])
+def test_rules_that_changed_do_not_change_what_is_gone_on_with(bench, tmp_path, runner):
+    folder = tmp_path / "changing"
+    folder.mkdir()
+    (folder / ".wtbignore").write_text("*.big\n")
+    for name in ("data.csv", "gone.txt", "a.big"):
+        (folder / name).write_text("input\n")
+    ran = bench.run("workspace_graphs:build", {"how": "x"}, workspace=folder, runner=runner)
+    assert "`a.big` (the rule `*.big`)" in ran.warnings[0]
+    (folder / ".wtbignore").unlink()
+    seen = bench.resume(bench.fork(ran, before="second")).output["seen"]
+    assert seen == ran.output["seen"]
+    assert seen["a.big"] == "input\n"
+
+
+@pytest.mark.parametrize("runner", ["inline", "process"])
+def test_what_cannot_be_read_is_in_no_snapshot(bench, inputs, runner):
+    ran = bench.run("workspace_graphs:locking", {}, workspace=inputs, runner=runner)
+    stored = texts(bench, ran)
+    if os.geteuid() == 0:
+        assert stored["sub/kept.txt"] == "changed"
+    else:
+        assert "sub/kept.txt" not in stored
+        assert any("`sub`" in warning for warning in ran.warnings)
 
 
 def test_the_rung_is_recorded_and_can_be_forced(bench, inputs):
@@ -265,12 +311,19 @@ def test_the_rung_is_recorded_and_can_be_forced(bench, inputs):
         assert ran.raise_for_status().workspace.rung == rung
         assert ran.output["seen"] == AFTER_SECOND
     # Threads of this program cannot mount anything.
-    ran = bench.run("workspace_graphs:build", {"how": "x"}, workspace=workspace, runner="thread")
-    assert ran.status == "failed"
-    assert (ran.error.type, "by overlay" in ran.error.message) == (
-        "wtb.errors.WorkspaceError",
-        True,
+    with pytest.raises(ConfigurationError, match="cannot mount an overlay"):
+        bench.run("workspace_graphs:build", {"how": "x"}, workspace=workspace, runner="thread")
+    batch = bench.run_batch(
+        "workspace_graphs:reading",
+        variants=[{}],
+        test_cases=[{}],
+        workspace=wtb.Workspace(inputs, rung="hardlink"),
+        runner="process",
     )
+    (ran,) = batch.results
+    if os.geteuid() == 0:
+        assert ran.error.type == "wtb.errors.WorkspaceError"
+        assert "by hardlink" in ran.error.message
 
 
 def test_what_rules_leave_out_is_said(bench, inputs):

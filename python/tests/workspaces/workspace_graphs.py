@@ -118,3 +118,14 @@ def restless_node(_: State) -> State:
 
 def restless() -> StateGraph:
     return chain(restless=restless_node)
+
+
+def locking_node(_: State) -> State:
+    """Change a file, and forbid to look at it."""
+    (here() / "sub" / "kept.txt").write_text("changed")
+    (here() / "sub").chmod(0)
+    return {}
+
+
+def locking() -> StateGraph:
+    return chain(locking=locking_node)

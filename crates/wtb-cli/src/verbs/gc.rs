@@ -18,7 +18,7 @@ pub(crate) fn gc(
     workspaces: &Path,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
-    let (removed, kept) = remove_workspaces(workspaces, args.kept)?;
+    let (removed, kept, failed) = remove_workspaces(workspaces, args.kept)?;
     let Collected { objects, bytes: size } = store.collect()?;
     if json {
         return terminal.json(&json!({
@@ -26,6 +26,7 @@ pub(crate) fn gc(
             "bytes": size,
             "workspaces": removed,
             "workspaces_kept": kept,
+            "workspaces_failed": failed,
         }));
     }
     terminal.data(&format!(
@@ -34,6 +35,9 @@ pub(crate) fn gc(
         bytes(size),
         plural(removed, "workspace")
     ))?;
+    for reason in failed {
+        terminal.talk(&format!("warning: {reason}\n"));
+    }
     if kept > 0 {
         let how = terminal.advise("gc --kept");
         let left = plural(kept, "workspace");
@@ -44,12 +48,12 @@ pub(crate) fn gc(
 }
 
 #[cfg(unix)]
-fn remove_workspaces(base: &Path, with_kept: bool) -> Result<(u64, u64), CliError> {
+fn remove_workspaces(base: &Path, with_kept: bool) -> Result<(u64, u64, Vec<String>), CliError> {
     let done = wtb_engine::remove_orphans(base, with_kept)?;
-    Ok((done.removed, done.kept))
+    Ok((done.removed, done.kept, done.failed))
 }
 
 #[cfg(not(unix))]
-fn remove_workspaces(_: &Path, _: bool) -> Result<(u64, u64), CliError> {
-    Ok((0, 0))
+fn remove_workspaces(_: &Path, _: bool) -> Result<(u64, u64, Vec<String>), CliError> {
+    Ok((0, 0, Vec::new()))
 }

@@ -303,6 +303,6 @@ fn gc_removes_what_nothing_names_and_says_how_much() {
         "removed 0 objects (0 bytes) and 0 workspaces\n"
     );
     let removed = wtb(directory.path(), "gc --json").json();
-    let nothing = json!({"objects": 0, "bytes": 0, "workspaces": 0, "workspaces_kept": 0});
+    let nothing = json!({"objects": 0, "bytes": 0, "workspaces": 0, "workspaces_kept": 0, "workspaces_failed": []});
     assert_eq!(removed, nothing);
 }

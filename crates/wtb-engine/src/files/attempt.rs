@@ -69,11 +69,25 @@ impl AttemptFiles {
         match self.take() {
             Ok(taken) => {
                 outcome.files = Some(taken.id.reference());
+                // A snapshot of an overlay looks at what was written alone.
+                if self.mount.is_some() {
+                    outcome.warnings.extend(left_out(&self.inputs.left_out));
+                }
                 outcome.warnings.extend(left_out(&taken.left_out));
+                outcome.warnings.extend(self.not_copied());
                 outcome.warnings.extend(links(&taken));
             }
             Err(error) => outcome.warnings.push(format!("its files were not stored: {error}")),
         }
+    }
+
+    /// Says which of the inputs the workspace did not get.
+    fn not_copied(&self) -> Option<String> {
+        let state = self.lock();
+        let paths = state.workspace.as_ref()?.left_out();
+        let path = paths.first()?;
+        let others = and_more(paths.len() as u64);
+        Some(format!("not in its workspace: `{path}`{others}, neither file nor directory nor link"))
     }
 
     /// Ends the workspace, before or after its attempt's end is written: it is removed, or kept.
@@ -133,15 +147,17 @@ fn left_out(left_out: &LeftOut) -> Option<String> {
         Reason::Unreadable(why) => format!("it cannot be read: {why}"),
         Reason::Deep => "it lies too deep".to_owned(),
     };
-    let count = left_out.count();
-    let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let others = and_more(left_out.count());
     Some(format!("not in the snapshot of its files: `{path}` ({reason}){others}"))
+}
+
+fn and_more(count: u64) -> String {
+    if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
 }
 
 fn links(taken: &Taken) -> Option<String> {
     let path = taken.links_outside.first()?;
-    let others = taken.links_outside.len() - 1;
-    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    let others = and_more(taken.links_outside.len() as u64);
     Some(format!(
         "the symbolic link `{path}`{others} leads out of the workspace: what is written through it is \
          neither private nor part of a snapshot"

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wtb_model::{KeepWorkspaces, WorkspaceRecord, WorkspaceSpec};
 use wtb_store::{Change, StoreError, UnitOfWork};
 use wtb_workspace::{
-    Ground, Namespaces, Rules, Rung, SnapshotId, StatCache, Workspace, Workspaces,
+    Ground, LeftOut, Namespaces, RULES_FILE, Rules, Rung, SnapshotId, StatCache, Taken, Workspace,
+    Workspaces,
 };
 
 use super::{AttemptFiles, Files};
@@ -31,6 +32,8 @@ pub(super) struct Inputs {
     pub(super) ground: Ground,
     pub(super) rules: Rules,
     pub(super) snapshot: SnapshotId,
+    /// What is not in that.
+    pub(super) left_out: LeftOut,
     cache: StatCache,
     /// Whether a row of the store names the snapshot, so that nobody collects it.
     is_named: AtomicBool,
@@ -69,7 +72,32 @@ impl BatchFiles {
             self.files.remove_earlier(&inputs.workspaces, &name(task.attempt - 1));
         }
         let at = self.beginning(task)?;
+        let inputs = match at {
+            Some(at) => &self.as_of(inputs, at)?,
+            None => inputs,
+        };
         let workspace = inputs.prepare(&self.files, &name(task.attempt), at)?;
+        match self.look_into(task, inputs, &workspace, at) {
+            Ok(cache) => {
+                let (files, inputs) = (Arc::clone(&self.files), Arc::clone(inputs));
+                Ok(AttemptFiles::new(files, inputs, workspace, cache, self.spec.keep))
+            }
+            Err(error) => {
+                // Why it is of no use matters more than what is left of it.
+                let _ = workspace.remove();
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes down what an attempt finds in its workspace; returns what is known of that.
+    fn look_into(
+        &self,
+        task: &Task,
+        inputs: &Inputs,
+        workspace: &Workspace,
+        at: Option<SnapshotId>,
+    ) -> Result<StatCache, EngineError> {
         let mut cache = workspace.known(&inputs.ground, &inputs.cache)?;
         let snapshots = &self.files.snapshots;
         let found = if workspace.rung() == Rung::Overlay && at.is_none() {
@@ -77,9 +105,31 @@ impl BatchFiles {
         } else {
             workspace.snapshot(snapshots, inputs.snapshot, &inputs.rules, &mut cache)?.id
         };
-        self.record(task, inputs, &workspace, found)?;
-        let (files, inputs) = (Arc::clone(&self.files), Arc::clone(inputs));
-        Ok(AttemptFiles::new(files, inputs, workspace, cache, self.spec.keep))
+        self.record(task, inputs, workspace, found)?;
+        Ok(cache)
+    }
+
+    /// Returns inputs as the rules of a snapshot see them: what those had left out is not gone since.
+    fn as_of(&self, inputs: &Arc<Inputs>, at: SnapshotId) -> Result<Arc<Inputs>, EngineError> {
+        let snapshots = &self.files.snapshots;
+        let rules = |id| Ok::<_, EngineError>(snapshots.entry(id, RULES_FILE.as_bytes())?);
+        let (then, now) = (rules(at)?, rules(inputs.snapshot)?);
+        if then.as_ref().map(|entry| &entry.kind) == now.as_ref().map(|entry| &entry.kind) {
+            return Ok(Arc::clone(inputs));
+        }
+        let mut text = Vec::new();
+        if then.is_some_and(|entry| entry.is_file()) {
+            snapshots.read(at, RULES_FILE.as_bytes(), &mut |part| {
+                text.extend_from_slice(part);
+                Ok(())
+            })?;
+        }
+        let rules = Rules::parse(&String::from_utf8_lossy(&text))?;
+        let (ground, mut cache) = (inputs.ground.clone(), inputs.cache.clone());
+        let Taken { id: snapshot, left_out, .. } =
+            snapshots.take(ground.inputs(), &rules, &mut cache)?;
+        let (workspaces, is_named) = (Arc::clone(&inputs.workspaces), AtomicBool::new(false));
+        Ok(Arc::new(Inputs { workspaces, ground, rules, snapshot, left_out, cache, is_named }))
     }
 
     /// The snapshot that an attempt begins with, if it goes on from a checkpoint that has one.
@@ -141,9 +191,10 @@ impl BatchFiles {
         let rules = Rules::of(ground.inputs())?;
         let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
         let cache = caches.entry(ground.inputs().to_owned()).or_default();
-        let snapshot = snapshots.take(ground.inputs(), &rules, cache)?.id;
+        let Taken { id: snapshot, left_out, .. } =
+            snapshots.take(ground.inputs(), &rules, cache)?;
         let (cache, is_named) = (cache.clone(), AtomicBool::new(false));
-        Ok(Inputs { workspaces, ground, rules, snapshot, cache, is_named })
+        Ok(Inputs { workspaces, ground, rules, snapshot, left_out, cache, is_named })
     }
 
     fn forget(&self, directory: &Path, namespaces: Namespaces) {

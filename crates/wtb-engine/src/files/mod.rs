@@ -63,9 +63,10 @@ impl Files {
         }
         let workspaces = Arc::new(Workspaces::open(base, &self.session, namespaces)?);
         if opened.is_empty() {
-            remove_orphans(base, false)?;
-            workspaces.sweep()?;
-            let kept = find_kept(base)?.iter().map(|one| one.bytes).sum();
+            // What others have left there is not worth an execution: `wtb gc` tells what is wrong with it.
+            let _ = remove_orphans(base, false);
+            let _ = workspaces.sweep();
+            let kept = find_kept(base).unwrap_or_default().iter().map(|one| one.bytes).sum();
             self.kept_bytes.store(kept, Ordering::Relaxed);
         }
         opened.insert(namespaces, Arc::clone(&workspaces));
@@ -104,12 +105,14 @@ impl Files {
 }
 
 /// What [`remove_orphans`] has removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RemovedWorkspaces {
     /// How many workspaces.
     pub removed: u64,
     /// How many of dead sessions stay, since they are kept.
     pub kept: u64,
+    /// What could not be removed, and why.
+    pub failed: Vec<String>,
 }
 
 /// Removes the workspaces in a base directory whose sessions have ended, with or without those that
@@ -124,8 +127,10 @@ pub fn remove_orphans(
             done.kept += 1;
             continue;
         }
-        orphan.remove()?;
-        done.removed += 1;
+        match orphan.remove() {
+            Ok(()) => done.removed += 1,
+            Err(error) => done.failed.push(error.to_string()),
+        }
     }
     Ok(done)
 }

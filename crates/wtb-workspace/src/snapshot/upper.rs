@@ -64,7 +64,13 @@ impl Upper<'_> {
             if kind != FileType::Directory && origin.is_some() {
                 self.edits.remove(&one.path);
             }
-            let Some(below) = self.found.add(&one, self.rules) else { continue };
+            let Some(below) = self.found.add(&one, self.rules) else {
+                if kind == FileType::Directory {
+                    // What cannot be looked into is not what the base says, either.
+                    self.edits.remove(&one.path);
+                }
+                continue;
+            };
             let origin = self.merge(&one, &below, origin)?;
             match self.walk(below.as_fd(), one.path.as_bytes(), origin.as_deref()) {
                 Err(Failure::System(error)) => {

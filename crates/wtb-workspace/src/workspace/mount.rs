@@ -52,6 +52,8 @@ impl Mount {
             Namespaces::UserAndMount => b",userxattr".as_slice(),
             Namespaces::Mount | Namespaces::None => b",redirect_dir=on",
         });
+        // A file without its data, which lies below, would look empty to a snapshot.
+        options.extend_from_slice(b",metacopy=off");
         // Otherwise the kernel would write all that is dirty on the whole disk when the last process ends.
         options.extend_from_slice(b",volatile");
         if options.len() > OPTIONS_BYTES_MAX {

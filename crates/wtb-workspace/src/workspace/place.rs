@@ -96,6 +96,10 @@ impl Workspaces {
         let mut refused = Vec::new();
         let mut found = Rung::Copy;
         for rung in Rung::ALL {
+            if !rung.is_chosen() {
+                refused.push((rung, Rung::NOT_CHOSEN.to_owned()));
+                continue;
+            }
             match self.probe(rung, &inputs)? {
                 Ok(()) => {
                     found = rung;

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 /// How a workspace is made of its inputs.
 ///
-/// Whatever is written in a workspace never reaches its inputs or another workspace. What differs:
+/// Whatever is written in a workspace never reaches its inputs or another workspace, with an exception: see
+/// [`Rung::Hardlink`], which is taken only when it is asked for. What differs:
 ///
 /// | | overlay | reflink | hardlink | copy |
 /// |---|---|---|---|---|
@@ -22,6 +23,8 @@ pub enum Rung {
     Reflink,
     /// Large files are names of one read-only copy that all workspaces share; small ones are copies.
     /// Who ignores permission bits, as root does, would write into that copy: there it is not offered.
+    /// And who owns a file may give himself the right (`chmod`): what he writes then is in all workspaces
+    /// that share it. The next snapshot of each finds that out, and fails.
     Hardlink,
     /// Copies. Holes stay holes.
     Copy,
@@ -30,6 +33,15 @@ pub enum Rung {
 impl Rung {
     /// All, best first.
     pub const ALL: [Self; 4] = [Self::Overlay, Self::Reflink, Self::Hardlink, Self::Copy];
+
+    /// Why [`Rung::Hardlink`] is taken by those alone who ask for it.
+    pub(super) const NOT_CHOSEN: &str = "it is taken only when it is asked for: whoever gives himself the \
+        right to write into a shared file writes into all workspaces that share it";
+
+    /// Whether it is taken without being asked for.
+    pub const fn is_chosen(self) -> bool {
+        !matches!(self, Self::Hardlink)
+    }
 
     /// Returns its name.
     pub const fn as_str(self) -> &'static str {
