@@ -42,8 +42,8 @@ class Workspace:
             "all", or "none". Snapshots are stored of all.
 
     Example:
-        >>> bench.run_batch(graph, variants=[{}], test_cases=cases,             # doctest: +SKIP
-        ...                 workspace=Workspace("inputs/", keep="all"))
+        >>> files = Workspace("inputs/", keep="all")
+        >>> bench.run(graph, {"question": "?"}, workspace=files)                # doctest: +SKIP
     """
 
     inputs: str | os.PathLike[str] | None = None
