@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wtb._native import SnapshotsRef
+from wtb import _native
 from wtb._place import Named, find_place, head_of
 from wtb.checkpoint import Checkpoint
 from wtb.errors import CheckpointNotFoundError, ConfigurationError, NotFoundError
@@ -12,10 +12,11 @@ from wtb.files import FilesDiff, diff_files
 
 if TYPE_CHECKING:
     from wtb._core import Core
+    from wtb._native import SnapshotsRef
     from wtb._records import Attempt
     from wtb.execution import Execution
 
-__all__ = ["START", "changed_between", "restore", "snapshot_at", "snapshots"]
+__all__ = ["START", "changed_between", "restore", "snapshot_at", "snapshots", "standing"]
 
 START = "start"
 """Names, in the place of a checkpoint, what the first attempt found in its workspace."""
@@ -24,9 +25,10 @@ _MOVED = ("paused", "queued", "running")
 """In these states what the last attempt left is not where an execution stands."""
 
 
-def snapshots(core: "Core") -> SnapshotsRef:
+def snapshots(core: "Core") -> "SnapshotsRef":
     """Return the snapshots of a bench's store."""
-    return SnapshotsRef(core.engine)
+    # Where there are no workspaces, the engine has no such class: the package is imported there, too.
+    return _native.SnapshotsRef(core.engine)
 
 
 def snapshot_at(core: "Core", execution: "Execution", at: Checkpoint | str | None) -> str:

@@ -37,7 +37,8 @@ class Workspace:
             only cases have inputs of their own.
         rung: How the trees are made; by default the best way that works here. "overlay" mounts
             them over the inputs (process runner on Linux), "reflink" shares blocks where the file
-            system can, "hardlink" shares large read-only files, "copy" copies.
+            system can, "copy" copies. "hardlink" shares large read-only files, and is taken only if
+            it is asked for.
         keep: Which trees stay when their attempts have ended: those that "failed" or timed out,
             "all", or "none". Snapshots are stored of all.
 

@@ -160,7 +160,7 @@ const WORKSPACE: &[Key] = &[
     key(
         "rung",
         Shape::Word(RUNGS),
-        "How workspaces are made. Default: the first of these that works where they are made.",
+        "How workspaces are made. Default: the first of these that works where they are made, but for `hardlink`.",
     ),
     key(
         "keep",
