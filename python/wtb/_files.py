@@ -27,7 +27,7 @@ _MOVED = ("paused", "queued", "running")
 
 def snapshots(core: "Core") -> "SnapshotsRef":
     """Return the snapshots of a bench's store."""
-    # Where there are no workspaces, the engine has no such class: the package is imported there, too.
+    # Where there are no workspaces the engine has no such class, and the package is imported too.
     return _native.SnapshotsRef(core.engine)
 
 
