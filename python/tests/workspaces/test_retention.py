@@ -1,5 +1,6 @@
 """Which workspaces stay, for how long, and what becomes of those of programs that were killed."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -113,6 +114,14 @@ def test_what_a_killed_program_has_left_is_removed_by_the_next_one(
         assert failed.workspace.is_kept
 
 
+@pytest.fixture
+def uncollected():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")  # The traceback of a node's error refers to its attempt.
 def test_what_was_kept_goes_when_a_later_program_tries_again(inputs, store, base, left):
     with TestBench(store, workspaces=base) as bench:
         ran = run(bench, inputs, "fail", runner="inline")

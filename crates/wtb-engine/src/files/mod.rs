@@ -73,9 +73,11 @@ impl Files {
         Ok(workspaces)
     }
 
-    /// Lets go of the workspaces: once nothing of them is in use, they are a dead session's.
+    /// Lets go of the workspaces: from now on they are a dead session's. Somebody may still refer to one,
+    /// as the traceback of a node's error does in Python.
     pub(crate) fn close(&self) {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.drain().for_each(|(_, workspaces)| workspaces.release());
     }
 
     /// Counts a workspace that is kept, and removes the oldest ones if all take more than they may.

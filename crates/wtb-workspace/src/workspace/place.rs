@@ -60,7 +60,8 @@ pub struct Workspaces {
     namespaces: Namespaces,
     pristine: Pristine,
     grounds: Mutex<HashMap<PathBuf, Ground>>,
-    _owner: Owner,
+    /// `None` once the session has let go of them.
+    owner: Mutex<Option<Owner>>,
 }
 
 impl Workspaces {
@@ -76,13 +77,18 @@ impl Workspaces {
         let base = base.canonicalize().map_err(WorkspaceError::io("look at", base))?;
         let directory = base.join(session.as_str());
         Ok(Self {
-            _owner: Owner::claim(&directory)?,
+            owner: Mutex::new(Some(Owner::claim(&directory)?)),
             pristine: Pristine::of(&base),
             grounds: Mutex::default(),
             base,
             directory,
             namespaces,
         })
+    }
+
+    /// Lets go of them, whoever still refers to one: what is left is a dead session's from now on.
+    pub fn release(&self) {
+        self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Finds the best way to make workspaces of inputs. It is tried out once for each directory.
