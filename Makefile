@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.stamps
+# Tests wait a lot: one program more than there are cores.
+PYTEST := $(BIN)/pytest -q -n "$$($(PYTHON) -c 'import os; print(os.cpu_count() + 1)')" --dist worksteal
 
 # Every pip below, also the one that maturin calls, says only what goes wrong.
 export PIP_QUIET := 1
@@ -31,8 +33,8 @@ test-rust: $(STAMP)/server
 	WTB_POSTGRES_BIN="$$($(BIN)/python tests/postgres_bin.py)" cargo test --quiet
 
 test-python: build $(STAMP)/test $(STAMP)/server
-	$(BIN)/pytest -q python/tests tests examples/tests
-	$(BIN)/python tests/on_postgres.py $(BIN)/pytest -q python/tests/saver python/tests/bench python/tests/events python/tests/lineages python/tests/workspaces/test_workspaces.py
+	$(PYTEST)
+	$(BIN)/python tests/on_postgres.py $(PYTEST) python/tests/saver python/tests/bench python/tests/events python/tests/lineages python/tests/workspaces/test_workspaces.py
 
 check: build $(STAMP)/test  ## Format, lint and type checks
 	cargo fmt --check

@@ -122,7 +122,6 @@ def tries(state):
 @pytest.mark.parametrize(
     "node",
     [reads_query, reads_query_async, Reader(), Reader().__call__, lambda s: {"answer": s["query"]}],
-    ids=str,
 )
 def test_a_typed_dict_state_needs_what_the_first_node_reads(execute, node):
     graph = chain(("n", node), ("m", lambda s: {"answer": s["limit"]}), state=State)

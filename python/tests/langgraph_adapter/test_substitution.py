@@ -91,7 +91,6 @@ def test_by_default_nothing_changes(execute):
         | RunnableLambda(lambda x: {"x": x * 2, "log": ["replaced"]}),
         f"{__name__}:replaced",
     ],
-    ids=str,
 )
 def test_every_kind_of_implementation_runs(execute, implementation):
     trace = execute(
