@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
+#[cfg(target_os = "linux")]
+use pyo3::types::PyBytes;
 use serde_json::json;
+#[cfg(target_os = "linux")]
+use wtb_engine::Report;
 use wtb_engine::{ActiveBatch, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
 use wtb_store::Store;
 #[cfg(unix)]
@@ -13,6 +17,8 @@ use wtb_workspace::Namespaces;
 
 use crate::errors::{Result, invalid, request};
 use crate::outcome::{OutcomeItem, ScoreTuple, score_record, unusable};
+#[cfg(target_os = "linux")]
+use crate::outposts::{pack, unpack};
 use crate::saver::CheckpointsRef;
 
 /// An attempt to make.
@@ -185,6 +191,51 @@ impl ActiveBatchRef {
             Poll::Idle => py.None().into_bound(py),
             Poll::Released => false.into_pyobject(py)?.to_owned().into_any(),
         })
+    }
+
+    /// Says how many attempts a supervisor elsewhere can take, and returns what it has to know: how
+    /// many attempts it is given, whether they are the last ones, and all that packed, if there is
+    /// anything.
+    #[cfg(target_os = "linux")]
+    fn hand_out<'py>(
+        &self,
+        py: Python<'py>,
+        worker: u64,
+        slots: u32,
+    ) -> Result<(usize, bool, Option<Bound<'py, PyBytes>>)> {
+        let handout =
+            py.detach(|| self.active.hand_out(WorkerKey(worker), slots, Duration::ZERO))?;
+        let (count, is_last) = (handout.tasks.len(), handout.is_last);
+        let is_empty = count == 0 && handout.stops.is_empty() && !is_last;
+        let packed = if is_empty { None } else { Some(pack(py, &handout)?) };
+        Ok((count, is_last, packed))
+    }
+
+    /// Takes a supervisor's report; returns how many attempts it no longer holds, how many of them it
+    /// has handed back, and for how many seconds its workers were at those that ended.
+    #[cfg(target_os = "linux")]
+    fn report(&self, py: Python<'_>, report: &[u8]) -> Result<(usize, usize, f64)> {
+        py.detach(|| {
+            let report: Report = unpack(report)?;
+            let returned = report.returned.len();
+            let gone = report.ended.len() + report.lost.len() + returned;
+            let busy = Duration::from_micros(report.busy_us).as_secs_f64();
+            self.active.report(report)?;
+            Ok((gone, returned, busy))
+        })
+    }
+
+    /// Returns the store's file, if it is one.
+    #[cfg(target_os = "linux")]
+    fn store_file(&self) -> Option<PathBuf> {
+        self.store.file().map(std::path::Path::to_owned)
+    }
+
+    /// Returns what supervisors elsewhere have to know, as JSON with the store's secrets.
+    #[cfg(target_os = "linux")]
+    fn outpost_plan(&self) -> Result<String> {
+        let plan = self.active.outpost_plan();
+        serde_json::to_string(&plan).map_err(|error| invalid(error.to_string()))
     }
 
     /// Delivers how an attempt ended; returns whether it was accepted.

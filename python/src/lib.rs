@@ -12,6 +12,8 @@ mod engine;
 mod errors;
 mod lineages;
 mod outcome;
+#[cfg(target_os = "linux")]
+mod outposts;
 mod payload;
 mod rows;
 mod saver;
@@ -45,6 +47,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     #[cfg(target_os = "linux")]
     {
         module.add_class::<workers::ProcessesRef>()?;
+        module.add_class::<outposts::OutpostRef>()?;
         module.add_class::<workers::TemplateRef>()?;
         module.add_class::<workers::SeedRef>()?;
         module.add_class::<workers::LinkRef>()?;

@@ -27,7 +27,7 @@ use crate::saver::CheckpointsRef;
 /// What a pool of processes is to be like: JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PoolSettings {
+pub(crate) struct PoolSettings {
     program: String,
     arguments: Vec<String>,
     modules: Vec<String>,
@@ -85,7 +85,7 @@ impl ProcessesRef {
 }
 
 impl PoolSettings {
-    fn settings(self, job: Bytes) -> Settings {
+    pub(crate) fn settings(self, job: Bytes) -> Settings {
         Settings {
             template: TemplateSettings {
                 program: self.program.into(),

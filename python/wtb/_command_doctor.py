@@ -96,7 +96,7 @@ def _processes() -> tuple[Check, Mapping[str, Any] | None]:
     if not hasattr(_native, "ProcessesRef"):
         return _check(name, "note", "the process runner is built for Linux only"), None
     from wtb.processes.preload import ALWAYS
-    from wtb.processes.runner import interpreter
+    from wtb.processes.launch import interpreter
 
     try:
         tried = json.loads(_native.try_template(json.dumps({**interpreter(), "modules": ALWAYS})))

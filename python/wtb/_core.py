@@ -25,7 +25,9 @@ from wtb.registry import Registry, registered
 from wtb.runners import (
     BatchTestRunner,
     check_place,
+    check_single,
     deadline_grace_s,
+    losses_max,
     describe_place,
     resolve_runner,
     with_isolation,
@@ -110,6 +112,7 @@ class Core:
         )
         job.check()
         check_workspaces(job, self._places, place.kind)
+        check_single(place)
         check_place(place, job)
         timeout_ms = _plan.milliseconds(arguments["timeout"], "timeout")
         if timeout_ms is not None:
@@ -208,6 +211,7 @@ class Core:
             front={**front, "runner": {place.kind: describe_place(place)}},
             checkpoints=checkpoints,
             workspace=job.workspace,
+            losses_max=losses_max(place),
             **settings,
         )
         active = self.engine.submit(

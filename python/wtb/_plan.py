@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wtb.runners import BatchTestRunner
 
 DEFAULT_WORKERS = 8
+LOSSES_MAX = 3
 WINDOW_PER_WORKER = 4
 WINDOW_MIN = 16
 SEED_MAX = 2**32 - 1
@@ -226,6 +227,7 @@ def batch_spec(
     fail_fast: bool | int | float | None = None,
     window: int | None = None,
     seed: int = 0,
+    losses_max: int = LOSSES_MAX,
 ) -> dict[str, Any]:
     """Return what is asked of a batch, as the engine keeps it.
 
@@ -238,6 +240,7 @@ def batch_spec(
         )
     return {
         "repeats": count(repeats, "repeats"),
+        "losses_max": losses_max,
         "seed": checked_seed(seed),
         "runner": kind,
         "max_workers": workers,

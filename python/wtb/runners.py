@@ -237,10 +237,22 @@ class _ThreadPool:
                 self._left.wait(rest)
 
 
+RAY = "ray"
+"""The kind of the runner on a cluster."""
+
+
+def _ray(**options: Any) -> BatchTestRunner:
+    """Return a runner on a cluster that leaves nothing there after its batch."""
+    from wtb.ray import RayBatchTestRunner
+
+    return RayBatchTestRunner(**{**options, "keep_actors": False})
+
+
 _RUNNERS: dict[str, Callable[..., BatchTestRunner]] = {
     "inline": SequentialBatchTestRunner,
     "thread": ThreadPoolBatchTestRunner,
     "process": ProcessBatchTestRunner,
+    RAY: _ray,
 }
 
 
@@ -261,12 +273,32 @@ def place_again(kind: str, options: Mapping[str, Any]) -> BatchTestRunner:
     """
     if kind == ProcessBatchTestRunner.kind:
         return resolve_runner(kind, options)
+    if kind == RAY:
+        return ProcessBatchTestRunner(**options["processes"])
     return SequentialBatchTestRunner()
 
 
 def deadline_grace_s(runner: BatchTestRunner) -> float:
     """Return how much later than the deadline the engine itself ends a single execution."""
     return runner.deadline_grace_s if isinstance(runner, StandaloneRunner) else 0.0
+
+
+def losses_max(runner: BatchTestRunner) -> int:
+    """Return how many lost attempts of an execution are followed by another one."""
+    return runner.losses_max if isinstance(runner, StandaloneRunner) else _plan.LOSSES_MAX
+
+
+def check_single(runner: BatchTestRunner) -> None:
+    """Refuse a runner that is for batches alone.
+
+    Raises:
+        ConfigurationError: It is.
+    """
+    if runner.kind == RAY:
+        raise ConfigurationError(
+            "a single execution is run on this machine: use runner='process', or run_batch() for a "
+            "cluster"
+        )
 
 
 def with_isolation(
@@ -279,9 +311,11 @@ def with_isolation(
     """
     if isolation is None:
         return runner
+    if runner == RAY:
+        return resolve_runner(runner, {"processes": {"isolation": isolation}})
     if runner != ProcessBatchTestRunner.kind:
         raise ConfigurationError(
-            "isolation= goes with runner='process'; to a runner of your own, or to "
+            "isolation= goes with runner='process' and 'ray'; to a runner of your own, or to "
             "ProcessBatchTestRunner, it is given when that is made"
         )
     return resolve_runner(runner, {"isolation": isolation})
@@ -319,7 +353,7 @@ def resolve_runner(
         return make(**(options or {}))
     if not isinstance(runner, BatchTestRunner):
         raise ConfigurationError(
-            f"runner is {runner!r}; give 'inline', 'thread', 'process', or an object with kind, "
+            f"runner is {runner!r}; give 'inline', 'thread', 'process', 'ray', or an object with kind, "
             "max_workers and drive()"
         )
     return runner

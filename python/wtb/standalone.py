@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from wtb._plan import LOSSES_MAX
 from wtb._warn import warn_caller
 from wtb.errors import NotFoundError
 from wtb.registry import Registry, registered
@@ -42,6 +43,11 @@ class StandaloneRunner:
         self._lock = threading.Lock()
         self._bench: TestBench | None = None
         self._batches: dict[str, Batch] = {}
+
+    @property
+    def losses_max(self) -> int:
+        """How many lost attempts of an execution are followed by another one."""
+        return LOSSES_MAX
 
     @property
     def deadline_grace_s(self) -> float:

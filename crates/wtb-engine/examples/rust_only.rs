@@ -102,6 +102,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn plan() -> BatchPlan {
     let spec = BatchSpec {
+        losses_max: BatchSpec::losses_max(),
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 0,

@@ -50,6 +50,8 @@ impl Default for EngineSettings {
 /// ```
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
+    /// The store's address, with its secrets.
+    address: Arc<str>,
     pub(crate) session: SessionId,
     clock: Clock,
     process: u32,
@@ -107,6 +109,7 @@ impl Engine {
             #[cfg(unix)]
             files: Files::new(Arc::clone(&store), session.clone(), settings),
             store,
+            address: url.into(),
             session,
             clock,
             process: std::process::id(),
@@ -321,6 +324,7 @@ impl Engine {
         Context {
             session: self.session.clone(),
             store: Arc::clone(&self.store),
+            address: Arc::clone(&self.address),
             clock: self.clock,
             pacemaker: Arc::downgrade(&self.pacemaker),
             process: self.process,

@@ -50,7 +50,10 @@ mod single;
 mod takeover;
 mod upgrade;
 
-pub use active::{ActiveBatch, Delivery, Ended, Poll, Scoring, ScoringTask, Task, WorkerKey};
+pub use active::{
+    ActiveBatch, Delivered, Delivery, Ended, Handed, Handout, Poll, Report, Scoring, ScoringTask,
+    Task, WorkerKey,
+};
 pub use compare::{CompareRequest, compare_batches};
 pub use engine::{Engine, EngineSettings, KEPT_BYTES_MAX, open_store};
 pub use error::EngineError;
@@ -59,7 +62,7 @@ pub use files::{AttemptFiles, RemovedWorkspaces, WorkspaceTrial, remove_orphans,
 pub use lineage::{ForkPlan, Place, ResumePlan};
 pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
 #[cfg(target_os = "linux")]
-pub use processes::{Processes, namespaces};
+pub use processes::{Outpost, OutpostPlan, Processes, Source, namespaces};
 pub use progress::{Failure, Progress};
 pub use upgrade::{upgrade_needed, upgrade_store};
 pub use wtb_postgres::redacted;

@@ -5,11 +5,12 @@ use wtb_scheduler::{Backoff, Config, Millis};
 
 /// A fail-fast share means nothing before this many executions have ended.
 const FAIL_FAST_SAMPLE_MIN: u32 = 10;
-/// How often an execution may lose its worker before it counts as failed.
-const LOSSES_MAX: u32 = 3;
 /// Workers that are processes are ended at their deadline by their supervisor, which then delivers what
 /// they had recorded. The scheduler's own deadline is so much later, for a supervisor that fails.
 const PROCESS_DEADLINE_GRACE_MS: u64 = 60_000;
+
+/// The kind of runner whose workers are supervisors in processes of their own.
+const RAY: &str = "ray";
 
 /// The scheduler's settings for a single execution.
 pub(crate) fn single_config(timeout_ms: Option<u64>, first_token: u64) -> Config {
@@ -17,7 +18,7 @@ pub(crate) fn single_config(timeout_ms: Option<u64>, first_token: u64) -> Config
         max_in_flight: 1,
         window: 1,
         attempt_timeout: timeout_ms.map(Millis),
-        max_losses: LOSSES_MAX,
+        max_losses: BatchSpec::losses_max(),
         first_token,
         ..Config::default()
     }
@@ -25,7 +26,9 @@ pub(crate) fn single_config(timeout_ms: Option<u64>, first_token: u64) -> Config
 
 /// The scheduler's settings for a batch.
 pub(crate) fn scheduler_config(spec: &BatchSpec, first_token: u64) -> Config {
-    let later = if spec.runner == "process" { PROCESS_DEADLINE_GRACE_MS } else { 0 };
+    let hands_ahead = spec.runner == RAY;
+    let is_supervised = hands_ahead || spec.runner == "process";
+    let later = if is_supervised { PROCESS_DEADLINE_GRACE_MS } else { 0 };
     Config {
         max_in_flight: spec.max_workers,
         window: spec.window,
@@ -45,8 +48,9 @@ pub(crate) fn scheduler_config(spec: &BatchSpec, first_token: u64) -> Config {
             }
         }),
         lease_ttl: None,
-        max_losses: LOSSES_MAX,
+        max_losses: spec.losses_max,
         first_token,
         settle: !spec.evaluators.is_empty(),
+        hands_ahead,
     }
 }

@@ -156,6 +156,7 @@ impl Engine {
             dead_letter: false,
             outcome: Box::new(AttemptOutcome::default()),
             settled: true,
+            handed_ahead: false,
             at,
         };
         let body = EventBody::ExecutionRetrying {

@@ -137,6 +137,9 @@ pub struct BatchSpec {
     pub retries: u32,
     /// How long retries are held back.
     pub backoff: Backoff,
+    /// How many lost attempts of an execution are followed by another one; they are no retries.
+    #[serde(default = "BatchSpec::losses_max")]
+    pub losses_max: u32,
     /// When to give up early.
     pub fail_fast: Option<FailFast>,
     /// How executions that ended with an error count.
@@ -155,6 +158,13 @@ pub struct BatchSpec {
     pub workspace: WorkspaceSpec,
     /// What else the front end needs to continue the batch in a later session. Opaque here.
     pub front: serde_json::Value,
+}
+
+impl BatchSpec {
+    /// How many lost attempts are followed by another one, unless it is said.
+    pub const fn losses_max() -> u32 {
+        3
+    }
 }
 
 /// A batch as the store keeps it.

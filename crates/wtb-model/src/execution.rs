@@ -58,7 +58,7 @@ impl NodeStatus {
 }
 
 /// One piece of work of one node in one attempt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NodeRecord {
     /// The attempt it belongs to, from 1.
     pub attempt: u32,
@@ -87,7 +87,7 @@ pub struct NodeRecord {
 }
 
 /// What a worker delivers when an attempt ends.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AttemptOutcome {
     /// What the workflow returned.
     pub output: Option<StoredValue>,

@@ -17,6 +17,7 @@ pub(crate) struct Attempt {
     pub(crate) cell: CellIndex,
     pub(crate) number: u32,
     pub(crate) worker: WorkerId,
+    pub(crate) has_begun: bool,
 }
 
 /// All attempts of one scheduler. A tree, not a hash map, because commands must come out in the
@@ -46,6 +47,11 @@ impl Attempts {
 
     pub(crate) fn is_running(&self, token: Token) -> bool {
         self.running.contains_key(&token)
+    }
+
+    /// Returns a running attempt.
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut Attempt> {
+        self.running.get_mut(&token)
     }
 
     /// Enters an attempt under a new token.

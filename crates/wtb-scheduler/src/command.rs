@@ -22,7 +22,7 @@ pub enum Command {
         attempt: u32,
         /// The fencing token that the worker must return.
         token: Token,
-        /// When the attempt will be expired.
+        /// When the attempt will be expired; `None` also when that is counted from its beginning.
         deadline: Option<Millis>,
     },
     /// The outcome of an attempt counts.
@@ -55,7 +55,19 @@ pub enum Command {
         /// What becomes of the cell.
         next: Next,
     },
-    /// Ask a worker to stop an attempt that was just expired. It may or may not obey.
+    /// An attempt that had not begun was taken back; what its worker still says of it will be fenced.
+    /// The cell can run again at once, is charged nothing, and gives the number to its next attempt.
+    Withdraw {
+        /// The attempt's token.
+        token: Token,
+        /// The attempt's cell.
+        cell: CellIndex,
+        /// The attempt's number.
+        attempt: u32,
+        /// Who had it.
+        worker: WorkerId,
+    },
+    /// Ask a worker to stop an attempt that was just expired or withdrawn. It may or may not obey.
     Stop {
         /// The attempt's token.
         token: Token,
@@ -129,7 +141,7 @@ pub enum Next {
 pub enum ExpireCause {
     /// It ran past its deadline. Counts as a failure.
     Timeout,
-    /// Its worker was reported gone. Counts as a loss.
+    /// It was reported lost, or its worker gone. Counts as a loss.
     Lost,
     /// Its worker was silent for too long. Counts as a loss.
     LeaseExpired,

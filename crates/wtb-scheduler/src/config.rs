@@ -42,6 +42,10 @@ pub struct Config {
     /// Whether a cell whose outcome was accepted stays unsettled until
     /// [`Input::Settled`](crate::Input::Settled), because evaluators run after the outcome.
     pub settle: bool,
+    /// Whether workers take attempts ahead of the moment in which they can begin with them, and say so
+    /// by [`Input::Began`](crate::Input::Began): deadlines count from then, and what a lost worker had
+    /// not begun costs its cell nothing. Otherwise an attempt begins as it is handed out.
+    pub hands_ahead: bool,
 }
 
 /// When a batch is given up because too many cells failed or timed out for good.
@@ -76,6 +80,7 @@ impl Default for Config {
             max_losses: 3,
             first_token: 1,
             settle: false,
+            hands_ahead: false,
         }
     }
 }

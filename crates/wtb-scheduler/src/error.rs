@@ -104,6 +104,9 @@ const fn verb(request: &Input) -> &'static str {
         Input::WorkerIdle { .. }
         | Input::WorkerGone { .. }
         | Input::Heartbeat { .. }
+        | Input::Began { .. }
+        | Input::Returned { .. }
+        | Input::Lost { .. }
         | Input::Completed { .. }
         | Input::Tick => "report to",
     }

@@ -29,6 +29,24 @@ pub enum Input {
         /// Who lives.
         worker: WorkerId,
     },
+    /// Report: the worker begins with an attempt that it was handed ahead. Its deadline counts from
+    /// now. Renews the worker's lease. Ignored for an attempt that has begun or does not run.
+    Began {
+        /// The token that [`Command::Start`](crate::Command::Start) gave.
+        token: Token,
+    },
+    /// Report: the worker hands an attempt back that it has not begun. Ignored for one that has begun
+    /// or does not run.
+    Returned {
+        /// The token that [`Command::Start`](crate::Command::Start) gave.
+        token: Token,
+    },
+    /// Report: an attempt was lost with the process that made it, and its worker goes on. Ignored for one
+    /// that does not run.
+    Lost {
+        /// The token that [`Command::Start`](crate::Command::Start) gave.
+        token: Token,
+    },
     /// Report: an attempt ended. Renews the worker's lease if the attempt was live.
     Completed {
         /// The token that [`Command::Start`](crate::Command::Start) gave.

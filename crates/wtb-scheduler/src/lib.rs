@@ -11,7 +11,8 @@
 //!    requeued). Tokens strictly increase; a token that is not running is always fenced.
 //! 2. Never more than `max_in_flight` attempts run, and never more than `window` cells are running
 //!    or unsettled after a start.
-//! 3. A cell is charged at most `retries + 1` failures and `max_losses + 1` losses.
+//! 3. A cell is charged at most `retries + 1` failures and `max_losses + 1` losses, and nothing for an
+//!    attempt that had not begun.
 //! 4. Nothing starts while the batch is paused, draining or finished, nor a cell before its backoff.
 //! 5. No attempt outlives its deadline or its worker's lease, whatever the worker does.
 //! 6. No worker waits while there is ready work and no limit is met. When workers work, the batch

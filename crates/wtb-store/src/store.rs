@@ -1,5 +1,6 @@
 //! The trait that every store implements, and what its reads take and give.
 
+use std::path::Path;
 use std::time::Duration;
 
 use wtb_model::{
@@ -113,6 +114,11 @@ impl ExecutionDetail {
 pub trait Store: Checkpoints + Objects {
     /// Returns the address that it was opened from, without secrets.
     fn url(&self) -> &str;
+
+    /// Returns the file that it is, if it is one.
+    fn file(&self) -> Option<&Path> {
+        None
+    }
 
     /// Queues a unit of work.
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError>;

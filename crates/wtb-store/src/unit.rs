@@ -153,6 +153,12 @@ pub enum Change {
     /// [`StoreError::NotOwner`] when the execution's batch belongs to another session or to
     /// none.
     StartAttempt(AttemptStart),
+    /// An attempt that was handed to a worker ahead of its start is taken back: it must not start any
+    /// more. Nothing changes if it has, or if its execution has ended.
+    RevokeLease {
+        /// The lease that it would have started under.
+        lease: Lease,
+    },
     /// An attempt has a workspace. Refused with [`StoreError::Fenced`] unless its lease is the live one.
     PutWorkspace {
         /// The attempt's number, from 1.
@@ -182,6 +188,10 @@ pub enum Change {
         outcome: Box<AttemptOutcome>,
         /// Whether evaluators still have to have their say.
         settled: bool,
+        /// Whether it was handed to a worker ahead of its start: if the execution is to be cancelled and is
+        /// still queued, since the attempt has not started, then it ends without it, and the attempt must
+        /// not start any more.
+        handed_ahead: bool,
         /// When.
         at: Timestamp,
     },

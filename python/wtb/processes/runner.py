@@ -2,19 +2,17 @@
 
 import importlib.util
 import itertools
-import json
 import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wtb import _native, _plan
-from wtb._warn import warn_caller
-from wtb.errors import ConfigurationError, WorkerError
+from wtb.errors import ConfigurationError
+from wtb.processes.launch import Launch
 from wtb.processes.packing import Packed, pack, pack_plain
-from wtb.processes.preload import ALWAYS, modules_of
+from wtb.processes.preload import modules_of
 from wtb.standalone import StandaloneRunner
 
 if TYPE_CHECKING:
@@ -31,16 +29,6 @@ GRACE_S_MAX = 20.0
 DEADLINE_GRACE_S = 60.0
 """How much later than the attempt's deadline, which the supervisor keeps, the engine's is."""
 
-OWN_MODULES_S_MIN = 5.0
-"""How long the user's modules may take in the template at least, however short the timeout is."""
-
-OWN_MODULES_S_MAX = 60.0
-"""How long they may take at most. Then each attempt imports them."""
-
-_BOOT = (
-    "import json, sys; sys.path[:], sys.argv[:] = json.loads(sys.argv[1]); "
-    "from wtb.processes.template import main; main()"
-)
 _numbers = itertools.count(1)
 
 
@@ -164,80 +152,32 @@ class ProcessBatchTestRunner(StandaloneRunner):
     def _started(
         self, active: "ActiveBatchRef", job: "Job", packed: Packed
     ) -> "_native.ProcessesRef":
-        libraries, own = modules_of(packed.modules)
-        libraries += self._options["preload"]
-        fresh = self.isolation == "fresh"
-        # A worker that makes many attempts imports them once anyway.
-        processes, ground = self._prepared(active, job, packed, libraries, own if fresh else [])
-        for name, reason in ground["failed_imports"]:
-            # What the user's modules import fails in the attempts, or nowhere.
-            if name in self._options["preload"]:
-                warn_caller(f"the module {name!r} could not be preloaded: {reason}")
-        if ground["unsafe_to_fork"] is None:
-            return processes
-        processes.close()
-        warn_caller(
-            f"processes are not forked for each attempt: {ground['unsafe_to_fork']}. "
-            "Attempts share workers that import the libraries themselves (isolation='warm')",
-            RuntimeWarning,
+        return self.launch(packed, job.timeout).start(
+            lambda settings: _native.ProcessesRef(active, settings, packed.job, packed.cases)
         )
-        # What every worker needs starts no threads, and need not be imported by each of them.
-        return self._start(active, job, packed, ALWAYS, [], fresh=False)
 
-    def _prepared(
-        self,
-        active: "ActiveBatchRef",
-        job: "Job",
-        packed: Packed,
-        libraries: Sequence[str],
-        own: Sequence[str],
-    ) -> "tuple[_native.ProcessesRef, dict[str, Any]]":
-        """Start a template; without the user's own modules, where they are not safe in it."""
-        fresh = self.isolation == "fresh"
-        try:
-            processes = self._start(active, job, packed, libraries, own, fresh)
-            ground: dict[str, Any] = json.loads(processes.ground())
-        except WorkerError:
-            # A module may end the process that imports it. Then it costs the attempts, one by one.
-            if not own:
-                raise
-            return self._prepared(active, job, packed, libraries, [])
-        if ground["unsafe_own_modules"] is None:
-            return processes, ground
-        processes.close()
-        return self._prepared(active, job, packed, libraries, [])
+    def launch(self, packed: Packed, timeout: float | None) -> Launch:
+        """Return how the processes of a job are started.
 
-    def _start(
-        self,
-        active: "ActiveBatchRef",
-        job: "Job",
-        packed: Packed,
-        modules: Sequence[str],
-        own: Sequence[str],
-        fresh: bool,
-    ) -> "_native.ProcessesRef":
-        settings = {
-            **interpreter(),
-            "modules": list(modules),
-            "own_modules": list(own),
-            "own_modules_within_s": max(
-                OWN_MODULES_S_MIN, min(job.timeout or inf, OWN_MODULES_S_MAX)
-            ),
-            "limits": self._limits,
-            "directory": self._options["directory"],
-            "environment": list(self._options["environment"].items()),
-            "command": self._options["command"],
-            "timeout_s": job.timeout,
-            "grace_s": self._options["grace"],
-            "fresh": fresh,
-        }
-        return _native.ProcessesRef(active, json.dumps(settings), packed.job, packed.cases)
-
-
-def interpreter() -> dict[str, Any]:
-    """Return how a template's interpreter is started: with this one's paths and arguments."""
-    given = [[os.path.abspath(entry) for entry in sys.path], sys.argv]
-    return {"program": sys.executable, "arguments": ["-P", "-c", _BOOT, json.dumps(given)]}
+        Args:
+            packed: The job.
+            timeout: How long an attempt may take, in seconds.
+        """
+        options = self._options
+        libraries, own = modules_of(packed.modules)
+        return Launch(
+            libraries=(*libraries, *options["preload"]),
+            # A worker that makes many attempts imports them once anyway.
+            own_modules=tuple(own) if self.isolation == "fresh" else (),
+            preload=tuple(options["preload"]),
+            limits=self._limits,
+            directory=options["directory"],
+            environment=tuple(options["environment"].items()),
+            command=tuple(options["command"]),
+            timeout_s=timeout,
+            grace_s=options["grace"],
+            is_fresh=self.isolation == "fresh",
+        )
 
 
 class _Pool:

@@ -83,6 +83,7 @@ impl Writer {
             dead_letter: next == ExecutionStatus::Failed,
             outcome: Box::new(records::outcome(attempt, outcome)),
             settled: true,
+            handed_ahead: false,
             at: at(12),
         });
         if let (Err(message), true) = (outcome, is_last) {

@@ -47,6 +47,7 @@ fn value(text: &str) -> StoredValue {
 
 fn spec() -> BatchSpec {
     BatchSpec {
+        losses_max: BatchSpec::losses_max(),
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 7,

@@ -2,7 +2,7 @@
 
 use wtb_model::{BatchStatus, EventBody, ExecutionId, ExecutionStatus};
 use wtb_scheduler::{
-    CellEnd, CellIndex, Command, FenceReason, Input, Next, Phase, Token, WorkerId,
+    CellEnd, CellIndex, Command, ExpireCause, FenceReason, Input, Next, Phase, Token, WorkerId,
 };
 use wtb_store::{Change, UnitOfWork};
 
@@ -33,7 +33,9 @@ impl ActiveBatch {
                 self.start(state, worker, cell, attempt, token, deadline)
             }
             Command::Accept { token, cell, attempt, end, next } => {
-                if let Some(running) = state.running.remove(&token.0)
+                let running = state.running.remove(&token.0);
+                let has_begun = running.as_ref().is_none_or(|running| running.has_begun);
+                if let Some(running) = running
                     && let Some(worker) = state.workers.get_mut(&running.worker)
                 {
                     worker.completed += 1;
@@ -46,6 +48,7 @@ impl ActiveBatch {
                     status: attempt_status(end),
                     next,
                     outcome: outcome.unwrap_or_default(),
+                    has_begun,
                     reason: "its worker stopped it",
                 };
                 let to_score = self.close_attempt(state, closing)?;
@@ -56,11 +59,22 @@ impl ActiveBatch {
                 Ok(())
             }
             Command::Expire { token, cell, attempt, cause, next, .. } => {
-                let duration_us = self.expire(state, token);
-                let (status, outcome) = expired(cause, attempt, duration_us);
+                let (duration_us, has_begun) = self.expire(state, token);
+                let (status, mut outcome) = expired(cause, attempt, duration_us);
+                if cause == ExpireCause::Lost
+                    && let Some(arrival) = arrival.take()
+                {
+                    // Whoever reports the loss knows more of it.
+                    outcome.error = arrival.outcome.error;
+                }
                 let reason = state.cancel_reason;
-                let closing = Closing { cell, attempt, token, status, next, outcome, reason };
+                let closing =
+                    Closing { cell, attempt, token, status, next, outcome, has_begun, reason };
                 self.close_attempt(state, closing).map(drop)
+            }
+            Command::Withdraw { token, cell, .. } => {
+                self.withdraw(state, token, cell);
+                Ok(())
             }
             Command::Stop { .. } => Ok(()), // `expire` has raised the attempt's stop flag already.
             Command::Fence { token, reason } => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wtb_model::{AttemptOutcome, AttemptStatus, EventBody, ExecutionStatus};
 use wtb_scheduler::{CellIndex, Millis, Next, Token, WorkerId};
-use wtb_store::{AttemptStart, Change, UnitOfWork};
+use wtb_store::{AttemptStart, Change, Lease, UnitOfWork};
 
 use super::ActiveBatch;
 use super::report::{ended, execution_status, one_line, retrying};
@@ -22,6 +22,8 @@ pub(super) struct Closing<'reason> {
     pub(super) status: AttemptStatus,
     pub(super) next: Next,
     pub(super) outcome: AttemptOutcome,
+    /// Whether it had begun, as far as is known here.
+    pub(super) has_begun: bool,
     /// Why it was cancelled, in case that it was.
     pub(super) reason: &'reason str,
 }
@@ -47,9 +49,15 @@ impl ActiveBatch {
         let stop = Arc::new(AtomicBool::new(false));
         let started_ms = state.now_ms;
         let deadline_ms = deadline.map(|Millis(at)| at.saturating_sub(started_ms));
-        slot.ready = Some(Task::new(info, attempt, token.0, deadline_ms, Arc::clone(&stop)));
-        slot.waiting = false;
+        slot.ready.push_back(Task::new(info, attempt, token.0, deadline_ms, Arc::clone(&stop)));
+        slot.slots -= 1;
         slot.wake.notify_all();
+        let has_begun = !self.hands_ahead;
+        let running = Running { worker: worker.0, cell, attempt, started_ms, has_begun, stop };
+        state.running.insert(token.0, running);
+        if !has_begun {
+            return Ok(());
+        }
         let start = AttemptStart {
             session: self.session.clone(),
             execution: info.execution.clone(),
@@ -67,29 +75,35 @@ impl ActiveBatch {
             repeat: info.repeat,
         };
         let event = self.event(Some(&info.execution), body);
-        let running = Running { worker: worker.0, cell, attempt, started_ms, stop };
-        state.running.insert(token.0, running);
         state.recount(ExecutionStatus::Queued, ExecutionStatus::Running);
         self.submit(state, UnitOfWork::new(Change::StartAttempt(start), event))
     }
 
     /// Asks whoever holds the attempt to stop, and keeps an eye on workers that do not. Returns how
-    /// long the attempt had lasted, in microseconds.
-    pub(super) fn expire(&self, state: &mut State, token: Token) -> u64 {
+    /// long the attempt had lasted, in microseconds, and whether it had begun.
+    pub(super) fn expire(&self, state: &mut State, token: Token) -> (u64, bool) {
         let Some(running) = state.running.remove(&token.0) else {
-            return 0;
+            return (0, true);
         };
         running.stop.store(true, Ordering::Relaxed);
         let now_ms = self.clock.elapsed_ms();
         if let Some(worker) = state.workers.get_mut(&running.worker) {
-            if worker.ready.take_if(|task| task.token == token.0).is_some() {
+            let seen = worker.ready.len();
+            worker.ready.retain(|task| task.token != token.0);
+            if worker.ready.len() < seen {
                 // Its worker never saw it, and asks for another one.
+                worker.wake.notify_all();
+            } else if self.hands_ahead {
+                worker.stops.push(token.0);
                 worker.wake.notify_all();
             } else {
                 state.stuck.push((running.worker, now_ms));
             }
         }
-        now_ms.saturating_sub(running.started_ms).saturating_mul(1_000)
+        if !running.has_begun {
+            return (0, false);
+        }
+        (now_ms.saturating_sub(running.started_ms).saturating_mul(1_000), true)
     }
 
     /// Stores how an attempt ended; returns whether evaluators have to see it.
@@ -98,7 +112,11 @@ impl ActiveBatch {
         state: &mut State,
         closing: Closing<'_>,
     ) -> Result<bool, EngineError> {
-        let Closing { cell, attempt, token, status, next, outcome, reason } = closing;
+        let Closing { cell, attempt, token, status, next, outcome, has_begun, reason } = closing;
+        if !has_begun {
+            // Its worker had no time to say so.
+            state.recount(ExecutionStatus::Queued, ExecutionStatus::Running);
+        }
         let execution = state.cells[cell.0 as usize].execution.clone();
         let (next_status, dead_letter) = match next {
             Next::Retry { .. } => (ExecutionStatus::Queued, false),
@@ -110,6 +128,9 @@ impl ActiveBatch {
             Next::Retry { at } => {
                 let backoff_ms = at.0.saturating_sub(self.clock.elapsed_ms());
                 retrying(attempt, status, backoff_ms, &outcome)
+            }
+            Next::Final { .. } if !has_begun && next_status == ExecutionStatus::Cancelled => {
+                EventBody::ExecutionCancelled { reason: reason.to_owned() }
             }
             Next::Final { .. } => ended(attempt, next_status, dead_letter, &outcome, reason),
         };
@@ -124,6 +145,7 @@ impl ActiveBatch {
             dead_letter,
             outcome: Box::new(outcome),
             settled: !to_score,
+            handed_ahead: self.hands_ahead,
             at: Clock::now(),
         };
         let unit = UnitOfWork::new(change, self.event(Some(&execution), body));
@@ -140,8 +162,13 @@ impl ActiveBatch {
         let mut running: Vec<_> = state.running.drain().collect();
         running.sort_unstable_by_key(|(token, _)| *token);
         for (token, running) in running {
-            running.stop.store(true, Ordering::Relaxed);
+            running.stop(token, &mut state.workers);
             let execution = state.cells[running.cell.0 as usize].execution.clone();
+            if !running.has_begun {
+                let lease = Lease { execution, token };
+                self.submit(state, UnitOfWork::silent(Change::RevokeLease { lease }))?;
+                continue;
+            }
             state.recount(ExecutionStatus::Running, ExecutionStatus::Queued);
             let change = Change::FinishAttempt {
                 execution: execution.clone(),
@@ -152,6 +179,7 @@ impl ActiveBatch {
                 dead_letter: false,
                 outcome: Box::default(),
                 settled: true,
+                handed_ahead: false,
                 at: Clock::now(),
             };
             let body = EventBody::ExecutionRetrying {

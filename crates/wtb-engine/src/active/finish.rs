@@ -1,7 +1,6 @@
 //! The end: which state a batch ends in, what the journal says of it, and waiting for it.
 
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use wtb_model::{BatchStatus, EventBody, StatusCounts};
@@ -112,8 +111,8 @@ impl ActiveBatch {
         state.result = Some(result);
         state.ended_ms = Some(self.clock.elapsed_ms());
         state.backpressure = false;
-        for running in state.running.values() {
-            running.stop.store(true, Ordering::Relaxed);
+        for (token, running) in &state.running {
+            running.stop(*token, &mut state.workers);
         }
         for worker in state.workers.values_mut() {
             worker.wake.notify_all();

@@ -14,6 +14,7 @@ mod attempt;
 mod control;
 mod delivery;
 mod finish;
+mod handing;
 mod report;
 mod scoring;
 mod state;
@@ -21,6 +22,7 @@ mod workers;
 
 pub use delivery::Delivery;
 pub use finish::Ended;
+pub use handing::{Delivered, Handed, Handout, Report};
 pub use scoring::{Scoring, ScoringTask};
 pub use workers::{Poll, Task, WorkerKey};
 
@@ -49,6 +51,8 @@ pub struct ActiveBatch {
     batch: Option<BatchId>,
     session: SessionId,
     store: Arc<dyn Store>,
+    /// The store's address, with its secrets.
+    address: Arc<str>,
     clock: Clock,
     pacemaker: Weak<Pacemaker>,
     process: u32,
@@ -57,6 +61,9 @@ pub struct ActiveBatch {
     scored: bool,
     /// Whether attempts write checkpoints.
     checkpointed: bool,
+    /// Whether workers take attempts ahead of the moment in which they begin with them, and write down
+    /// their starts by themselves: see [`handing`].
+    hands_ahead: bool,
     #[cfg(unix)]
     files: BatchFiles,
     state: Mutex<State>,
@@ -70,6 +77,7 @@ pub struct ActiveBatch {
 pub(crate) struct Context {
     pub(crate) session: SessionId,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) address: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) pacemaker: Weak<Pacemaker>,
     pub(crate) process: u32,
@@ -90,7 +98,7 @@ impl ActiveBatch {
         config: Config,
         setup: Setup,
     ) -> Result<Self, EngineError> {
-        let scored = config.settle;
+        let (scored, hands_ahead) = (config.settle, config.hands_ahead);
         let prior = setup.cells.iter().map(|cell| cell.prior);
         let scheduler = Scheduler::resume(config, prior)?;
         Ok(Self {
@@ -98,11 +106,13 @@ impl ActiveBatch {
             session: context.session,
             started_ms: context.clock.elapsed_ms(),
             store: context.store,
+            address: context.address,
             clock: context.clock,
             pacemaker: context.pacemaker,
             process: context.process,
             scored,
             checkpointed: setup.checkpointed,
+            hands_ahead,
             #[cfg(unix)]
             files: BatchFiles::new(context.files, setup.workspace.clone(), setup.inputs.clone()),
             state: Mutex::new(State::new(scheduler, setup)),
@@ -127,6 +137,36 @@ impl ActiveBatch {
         let state = self.lock();
         let own = |cell: &CellInfo| &cell.execution == execution;
         self.batch.is_none() && state.result.is_none() && state.cells.iter().any(own)
+    }
+
+    /// Returns what supervisors in other processes have to know of it.
+    #[cfg(target_os = "linux")]
+    pub fn outpost_plan(&self) -> crate::OutpostPlan {
+        let (workspace, inputs) = self.files.plan();
+        let settings = self.files.settings();
+        crate::OutpostPlan {
+            name: String::new(),
+            store: self.address_elsewhere(),
+            workspaces: settings.workspaces.clone(),
+            kept_bytes_max: settings.kept_bytes_max,
+            session: self.session.clone(),
+            batch: self.batch.clone(),
+            workspace: workspace.clone(),
+            inputs: inputs.to_vec(),
+        }
+    }
+
+    /// The store's address as it is in other processes, whatever their working directory is.
+    #[cfg(target_os = "linux")]
+    fn address_elsewhere(&self) -> String {
+        let Some(file) = self.store.file() else { return self.address.to_string() };
+        match self.address.strip_prefix("sqlite:///") {
+            None => file.display().to_string(),
+            Some(given) => {
+                let query = given.find('?').map_or("", |at| &given[at..]);
+                format!("sqlite:///{}{query}", file.display())
+            }
+        }
     }
 
     /// Returns where the batch stands.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wtb_model::{BatchStatus, ExecutionId, ExecutionStatus, StatusCounts, WorkspaceSpec};
 use wtb_scheduler::{BatchEnd, CellIndex, Prior, Scheduler};
@@ -35,6 +35,13 @@ impl CellInfo {
             self.lineages += 1;
         }
     }
+
+    /// Takes that back: the attempt has not begun.
+    pub(super) fn take_lineage_back(&mut self) {
+        if !self.from_head {
+            self.lineages -= 1;
+        }
+    }
 }
 
 /// What an active batch starts from.
@@ -60,10 +67,22 @@ pub(super) struct Running {
     pub(super) worker: u64,
     pub(super) cell: CellIndex,
     pub(super) attempt: u32,
-    /// When it was handed out, on the engine's clock.
+    /// When it was handed out or has begun, on the engine's clock.
     pub(super) started_ms: u64,
+    /// Whether it has begun, as far as is known here.
+    pub(super) has_begun: bool,
     /// Raised to ask the worker to stop at the next node boundary.
     pub(super) stop: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Asks whoever holds it to stop.
+    pub(super) fn stop(&self, token: u64, workers: &mut HashMap<u64, Worker>) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(worker) = workers.get_mut(&self.worker) {
+            worker.stops.push(token);
+        }
+    }
 }
 
 pub(super) struct State {

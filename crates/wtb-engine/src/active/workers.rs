@@ -1,5 +1,6 @@
 //! The workers' side: join, poll for a task, complete it, leave.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 #[cfg(unix)]
 use std::sync::OnceLock;
@@ -8,16 +9,18 @@ use std::sync::{Condvar, PoisonError};
 use std::time::Duration;
 
 use wtb_model::{EventBody, ExecutionId};
-use wtb_scheduler::{AttemptEnd, Input, Token, WorkerId};
+use wtb_scheduler::{Input, Token, WorkerId};
 use wtb_store::{Lease, UnitOfWork};
 #[cfg(unix)]
 use wtb_workspace::Namespaces;
 
+#[cfg(target_os = "linux")]
+use super::Handed;
 use super::state::State;
 use super::{ActiveBatch, Arrival, Delivery, rest, until};
 use crate::EngineError;
 #[cfg(unix)]
-use crate::files::AttemptFiles;
+use crate::files::{AttemptFiles, BatchFiles};
 
 /// Names a worker of one active batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +84,44 @@ impl Task {
         }
     }
 
+    /// Takes up an attempt that was handed over from another process.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of(handed: &Handed, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            execution: handed.execution.clone(),
+            variant: handed.variant.0,
+            case: handed.case.0,
+            repeat: handed.repeat,
+            attempt: handed.attempt,
+            token: handed.token,
+            seed: handed.seed,
+            deadline_ms: None,
+            thread: handed.thread.clone(),
+            from_head: handed.from_head,
+            stop,
+            files: Arc::default(),
+        }
+    }
+
+    /// Asks whoever makes the attempt to stop.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes its private files, if its case has any.
+    #[cfg(unix)]
+    pub(crate) fn open_workspace(
+        &self,
+        files: &BatchFiles,
+        namespaces: Namespaces,
+    ) -> Result<(), EngineError> {
+        if let Some(own) = files.begin(self, namespaces)? {
+            drop(self.files.set(Arc::new(own)));
+        }
+        Ok(())
+    }
+
     /// Returns its private files, if [`ActiveBatch::open_workspace`] has made them.
     #[cfg(unix)]
     pub fn files(&self) -> Option<&Arc<AttemptFiles>> {
@@ -107,9 +148,11 @@ pub enum Poll {
 pub(super) struct Worker {
     pub(super) name: String,
     pub(super) completed: u64,
-    /// Whether the scheduler knows that it waits for a task.
-    pub(super) waiting: bool,
-    pub(super) ready: Option<Task>,
+    /// How many tasks it waits for, as far as the scheduler knows.
+    pub(super) slots: u32,
+    pub(super) ready: VecDeque<Task>,
+    /// The tokens of attempts that it has to stop, for one that is elsewhere.
+    pub(super) stops: Vec<u64>,
     pub(super) released: bool,
     pub(super) wake: Arc<Condvar>,
 }
@@ -143,8 +186,9 @@ impl ActiveBatch {
         let worker = Worker {
             name: name.to_owned(),
             completed: 0,
-            waiting: false,
-            ready: None,
+            slots: 0,
+            ready: VecDeque::new(),
+            stops: Vec::new(),
             released: false,
             wake: Arc::new(Condvar::new()),
         };
@@ -164,6 +208,7 @@ impl ActiveBatch {
 
     /// Reports a worker as lost: its attempts are lost, what it still delivers is fenced.
     pub fn fail(&self, worker: WorkerKey, reason: &str) -> Result<(), EngineError> {
+        self.settle_handed(worker)?;
         let mut state = self.lock();
         let Some(gone) = state.workers.remove(&worker.0) else {
             return Ok(());
@@ -184,6 +229,7 @@ impl ActiveBatch {
 
     /// Lets a worker leave. What it still has under way is lost.
     pub fn leave(&self, worker: WorkerKey) -> Result<(), EngineError> {
+        self.settle_handed(worker)?;
         let mut state = self.lock();
         if state.workers.remove(&worker.0).is_none() {
             return Ok(());
@@ -213,11 +259,11 @@ impl ActiveBatch {
             if over || worker.released {
                 return Ok(Poll::Released);
             }
-            if let Some(task) = worker.ready.take() {
+            if let Some(task) = worker.ready.pop_front() {
                 return Ok(Poll::Task(task));
             }
-            if !worker.waiting {
-                worker.waiting = true;
+            if worker.slots == 0 {
+                worker.slots = 1;
                 let input = Input::WorkerIdle { worker: WorkerId(key.0), slots: 1 };
                 self.feed(&mut state, input)?;
                 continue;
@@ -237,10 +283,7 @@ impl ActiveBatch {
     #[cfg(unix)]
     pub fn open_workspace(&self, task: &Task, namespaces: Namespaces) -> Result<(), EngineError> {
         self.check_process()?;
-        if let Some(files) = self.files.begin(task, namespaces)? {
-            drop(task.files.set(Arc::new(files)));
-        }
-        Ok(())
+        task.open_workspace(&self.files, namespaces)
     }
 
     /// Delivers how an attempt ended. Returns whether it was accepted: late, doubled and foreign
@@ -262,13 +305,7 @@ impl ActiveBatch {
         files: &AttemptFiles,
         mut delivery: Delivery,
     ) -> Result<bool, EngineError> {
-        let has_failed = matches!(delivery.end, AttemptEnd::Failed { .. } | AttemptEnd::TimedOut);
-        files.deliver(&mut delivery.outcome);
-        // Before its end is known, so that who reads of it finds the files.
-        if has_failed && let Err(error) = files.close(true) {
-            let warning = format!("its workspace may be gone soon: {error}");
-            delivery.outcome.warnings.push(warning);
-        }
+        files.deliver(&mut delivery);
         let accepted = self.accept(task, delivery)?;
         // One that comes too late was timed out, as a rule. What cannot be removed now, since a thread
         // that the attempt has left behind still writes there, is removed by a later session.
@@ -277,17 +314,25 @@ impl ActiveBatch {
     }
 
     fn accept(&self, task: &Task, delivery: Delivery) -> Result<bool, EngineError> {
-        let mut state = self.lock();
+        self.accept_outcome(&mut self.lock(), &task.lease(), delivery)
+    }
+
+    pub(super) fn accept_outcome(
+        &self,
+        state: &mut State,
+        lease: &Lease,
+        delivery: Delivery,
+    ) -> Result<bool, EngineError> {
+        let Lease { execution, token } = lease;
         if state.is_over() {
             let reason = "the batch is over".to_owned();
-            let body = EventBody::AttemptFenced { token: task.token, reason };
-            self.note(Some(&task.execution), body);
+            self.note(Some(execution), EventBody::AttemptFenced { token: *token, reason });
             return Ok(false);
         }
         let Delivery { end, outcome } = delivery;
-        let mut arrival = Some(Arrival { execution: &task.execution, outcome });
-        let input = Input::Completed { token: Token(task.token), end };
-        self.feed_with(&mut state, input, &mut arrival)?;
+        let mut arrival = Some(Arrival { execution, outcome });
+        let input = Input::Completed { token: Token(*token), end };
+        self.feed_with(state, input, &mut arrival)?;
         Ok(arrival.is_none())
     }
 

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use wtb_model::{AttemptOutcome, KeepWorkspaces, StoredValue};
+use wtb_scheduler::AttemptEnd;
 use wtb_store::StoreError;
 use wtb_workspace::{LeftOut, Mount, Reason, StatCache, Taken, Workspace, WorkspaceError};
 
 use super::Files;
 use super::batch::Inputs;
+use crate::active::Delivery;
 
 /// The private files of an attempt under way.
 pub struct AttemptFiles {
@@ -63,9 +65,19 @@ impl AttemptFiles {
         workspace.snapshot(&self.files.snapshots, *snapshot, rules, cache)
     }
 
-    /// Adds the files to what an attempt delivers, as it has left them. What could not be stored is
-    /// told by its warnings.
-    pub(crate) fn deliver(&self, outcome: &mut AttemptOutcome) {
+    /// Adds the files to what an attempt delivers, and keeps the workspace of one that has failed. That
+    /// is done before its end is known, so that who reads of it finds the files.
+    pub(crate) fn deliver(&self, delivery: &mut Delivery) {
+        self.add_to(&mut delivery.outcome);
+        let has_failed = matches!(delivery.end, AttemptEnd::Failed { .. } | AttemptEnd::TimedOut);
+        if has_failed && let Err(error) = self.close(true) {
+            let warning = format!("its workspace may be gone soon: {error}");
+            delivery.outcome.warnings.push(warning);
+        }
+    }
+
+    /// Adds the files as the attempt has left them. What could not be stored is told by warnings.
+    fn add_to(&self, outcome: &mut AttemptOutcome) {
         match self.take() {
             Ok(taken) => {
                 outcome.files = Some(taken.id.reference());

@@ -13,8 +13,8 @@ use wtb_workspace::{
 };
 
 use super::{AttemptFiles, Files};
-use crate::EngineError;
 use crate::active::Task;
+use crate::{EngineError, EngineSettings};
 
 /// The files of one active batch.
 pub(crate) struct BatchFiles {
@@ -42,6 +42,16 @@ pub(super) struct Inputs {
 impl BatchFiles {
     pub(crate) fn new(files: Arc<Files>, spec: WorkspaceSpec, cases: Vec<Option<String>>) -> Self {
         Self { files, spec, cases, inputs: Mutex::default() }
+    }
+
+    /// Returns what they are made from: that of the batch, and the inputs of each case that has its own.
+    pub(crate) fn plan(&self) -> (&WorkspaceSpec, &[Option<String>]) {
+        (&self.spec, &self.cases)
+    }
+
+    /// Returns where they are made.
+    pub(crate) fn settings(&self) -> &EngineSettings {
+        &self.files.settings
     }
 
     /// Makes the workspace of an attempt; `None` if its case has no inputs.

@@ -52,6 +52,7 @@ pub(crate) fn url(directory: &Path) -> String {
 /// A batch of `variants` x `cases`, changed as a test needs it.
 pub(crate) fn plan(variants: u32, cases: u32, change: impl FnOnce(&mut BatchSpec)) -> BatchPlan {
     let mut spec = BatchSpec {
+        losses_max: BatchSpec::losses_max(),
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 7,

@@ -287,11 +287,16 @@ impl<'group> Group<'group> {
             dead_letter,
             outcome,
             settled,
+            handed_ahead,
             at,
         } = change
         else {
             return Ok(());
         };
+        let cancels = *handed_ahead && *next == ExecutionStatus::Cancelled;
+        if cancels && self.executions.revoke_lease(id, *token)? {
+            return self.executions.finish_idle(id, *next, *at);
+        }
         let (key, execution) = self.executions.find(id)?;
         let fenced = || StoreError::Fenced {
             what: format!("the end of attempt {number} of {id}"),

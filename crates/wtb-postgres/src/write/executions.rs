@@ -13,7 +13,7 @@ use super::staged::Staged;
 use super::wanted::Wanted;
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
-use crate::sql::Value;
+use crate::sql::{Value, integer};
 
 /// An execution as those who change it need to know it.
 #[derive(Debug, Clone, Copy)]
@@ -205,6 +205,22 @@ impl<'group> Executions<'group> {
             return Ok(());
         }
         Err(StoreError::Moved { what: format!("execution {id}") })
+    }
+
+    /// Takes an attempt back that has not started under its lease; returns whether there is one.
+    pub(super) fn revoke_lease(
+        &mut self,
+        id: &ExecutionId,
+        token: u64,
+    ) -> Result<bool, StoreError> {
+        let token = integer(token, "a token")?;
+        let (key, execution) = self.find(id)?;
+        let is_handed = execution.status == ExecutionStatus::Queued && execution.token < token;
+        if is_handed {
+            let execution = Execution { token, ..*execution };
+            self.set(key, execution);
+        }
+        Ok(is_handed)
     }
 
     pub(super) fn finish_idle(

@@ -248,6 +248,9 @@ impl<'group> Group<'group> {
             }
             Change::SetBatchSpec { batch, spec } => self.batches.set_spec(batch, spec).map(drop),
             Change::StartAttempt(start) => self.start_attempt(start),
+            Change::RevokeLease { lease } => {
+                self.executions.revoke_lease(&lease.execution, lease.token).map(drop)
+            }
             Change::PutWorkspace { attempt, lease, workspace } => {
                 self.put_workspace(*attempt, lease, workspace)
             }

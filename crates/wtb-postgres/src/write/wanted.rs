@@ -89,6 +89,7 @@ impl<'group> Wanted<'group> {
                 self.execution(&start.execution);
                 self.attempted.insert(start.execution.as_str());
             }
+            Change::RevokeLease { lease } => self.lease(Some(lease)),
             Change::PutWorkspace { lease, workspace, .. } => {
                 self.lease(Some(lease));
                 self.attempted.insert(lease.execution.as_str());

@@ -5,6 +5,7 @@ use crate::{
     attempts::Attempt,
     cell::CellStatus,
     command::{Command, Phase},
+    ids::{Millis, Token},
 };
 
 /// A limit that is met: how much counts against it, and the limit.
@@ -38,13 +39,18 @@ impl Scheduler {
         let used = self.cells.used(cell);
         used.attempts = used.attempts.saturating_add(1);
         let attempt = used.attempts;
-        let token = self.attempts.start(Attempt { cell, number: attempt, worker });
-        let deadline = self.config.attempt_timeout.map(|timeout| self.now.saturating_add(timeout));
-        if let Some(at) = deadline {
-            self.deadlines.push(at, token);
-        }
+        let has_begun = !self.config.hands_ahead;
+        let token = self.attempts.start(Attempt { cell, number: attempt, worker, has_begun });
+        let deadline = if has_begun { self.set_deadline(token) } else { None };
         commands.push(Command::Start { worker, cell, attempt, token, deadline });
         true
+    }
+
+    /// Has the time of an attempt run from now on.
+    pub(super) fn set_deadline(&mut self, token: Token) -> Option<Millis> {
+        let at = self.now.saturating_add(self.config.attempt_timeout?);
+        self.deadlines.push(at, token);
+        Some(at)
     }
 
     fn has_unserved_worker(&self) -> bool {

@@ -59,13 +59,32 @@ impl Scheduler {
         commands: &mut Vec<Command>,
     ) {
         for token in self.attempts.of_worker(worker) {
-            self.expire(token, cause, commands);
+            if self.attempts.get_mut(token).is_some_and(|attempt| attempt.has_begun) {
+                self.expire(token, cause, commands);
+            } else {
+                self.withdraw(token, commands);
+                if cause != ExpireCause::Lost {
+                    commands.push(Command::Stop { token, worker });
+                }
+            }
         }
         let was_parked = self.workers.remove(worker);
         // A silent worker may live and still wait; one that was reported gone does not.
         if was_parked && cause == ExpireCause::LeaseExpired {
             commands.push(Command::Release { worker });
         }
+    }
+
+    /// Takes an attempt back that has not begun, as if it had never been handed out.
+    pub(super) fn withdraw(&mut self, token: Token, commands: &mut Vec<Command>) {
+        let Some(attempt) = self.attempts.expire(token) else {
+            return;
+        };
+        let (cell, worker) = (attempt.cell, attempt.worker);
+        self.workers.attempt_ended(worker);
+        self.cells.used(cell).attempts -= 1;
+        self.cells.set_status(cell, CellStatus::Queued);
+        commands.push(Command::Withdraw { token, cell, attempt: attempt.number, worker });
     }
 
     /// Ends a running attempt; does nothing when it does not run any more.

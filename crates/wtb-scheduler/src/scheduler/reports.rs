@@ -17,6 +17,13 @@ impl Scheduler {
                 self.lose_worker(worker, ExpireCause::Lost, commands);
             }
             Input::Heartbeat { worker } => self.renew_lease(worker),
+            Input::Began { token } => self.begin(token),
+            Input::Returned { token } => {
+                if self.attempts.get_mut(token).is_some_and(|attempt| !attempt.has_begun) {
+                    self.withdraw(token, commands);
+                }
+            }
+            Input::Lost { token } => self.expire(token, ExpireCause::Lost, commands),
             Input::Completed { token, end } => self.complete(token, end, commands),
             Input::Settled { cell } => {
                 if let Some(CellStatus::Unsettled(end)) = self.status(cell) {
@@ -47,6 +54,17 @@ impl Scheduler {
     fn renew_lease(&mut self, worker: WorkerId) {
         if let Some(at) = self.workers.renew(worker, self.now) {
             self.leases.push(at, worker);
+        }
+    }
+
+    fn begin(&mut self, token: Token) {
+        let Some(attempt) = self.attempts.get_mut(token) else {
+            return;
+        };
+        let worker = attempt.worker;
+        if !std::mem::replace(&mut attempt.has_begun, true) {
+            self.set_deadline(token);
+            self.renew_lease(worker);
         }
     }
 

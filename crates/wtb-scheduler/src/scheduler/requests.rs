@@ -62,6 +62,9 @@ impl Scheduler {
             Input::WorkerIdle { .. }
             | Input::WorkerGone { .. }
             | Input::Heartbeat { .. }
+            | Input::Began { .. }
+            | Input::Returned { .. }
+            | Input::Lost { .. }
             | Input::Completed { .. }
             | Input::Settled { .. }
             | Input::Tick => {}

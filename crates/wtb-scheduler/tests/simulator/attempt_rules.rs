@@ -21,8 +21,8 @@ impl Model {
         let first_ready = self.cells.iter().position(|cell| self.is_ready(cell));
         let index = attempt.cell.0 as usize;
         ensure!(first_ready == Some(index), "{} before {first_ready:?}", attempt.cell);
-        let deadline =
-            self.config.attempt_timeout.map(|timeout| self.clock.saturating_add(timeout));
+        let timeout = self.config.attempt_timeout.filter(|_| attempt.has_begun);
+        let deadline = timeout.map(|timeout| self.clock.saturating_add(timeout));
         ensure!(attempt.deadline == deadline, "the deadline is not {deadline:?}");
         let Some(worker) = self.workers.get_mut(&attempt.worker).filter(|known| known.slots > 0)
         else {
@@ -91,7 +91,7 @@ impl Model {
         };
         let same = (attempt.cell, attempt.number, attempt.worker) == (cell, number, worker);
         ensure!(same, "{token} is of {attempt:?}");
-        self.justify_expiry(&attempt, cause)?;
+        self.justify_expiry(token, &attempt, cause)?;
         self.expired.insert(token);
         if cause != ExpireCause::Lost {
             self.step.to_stop.insert(token, worker);
@@ -113,7 +113,40 @@ impl Model {
         self.observe_next(cell, next, expected, None, false)
     }
 
-    fn justify_expiry(&self, attempt: &Attempt, cause: ExpireCause) -> Result<(), Violation> {
+    pub(crate) fn observe_withdraw(
+        &mut self,
+        token: Token,
+        cell: CellIndex,
+        number: u32,
+        worker: WorkerId,
+    ) -> Result<(), Violation> {
+        let Some(attempt) = self.running.remove(&token) else {
+            return Err(format!("{token} was withdrawn and is not running"));
+        };
+        let same = (attempt.cell, attempt.number, attempt.worker) == (cell, number, worker);
+        ensure!(same && !attempt.has_begun, "{token} is of {attempt:?}");
+        let lapsed = self.step.lapsed.contains_key(&worker);
+        let input = self.step.input;
+        let justified = lapsed
+            || input == Some(Input::WorkerGone { worker })
+            || input == Some(Input::Returned { token });
+        ensure!(justified, "no reason to withdraw {attempt:?}");
+        if lapsed {
+            self.step.to_stop.insert(token, worker);
+        }
+        self.expired.insert(token);
+        let cell = self.cell(cell)?;
+        cell.attempts -= 1;
+        cell.state = State::Queued;
+        Ok(())
+    }
+
+    fn justify_expiry(
+        &self,
+        token: Token,
+        attempt: &Attempt,
+        cause: ExpireCause,
+    ) -> Result<(), Violation> {
         let deadline = attempt.deadline.filter(|at| *at <= self.clock);
         let lease_end = self.step.lapsed.get(&attempt.worker).copied();
         let justified = match cause {
@@ -121,10 +154,12 @@ impl Model {
                 deadline.is_some_and(|at| lease_end.is_none_or(|end| at <= end))
             }
             ExpireCause::LeaseExpired => {
-                lease_end.is_some_and(|end| deadline.is_none_or(|at| end < at))
+                attempt.has_begun && lease_end.is_some_and(|end| deadline.is_none_or(|at| end < at))
             }
             ExpireCause::Lost => {
-                self.step.input == Some(Input::WorkerGone { worker: attempt.worker })
+                let gone = Some(Input::WorkerGone { worker: attempt.worker });
+                let input = self.step.input;
+                input == Some(Input::Lost { token }) || attempt.has_begun && input == gone
             }
             ExpireCause::Cancelled => self.may_cancel(attempt.cell),
         };

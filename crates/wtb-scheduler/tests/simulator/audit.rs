@@ -28,6 +28,13 @@ impl Model {
             let left = self.running.values().any(|attempt| attempt.worker == worker);
             ensure!(!left, "{worker} is gone and still runs something");
         }
+        if let Some(Input::Lost { token }) = self.step.input {
+            ensure!(!self.running.contains_key(&token), "{token} is lost and still runs");
+        }
+        if let Some(Input::Returned { token }) = self.step.input {
+            let kept = self.running.get(&token).is_some_and(|attempt| !attempt.has_begun);
+            ensure!(!kept, "{token} was handed back and still runs");
+        }
         ensure!(self.step.to_stop.is_empty(), "not told to stop: {:?}", self.step.to_stop);
         let step = &self.step;
         ensure!(step.to_release.is_empty(), "waiting for ever: {:?}", step.to_release);

@@ -38,6 +38,7 @@ pub(crate) const ALL: &[&str] = &[
     "release",
     "start",
     "stop",
+    "withdraw",
 ];
 
 /// Notes what kind of decision a command is.
@@ -49,6 +50,7 @@ pub(crate) fn see(seen: &mut BTreeSet<String>, command: &Command) {
             note(seen, &format!("expire {cause:?}"));
             see_next(seen, "expire", *next);
         }
+        Command::Withdraw { .. } => note(seen, "withdraw"),
         Command::Stop { .. } => note(seen, "stop"),
         Command::Fence { reason, .. } => note(seen, &format!("fence {reason:?}")),
         Command::Finish { count: 1, .. } => note(seen, "finish one"),

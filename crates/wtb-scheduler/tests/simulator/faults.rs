@@ -27,11 +27,25 @@ impl World {
         known.running.push(token);
         let rates = self.plan.rates.clone();
         let duration = self.delay(self.plan.duration_max);
+        if self.plan.config.hands_ahead {
+            let begins = self.delay(duration);
+            if self.strikes(rates.returned) {
+                self.forget(worker, token);
+                self.post(begins, Event::Deliver(Input::Returned { token }));
+                return self.post(begins, Event::Poll(worker));
+            }
+            self.post(begins, Event::Deliver(Input::Began { token }));
+        }
         if self.strikes(rates.stalled) {
             return self.stall(worker);
         }
         if self.strikes(rates.crashed) {
             return self.crash(worker, duration);
+        }
+        if self.strikes(rates.child_lost) {
+            self.forget(worker, token);
+            self.post(duration, Event::Deliver(Input::Lost { token }));
+            return self.post(duration, Event::Poll(worker));
         }
         if self.strikes(rates.silenced) && self.plan.config.lease_ttl.is_some() {
             return self.fall_silent(worker, token);
@@ -178,6 +192,13 @@ impl World {
                 let end = self.draw_end();
                 self.deliver(Input::Completed { token, end })?;
             }
+        }
+        if self.strikes(rates.forged) {
+            let highest = self.model.highest_token.map_or(0, |token| token.0) + 3;
+            let token = Token(self.delay(highest));
+            let begins = chance(&mut self.random, 50);
+            let input = if begins { Input::Began { token } } else { Input::Returned { token } };
+            self.deliver(input)?;
         }
         if self.strikes(rates.forged) {
             let cell = self.any_cell();

@@ -44,6 +44,7 @@ pub(crate) struct Attempt {
     pub(crate) number: u32,
     pub(crate) worker: WorkerId,
     pub(crate) deadline: Option<Millis>,
+    pub(crate) has_begun: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Step {
     /// Whether waiting workers were released, as only happens when nothing will start any more.
     pub(crate) sent_home: bool,
     pub(crate) to_stop: BTreeMap<Token, WorkerId>,
+    /// The attempt that begins, if nothing ends it first.
+    pub(crate) to_begin: Option<Token>,
     /// The token whose outcome was reported and not answered yet.
     pub(crate) unanswered: Option<Token>,
     pub(crate) finished: bool,
@@ -205,6 +208,9 @@ impl Model {
             Input::WorkerIdle { .. }
             | Input::WorkerGone { .. }
             | Input::Heartbeat { .. }
+            | Input::Began { .. }
+            | Input::Returned { .. }
+            | Input::Lost { .. }
             | Input::Completed { .. }
             | Input::Tick => false,
         }
@@ -221,6 +227,9 @@ impl Model {
             Input::Requeue { cell } => self.note_requeue(cell),
             Input::Settled { cell } => self.note_settled(cell),
             Input::Completed { token, .. } => self.step.unanswered = Some(token),
+            Input::Began { token } => {
+                self.step.to_begin = Some(token).filter(|token| self.running.contains_key(token));
+            }
             Input::Cancel => return,
             _ => {}
         }
@@ -232,6 +241,20 @@ impl Model {
                 self.workers.remove(&worker);
             }
             _ => {}
+        }
+    }
+
+    /// Takes note of what an input brings about after all that was due before it.
+    pub(crate) fn end_step(&mut self) {
+        if let Some(token) = self.step.to_begin
+            && let Some(attempt) = self.running.get_mut(&token)
+            && !attempt.has_begun
+        {
+            attempt.has_begun = true;
+            attempt.deadline =
+                self.config.attempt_timeout.map(|timeout| self.clock.saturating_add(timeout));
+            let worker = attempt.worker;
+            self.note_alive(worker);
         }
     }
 

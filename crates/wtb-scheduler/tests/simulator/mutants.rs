@@ -141,6 +141,15 @@ pub(crate) const MUTANTS: &[(&str, Factory)] = &[
             drop_all(commands, is_expire);
         })
     }),
+    ("does not tell of a withdrawal", |config, priors| {
+        tampered(config, priors, |_, _, commands| {
+            drop_all(commands, |command| matches!(command, Command::Withdraw { .. }));
+        })
+    }),
+    ("counts deadlines from the wrong moment", |config, priors| {
+        let hands_ahead = !config.hands_ahead;
+        genuine(Config { hands_ahead, ..config }, priors)
+    }),
     ("does not tell of a start", |config, priors| {
         tampered(config, priors, |_, _, commands| {
             drop_all(commands, is_start);

@@ -13,6 +13,7 @@ pub(crate) struct Rates {
     pub(crate) other_ends: u32,
     pub(crate) stalled: u32,
     pub(crate) crashed: u32,
+    pub(crate) child_lost: u32,
     pub(crate) silenced: u32,
     pub(crate) lost: u32,
     pub(crate) late: u32,
@@ -28,6 +29,7 @@ pub(crate) struct Rates {
     pub(crate) restart: u32,
     pub(crate) join: u32,
     pub(crate) withdraw: u32,
+    pub(crate) returned: u32,
 }
 
 /// One world, before anything happens in it.
@@ -92,6 +94,7 @@ fn draw_config(random: &mut SplitMix64) -> Config {
         max_losses: between(random, 0, 4),
         first_token: u64::from(between(random, 0, 3)) * 100,
         settle: chance(random, 50),
+        hands_ahead: chance(random, 40),
     }
 }
 
@@ -116,6 +119,7 @@ fn draw_rates(random: &mut SplitMix64) -> Rates {
         other_ends: rate(20),
         stalled: rate(25),
         crashed: rate(15),
+        child_lost: rate(15),
         silenced: rate(20),
         lost: rate(25),
         late: rate(40),
@@ -131,6 +135,7 @@ fn draw_rates(random: &mut SplitMix64) -> Rates {
         restart: rate(8),
         join: rate(20),
         withdraw: rate(20),
+        returned: rate(30),
     }
 }
 

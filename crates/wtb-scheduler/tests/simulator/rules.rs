@@ -11,7 +11,9 @@ impl Model {
         ensure!(!self.step.finished, "a command after the batch finished");
         match command {
             Command::Start { worker, cell, attempt, token, deadline } => {
-                self.observe_start(token, Attempt { cell, number: attempt, worker, deadline })
+                let has_begun = !self.config.hands_ahead;
+                let started = Attempt { cell, number: attempt, worker, deadline, has_begun };
+                self.observe_start(token, started)
             }
             Command::Accept { token, cell, attempt, end, next } => {
                 let input = Some(Input::Completed { token, end });
@@ -20,6 +22,9 @@ impl Model {
             }
             Command::Expire { token, cell, attempt, worker, cause, next } => {
                 self.observe_expire(token, cell, attempt, worker, cause, next)
+            }
+            Command::Withdraw { token, cell, attempt, worker } => {
+                self.observe_withdraw(token, cell, attempt, worker)
             }
             Command::Stop { token, worker } => {
                 let expired = self.step.to_stop.remove(&token);

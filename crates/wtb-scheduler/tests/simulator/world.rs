@@ -195,6 +195,7 @@ impl World {
             coverage::see(&mut self.seen, command);
             self.model.observe(*command).map_err(|text| format!("{command:?}: {text}"))?;
         }
+        self.model.end_step();
         self.model.audit(&*self.subject)?;
         for command in commands {
             self.act(command);
@@ -218,6 +219,7 @@ impl World {
                 }
             }
             Command::Accept { .. }
+            | Command::Withdraw { .. }
             | Command::Expire { .. }
             | Command::Fence { .. }
             | Command::Finish { .. }

@@ -142,6 +142,7 @@ fn they_are_never_dead_letters(place: &dyn Place) -> Result<(), StoreError> {
             next,
             outcome,
             settled,
+            handed_ahead: false,
             at,
             ..
         } => {
@@ -155,6 +156,7 @@ fn they_are_never_dead_letters(place: &dyn Place) -> Result<(), StoreError> {
                 dead_letter,
                 outcome,
                 settled,
+                handed_ahead: false,
                 at,
             }
         }

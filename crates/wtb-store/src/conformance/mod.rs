@@ -15,6 +15,7 @@ mod continuations;
 mod executions;
 mod files;
 mod find;
+mod handed;
 mod journal;
 mod leases;
 mod lineages;
@@ -68,6 +69,7 @@ pub const CHECKS: &[&[(&str, Check)]] = &[
     executions::CHECKS,
     files::CHECKS,
     find::CHECKS,
+    handed::CHECKS,
     journal::CHECKS,
     leases::CHECKS,
     lineages::CHECKS,

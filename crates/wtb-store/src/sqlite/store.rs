@@ -1,5 +1,6 @@
 //! The store itself: what it owns, and how the traits come down to the queue and the readers.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wtb_model::{
@@ -102,6 +103,10 @@ impl Objects for SqliteStore {
 impl Store for SqliteStore {
     fn url(&self) -> &str {
         &self.url
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.address.path)
     }
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {

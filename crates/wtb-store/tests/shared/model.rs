@@ -13,6 +13,8 @@ pub(crate) enum Step {
     Start { session: u64, cell: usize, lease: (u32, u64) },
     Finish { cell: usize, lease: (u32, u64), status: AttemptStatus, next: ExecutionStatus },
     Cancel { cell: usize },
+    CancelHanded { cell: usize, lease: (u32, u64) },
+    Revoke { cell: usize, token: u64 },
     Requeue { cell: usize, from_head: bool },
     Place { cell: usize, lineages: u32 },
     Continue { cell: usize },
@@ -97,6 +99,11 @@ impl World {
             Step::Cancel { cell } => {
                 self.with(cell, |cell| cell.leave_idle(ExecutionStatus::Cancelled))
             }
+            Step::CancelHanded { cell, lease } => self.with(cell, |cell| cell.cancel_handed(lease)),
+            Step::Revoke { cell, token } => self.with(cell, |cell| {
+                cell.revoke(token);
+                true
+            }),
             Step::Requeue { cell, from_head } => self.requeue(cell, from_head),
             Step::Place { cell, lineages } => self.with(cell, |cell| cell.place(lineages)),
             Step::Continue { cell } => self.go_on(cell),
@@ -227,6 +234,21 @@ impl Cell {
             ..*self
         };
         true
+    }
+
+    fn revoke(&mut self, token: u64) {
+        if self.status == ExecutionStatus::Queued {
+            self.token = self.token.max(token);
+        }
+    }
+
+    fn cancel_handed(&mut self, (attempt, token): (u32, u64)) -> bool {
+        let cancelled = ExecutionStatus::Cancelled;
+        if self.status == ExecutionStatus::Queued && token > self.token {
+            self.revoke(token);
+            return self.leave_idle(cancelled);
+        }
+        self.finish((attempt, token), AttemptStatus::Cancelled, cancelled)
     }
 
     fn place(&mut self, lineages: u32) -> bool {

@@ -8,9 +8,10 @@ use wtb_model::{
 };
 use wtb_store::conformance::Place;
 use wtb_store::conformance::sample::{
-    Batch, continuation, finish, moment, outcome, place, score, session, session_id, start_by, unit,
+    Batch, cancel_handed, continuation, finish, moment, outcome, place, score, session, session_id,
+    start_by, unit,
 };
-use wtb_store::{Change, Store, StoreError};
+use wtb_store::{Change, Lease, Store, StoreError};
 
 use crate::model::{CELLS, Cell, EXECUTIONS, Step, World};
 
@@ -36,6 +37,10 @@ fn change(step: &Step, batch: &Batch, world: &World) -> Change {
         Step::Cancel { cell } => {
             let status = ExecutionStatus::Cancelled;
             Change::FinishExecution { execution: id(cell), status, at }
+        }
+        Step::CancelHanded { cell, lease } => cancel_handed(&id(cell), lease),
+        Step::Revoke { cell, token } => {
+            Change::RevokeLease { lease: Lease { execution: id(cell), token } }
         }
         Step::Requeue { cell, from_head } => {
             Change::RequeueExecution { execution: id(cell), from_head }
@@ -99,6 +104,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         6 => (cell(), lease(), ends)
             .prop_map(|(cell, lease, (status, next))| Step::Finish { cell, lease, status, next }),
         1 => cell().prop_map(|cell| Step::Cancel { cell }),
+        2 => (cell(), lease()).prop_map(|(cell, lease)| Step::CancelHanded { cell, lease }),
+        2 => (cell(), 0_u64..4).prop_map(|(cell, token)| Step::Revoke { cell, token }),
         3 => (cell(), any::<bool>())
             .prop_map(|(cell, from_head)| Step::Requeue { cell, from_head }),
         1 => (cell(), 0_u32..9).prop_map(|(cell, lineages)| Step::Place { cell, lineages }),

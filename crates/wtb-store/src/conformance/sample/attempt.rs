@@ -70,8 +70,19 @@ pub fn finish(
         dead_letter: next.is_error(),
         outcome: Box::new(outcome),
         settled: false,
+        handed_ahead: false,
         at: moment(i64::from(attempt) * 100 + 50),
     }
+}
+
+/// The end of an attempt that was handed out ahead of its start and is cancelled.
+pub fn cancel_handed(execution: &ExecutionId, lease: (u32, u64)) -> Change {
+    let ends = (AttemptStatus::Cancelled, ExecutionStatus::Cancelled);
+    let mut change = finish(execution, lease, ends, outcome(0));
+    if let Change::FinishAttempt { handed_ahead, .. } = &mut change {
+        *handed_ahead = true;
+    }
+    change
 }
 
 /// The end of a first attempt, under token 1, that reached the workflow's end.

@@ -10,8 +10,8 @@ use wtb_model::{
 };
 
 pub use self::attempt::{
-    error, failure, finish, node, outcome, place, requeue, start, start_by, started, succeed,
-    succeeded,
+    cancel_handed, error, failure, finish, node, outcome, place, requeue, start, start_by, started,
+    succeed, succeeded,
 };
 pub use self::batch::{Batch, case, variant};
 use crate::{Change, UnitOfWork};
@@ -73,6 +73,7 @@ pub fn session(number: u64) -> SessionRecord {
 /// What is asked of a batch, with every field set.
 pub fn spec() -> BatchSpec {
     BatchSpec {
+        losses_max: BatchSpec::losses_max(),
         repeats: 2,
         seed: u64::MAX,
         runner: "thread".to_owned(),

@@ -1,7 +1,7 @@
 //! Attempts: started under a new token, ended under the live one.
 
 use rusqlite::{OptionalExtension as _, params};
-use wtb_model::{AttemptStatus, ExecutionStatus, WorkspaceRecord};
+use wtb_model::{AttemptStatus, ExecutionId, ExecutionStatus, WorkspaceRecord};
 
 use super::Transaction;
 use crate::checkpoint::Lease;
@@ -38,6 +38,20 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    pub(super) fn revoke_lease(
+        &mut self,
+        execution: &ExecutionId,
+        token: u64,
+    ) -> Result<(), StoreError> {
+        self.live(execution)?;
+        self.change(
+            "UPDATE executions SET token = ?2 WHERE id = ?1 AND status = 'queued' AND token < ?2",
+            params![execution.as_str(), token],
+            "taking an attempt back",
+        )
+        .map(drop)
+    }
+
     pub(super) fn put_workspace(
         &mut self,
         number: u32,
@@ -70,12 +84,18 @@ impl Transaction<'_> {
             dead_letter,
             outcome,
             settled,
+            handed_ahead,
             at,
         } = change
         else {
             return Ok(());
         };
         let live = self.live(execution)?;
+        let cancels = *handed_ahead && *next == ExecutionStatus::Cancelled;
+        if cancels && live.status == ExecutionStatus::Queued && live.token < *token {
+            self.revoke_lease(execution, *token)?;
+            return self.finish_execution(execution, *next, *at);
+        }
         let fenced = || StoreError::Fenced {
             what: format!("the end of attempt {attempt} of {execution}"),
             token: *token,

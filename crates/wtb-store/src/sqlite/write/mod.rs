@@ -161,6 +161,7 @@ impl<'writer> Transaction<'writer> {
                 self.set_batch_status(batch, session, *status, *at)
             }
             Change::StartAttempt(start) => self.start_attempt(start),
+            Change::RevokeLease { lease } => self.revoke_lease(&lease.execution, lease.token),
             Change::PutWorkspace { attempt, lease, workspace } => {
                 self.put_workspace(*attempt, lease, workspace)
             }

@@ -1,4 +1,10 @@
-//! Workers of a batch that are processes: each of the caller's threads drives one at a time.
+//! Workers that are processes: each of the caller's threads drives one at a time.
+//!
+//! Where their attempts come from is a [`Source`]: the batch itself, or the outpost of one that is driven by
+//! another process, perhaps on another machine.
+
+mod outpost;
+mod source;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,17 +18,20 @@ use wtb_worker::{
 };
 use wtb_workspace::Namespaces;
 
-use crate::active::{ActiveBatch, Delivery, Poll, Task, WorkerKey};
+pub use outpost::{Outpost, OutpostPlan};
+pub use source::Source;
+
+use crate::active::{Delivery, Poll, Task, WorkerKey};
 use crate::error::EngineError;
 use crate::files::AttemptFiles;
 
 /// How long a worker waits for a task before it looks whether anything else has happened.
 const POLL: Duration = Duration::from_millis(500);
 
-/// Makes the attempts of one active batch in processes.
+/// Makes attempts of one batch in processes.
 pub struct Processes {
     supervisor: Supervisor,
-    active: Arc<ActiveBatch>,
+    source: Arc<dyn Source>,
     store: Arc<dyn Store>,
     /// The batch's cases in its order, as the front end packed them.
     cases: Vec<Bytes>,
@@ -65,7 +74,7 @@ impl Host for Attempt<'_> {
 impl Processes {
     /// Starts what the workers are made from, as long as that is wanted.
     pub fn start(
-        active: Arc<ActiveBatch>,
+        source: Arc<dyn Source>,
         store: Arc<dyn Store>,
         settings: Settings,
         cases: Vec<Bytes>,
@@ -75,7 +84,7 @@ impl Processes {
         let is_own = settings.spec.command.is_empty();
         let supervisor = Supervisor::start(settings, is_wanted)?;
         let namespaces = if is_own { namespaces(&supervisor.ground()?) } else { Namespaces::None };
-        Ok(Self { supervisor, active, store, cases, namespaces })
+        Ok(Self { supervisor, source, store, cases, namespaces })
     }
 
     /// Returns what the workers stand on.
@@ -96,27 +105,27 @@ impl Processes {
             slot.worker = Some(self.supervisor.worker(None)?);
         }
         let ready_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut key = self.active.join(name, ready_ms, None)?;
+        let mut key = self.source.join(name, ready_ms, None)?;
         loop {
-            match self.active.poll(key, POLL)? {
+            match self.source.poll(key, POLL)? {
                 Poll::Released => break,
                 Poll::Idle => {}
                 Poll::Task(task) => match self.attempt(&task, &mut slot) {
                     Ok(None) => {}
                     Ok(Some(lost)) => key = self.replace(key, name, &lost)?,
                     Err(error) => {
-                        let _ = self.active.fail(key, &error.to_string());
+                        let _ = self.source.fail(key, &error.to_string());
                         return Err(error);
                     }
                 },
             }
         }
-        self.active.leave(key)
+        self.source.leave(key)
     }
 
     /// Makes an attempt; returns why the worker was lost, if nobody knows what became of it.
     fn attempt(&self, task: &Task, slot: &mut Slot) -> Result<Option<String>, EngineError> {
-        if let Err(error) = self.active.open_workspace(task, self.namespaces) {
+        if let Err(error) = self.source.open_workspace(task, self.namespaces) {
             self.deliver(task, Ended::without_output(no_workspace(&error)))?;
             return Ok(None);
         }
@@ -177,7 +186,7 @@ impl Processes {
         };
         delivery.outcome.stdout = self.stored(stdout.as_ref())?;
         delivery.outcome.stderr = self.stored(stderr.as_ref())?;
-        self.active.complete(task, delivery).map(drop)
+        self.source.complete(task, delivery).map(drop)
     }
 
     fn stored(&self, printed: Option<&Captured>) -> Result<Option<StoredValue>, EngineError> {
@@ -185,8 +194,8 @@ impl Processes {
     }
 
     fn replace(&self, key: WorkerKey, name: &str, why: &str) -> Result<WorkerKey, EngineError> {
-        self.active.fail(key, why)?;
-        self.active.join(name, 0, Some(name))
+        self.source.fail(key, why)?;
+        self.source.join(name, 0, Some(name))
     }
 }
 

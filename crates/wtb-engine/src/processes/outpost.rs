@@ -1,0 +1,319 @@
+//! The end of a batch at a supervisor in another process: what was handed to it, and what it has to say.
+//!
+//! It writes into the store by itself: that an attempt starts, its checkpoints, its files and its large values,
+//! all under the attempt's lease. How an attempt ended is told to whoever drives the batch, since that one decides
+//! what becomes of it.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use wtb_model::{BatchId, Event, EventBody, SessionId, WorkspaceSpec};
+use wtb_scheduler::AttemptEnd;
+use wtb_store::{AttemptStart, Change, Store, StoreError, UnitOfWork};
+use wtb_worker::End;
+use wtb_workspace::Namespaces;
+
+use super::Source;
+use crate::active::{Delivered, Delivery, Handed, Handout, Poll, Report, Task, WorkerKey};
+use crate::clock::Clock;
+use crate::engine::open_store;
+use crate::files::{BatchFiles, Files};
+use crate::{EngineError, EngineSettings};
+
+/// How long what has happened waits for more, as long as the workers have enough to do.
+const LINGER: Duration = Duration::from_millis(20);
+/// How long an attempt may wait for its start before it is handed back, for others that are free.
+const HOLD_MAX: Duration = Duration::from_secs(1);
+
+/// What a supervisor has to know of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutpostPlan {
+    /// The name of whoever is there; its workers have numbers beside it.
+    #[serde(default)]
+    pub name: String,
+    /// The store's address, with its secrets.
+    pub store: String,
+    /// Where workspaces are made; see [`EngineSettings`].
+    pub workspaces: Option<PathBuf>,
+    /// How many bytes those may take together that are kept.
+    pub kept_bytes_max: u64,
+    /// The session that drives it.
+    pub session: SessionId,
+    /// The batch; `None` for a single execution.
+    pub batch: Option<BatchId>,
+    /// The files that executions work on.
+    pub workspace: WorkspaceSpec,
+    /// The inputs of each case that has its own.
+    pub inputs: Vec<Option<String>>,
+}
+
+/// A batch as a supervisor in another process sees it.
+pub struct Outpost {
+    store: Arc<dyn Store>,
+    plan: OutpostPlan,
+    files: BatchFiles,
+    workers: AtomicU64,
+    state: Mutex<State>,
+    /// Wakes workers that wait for an attempt.
+    handed: Condvar,
+    /// Wakes who waits for news.
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<(Handed, Instant)>,
+    running: HashMap<WorkerKey, Running>,
+    report: Report,
+    /// Since when there has been something to say.
+    news_since: Option<Instant>,
+    is_last: bool,
+    failure: Option<EngineError>,
+}
+
+struct Running {
+    task: Task,
+    since: Instant,
+}
+
+impl Outpost {
+    /// Opens the store of a batch, and its end here.
+    pub fn open(plan: OutpostPlan) -> Result<Self, EngineError> {
+        let store = open_store(&plan.store, false)?;
+        let (workspaces, kept_bytes_max) = (plan.workspaces.clone(), plan.kept_bytes_max);
+        let settings = EngineSettings { workspaces, kept_bytes_max };
+        let files = Files::new(Arc::clone(&store), plan.session.clone(), settings);
+        Ok(Self {
+            files: BatchFiles::new(files, plan.workspace.clone(), plan.inputs.clone()),
+            store,
+            plan,
+            workers: AtomicU64::new(0),
+            state: Mutex::default(),
+            handed: Condvar::new(),
+            news: Condvar::new(),
+        })
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Takes attempts, and returns what has happened since the last time. Waits up to `timeout` for
+    /// something to say, and a moment longer for more of it while the workers have enough to do.
+    pub fn exchange(&self, handout: Handout, timeout: Duration) -> Result<Report, EngineError> {
+        let until = Instant::now() + timeout;
+        let mut state = self.lock();
+        state.take(handout);
+        self.handed.notify_all();
+        loop {
+            if let Some(failure) = &state.failure {
+                return Err(failure.clone());
+            }
+            let now = Instant::now();
+            let due = state.due(until);
+            if due <= now {
+                return Ok(state.say(now));
+            }
+            let wait = due - now;
+            state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Says that a worker cannot go on: whoever asks for news next is told.
+    pub fn fail_with(&self, error: EngineError) {
+        self.lock().failure.get_or_insert(error);
+        self.news.notify_all();
+    }
+
+    /// Takes attempts without waiting for what there is to say.
+    pub fn hand(&self, handout: Handout) {
+        self.lock().take(handout);
+        self.handed.notify_all();
+    }
+
+    /// Lets the workers go, whatever is under way.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.is_last = true;
+        state.queue.clear();
+        for running in state.running.values() {
+            running.task.stop();
+        }
+        self.handed.notify_all();
+    }
+
+    /// Writes down that an attempt starts. Returns whether it may: it may have been taken back.
+    fn start(&self, handed: &Handed, worker: WorkerKey) -> Result<bool, EngineError> {
+        let worker = format!("{}/{}", self.plan.name, worker.0);
+        let start = AttemptStart {
+            session: self.plan.session.clone(),
+            execution: handed.execution.clone(),
+            attempt: handed.attempt,
+            token: handed.token,
+            worker: worker.clone(),
+            lineages: handed.lineages,
+            at: Clock::now(),
+        };
+        let event = Event {
+            at: start.at,
+            session: self.plan.session.clone(),
+            batch: self.plan.batch.clone(),
+            execution: Some(handed.execution.known()),
+            body: EventBody::ExecutionStarted {
+                attempt: handed.attempt,
+                worker,
+                variant: handed.variant.1.clone(),
+                case: handed.case.1.clone(),
+                repeat: handed.repeat,
+            },
+        };
+        match self.store.commit(UnitOfWork::new(Change::StartAttempt(start), event)) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Fenced { .. } | StoreError::Illegal(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, handout: Handout) {
+        for token in handout.stops {
+            self.queue.retain(|(handed, _)| handed.token != token);
+            for running in self.running.values().filter(|running| running.task.token == token) {
+                running.task.stop();
+            }
+        }
+        let now = Instant::now();
+        self.queue.extend(handout.tasks.into_iter().map(|handed| (handed, now)));
+        self.is_last |= handout.is_last;
+    }
+
+    /// When the next report is due, at the latest `until`.
+    fn due(&self, until: Instant) -> Instant {
+        let Some(since) = self.news_since else {
+            return until;
+        };
+        let is_hungry = self.queue.is_empty() && !self.report.ended.is_empty();
+        if is_hungry { since } else { until.min(since + LINGER) }
+    }
+
+    fn say(&mut self, now: Instant) -> Report {
+        let mut report = std::mem::take(&mut self.report);
+        self.news_since = None;
+        while let Some((handed, since)) = self.queue.front()
+            && now.duration_since(*since) > HOLD_MAX
+        {
+            report.returned.push(handed.token);
+            self.queue.pop_front();
+        }
+        let count = |length| u32::try_from(length).unwrap_or(u32::MAX);
+        report.queued = count(self.queue.len());
+        report.running = count(self.running.len());
+        report
+    }
+
+    fn has_news(&mut self) {
+        self.news_since.get_or_insert_with(Instant::now);
+    }
+}
+
+impl Source for Outpost {
+    fn join(&self, _: &str, _: u64, _: Option<&str>) -> Result<WorkerKey, EngineError> {
+        Ok(WorkerKey(self.workers.fetch_add(1, Ordering::Relaxed) + 1))
+    }
+
+    fn poll(&self, key: WorkerKey, timeout: Duration) -> Result<Poll, EngineError> {
+        let until = Instant::now() + timeout;
+        let mut state = self.lock();
+        loop {
+            if let Some((handed, _)) = state.queue.pop_front() {
+                drop(state);
+                let may_start = self.start(&handed, key)?;
+                state = self.lock();
+                if may_start {
+                    let task = Task::of(&handed, Arc::new(AtomicBool::new(false)));
+                    state.report.began.push(task.token);
+                    state.has_news();
+                    let running = Running { task: task.clone(), since: Instant::now() };
+                    state.running.insert(key, running);
+                    self.news.notify_all();
+                    return Ok(Poll::Task(task));
+                }
+                continue;
+            }
+            if state.is_last {
+                return Ok(Poll::Released);
+            }
+            let rest = until.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Ok(Poll::Idle);
+            }
+            state = self.handed.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn open_workspace(&self, task: &Task, namespaces: Namespaces) -> Result<(), EngineError> {
+        task.open_workspace(&self.files, namespaces)
+    }
+
+    fn complete(&self, task: &Task, mut delivery: Delivery) -> Result<bool, EngineError> {
+        if let Some(files) = task.files() {
+            files.deliver(&mut delivery);
+            // What cannot be removed now, a later session removes.
+            let _ = files.close(false);
+        }
+        let Delivery { end, outcome } = delivery;
+        let (end, retryable, retry_after_ms) = told(end);
+        let mut state = self.lock();
+        let place = state.running.iter().find(|(_, running)| running.task.token == task.token);
+        if let Some(key) = place.map(|(key, _)| *key)
+            && let Some(running) = state.running.remove(&key)
+        {
+            let busy = running.since.elapsed().as_micros();
+            state.report.busy_us += u64::try_from(busy).unwrap_or(u64::MAX);
+        }
+        let (execution, token) = (task.execution.clone(), task.token);
+        let delivered = Delivered { execution, token, end, retryable, retry_after_ms, outcome };
+        state.report.ended.push(delivered);
+        state.has_news();
+        self.news.notify_all();
+        Ok(true)
+    }
+
+    fn fail(&self, key: WorkerKey, reason: &str) -> Result<(), EngineError> {
+        let mut state = self.lock();
+        if let Some(running) = state.running.remove(&key) {
+            state.report.lost.push((running.task.token, reason.to_owned()));
+            state.has_news();
+            self.news.notify_all();
+        }
+        Ok(())
+    }
+
+    fn leave(&self, _: WorkerKey) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+fn told(end: AttemptEnd) -> (End, bool, Option<u64>) {
+    let end = match end {
+        AttemptEnd::Succeeded => End::Succeeded,
+        AttemptEnd::Failed { retryable, retry_after } => {
+            return (End::Failed, retryable, retry_after.map(|wait| wait.0));
+        }
+        AttemptEnd::TimedOut => End::TimedOut,
+        AttemptEnd::Cancelled => End::Cancelled,
+        AttemptEnd::Interrupted => End::Interrupted,
+        AttemptEnd::Paused => End::Paused,
+    };
+    (end, false, None)
+}

@@ -1,0 +1,195 @@
+"""The life of actors: made, given a batch, given another one, replaced, stopped."""
+
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Literal
+
+from wtb.ray.actor import Post, VariantExecutionActor
+from wtb.ray.cluster import load_ray
+from wtb.ray.config import RayConfig
+
+__all__ = ["Actor", "ActorLifecycleManager", "ActorState"]
+
+Status = Literal["opening", "ready", "idle", "lost", "stopped"]
+
+HISTORY_MAX = 1000
+"""How many actors that are gone are remembered."""
+
+STOP_S = 10.0
+"""How long an actor may take to end its processes, before it is killed."""
+
+
+@dataclass(frozen=True)
+class ActorState:
+    """Where an actor stands.
+
+    Attributes:
+        name: Its name, for example "ray-3".
+        status: "opening" until it can take attempts, "ready", "idle" between two batches, "lost" or
+            "stopped".
+        host: The machine that it is on, once that is known.
+        process: Its process there.
+        replaces: The actor whose place it has taken.
+        reason: Why it was lost.
+        batches: How many batches it was given.
+    """
+
+    name: str
+    status: Status
+    host: str | None = None
+    process: int | None = None
+    replaces: str | None = None
+    reason: str | None = None
+    batches: int = 0
+
+
+class Actor:
+    """One actor, as the manager and its user see it.
+
+    Attributes:
+        name: Its name.
+        handle: Ray's handle.
+        opening: The call by which it gets ready for a batch, until that has returned.
+        since: When that call was made.
+    """
+
+    def __init__(self, name: str, handle: Any, replaces: str | None) -> None:
+        self.name = name
+        self.handle = handle
+        self.replaces = replaces
+        self.opening: Any = None
+        self.since = monotonic()
+        self.status: Status = "opening"
+        self.host: str | None = None
+        self.process: int | None = None
+        self.reason: str | None = None
+        self.batches = 0
+
+    def state(self) -> ActorState:
+        """Return where it stands."""
+        return ActorState(
+            self.name,
+            self.status,
+            self.host,
+            self.process,
+            self.replaces,
+            self.reason,
+            self.batches,
+        )
+
+
+class ActorLifecycleManager:
+    """Makes actors, gives them batches, replaces those that are lost, and stops them.
+
+    A runner has one. It knows nothing of attempts: those are between the engine and the actors.
+
+    Args:
+        config: What an actor takes of the cluster.
+    """
+
+    def __init__(self, config: RayConfig) -> None:
+        self._config = config
+        self._numbers = itertools.count(1)
+        self._actors: list[Actor] = []
+        self._idle: list[Actor] = []
+
+    def create(self, post: "PostTo", replaces: str | None = None) -> Actor:
+        """Return an actor that gets ready for a batch: an idle one, or else a new one.
+
+        Args:
+            post: What it is to work for.
+            replaces: The name of the lost one whose place it takes.
+        """
+        if self._idle:
+            return self.reset(self._idle.pop(), post)
+        ray = load_ray()
+        name = f"ray-{next(self._numbers)}"
+        made = ray.remote(VariantExecutionActor).options(**self._config.actor_options())
+        actor = Actor(name, made.remote(), replaces)
+        self._remember(actor)
+        return self._opened(actor, post)
+
+    def reset(self, actor: Actor, post: "PostTo") -> Actor:
+        """Give an actor another batch; what it had of the one before is ended."""
+        return self._opened(actor, post)
+
+    def opened(self, actor: Actor, found: dict[str, Any]) -> None:
+        """Take note that an actor is ready."""
+        actor.opening = None
+        actor.status = "ready"
+        actor.host, actor.process = found["host"], found["process"]
+
+    def lose(self, actor: Actor, reason: str) -> None:
+        """Give an actor up; nothing that it still does counts."""
+        actor.status, actor.reason, actor.opening = "lost", reason, None
+        _kill(actor)
+
+    def release(self, actor: Actor) -> None:
+        """Let an actor end what it has of its batch, and keep it for the next one."""
+        try:
+            load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
+        except Exception as error:
+            self.lose(actor, f"it did not let go of its batch: {error}")
+            return
+        actor.status = "idle"
+        self._idle.append(actor)
+
+    def stop(self, actor: Actor) -> None:
+        """End an actor with its processes."""
+        with suppress(Exception):
+            load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
+        actor.status = "stopped"
+        _kill(actor)
+
+    def stop_all(self) -> None:
+        """End all actors."""
+        self._idle.clear()
+        for actor in self._actors:
+            if actor.status in ("opening", "ready", "idle"):
+                self.stop(actor)
+
+    def states(self) -> Sequence[ActorState]:
+        """Return where each actor stands, oldest first."""
+        return [actor.state() for actor in self._actors]
+
+    def _opened(self, actor: Actor, post: "PostTo") -> Actor:
+        actor.status, actor.since = "opening", monotonic()
+        actor.batches += 1
+        named = post.named(actor.name)
+        actor.opening = actor.handle.open.remote(named, post.job, post.cases)
+        return actor
+
+    def _remember(self, actor: Actor) -> None:
+        gone = [one for one in self._actors if one.status in ("lost", "stopped")]
+        for one in gone[: max(0, len(gone) - HISTORY_MAX)]:
+            self._actors.remove(one)
+        self._actors.append(actor)
+
+
+@dataclass(frozen=True)
+class PostTo:
+    """A batch that actors are given.
+
+    Attributes:
+        post: What is small, under no actor's name.
+        job: The packed job, among Ray's objects: it goes to each machine once.
+        cases: The packed cases, likewise.
+    """
+
+    post: Post
+    job: Any
+    cases: Any
+
+    def named(self, name: str) -> Post:
+        """Return what is small, for the actor of that name."""
+        from dataclasses import replace
+
+        return replace(self.post, name=name)
+
+
+def _kill(actor: Actor) -> None:
+    with suppress(Exception):
+        load_ray().kill(actor.handle, no_restart=True)

@@ -1,0 +1,151 @@
+"""The Ray runner: the same batch on a cluster."""
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wtb.errors import ConfigurationError
+from wtb.processes.packing import Packed, pack
+from wtb.processes.runner import DEADLINE_GRACE_S, ProcessBatchTestRunner
+from wtb.ray.actor import Post, mark_of
+from wtb.ray.cluster import connect, load_ray
+from wtb.ray.config import RayConfig
+from wtb.ray.lifecycle import ActorLifecycleManager, PostTo
+from wtb.ray.pool import Pool
+from wtb.standalone import StandaloneRunner
+
+if TYPE_CHECKING:
+    from wtb._job import Job
+    from wtb._native import ActiveBatchRef
+
+__all__ = ["RayBatchTestRunner"]
+
+
+class RayBatchTestRunner(StandaloneRunner):
+    """Runs attempts on the machines of a Ray cluster, each in a process of its own.
+
+    A few actors, supervisors each, make attempts as the process runner does on this machine, with
+    the same isolation, limits and deadlines. They write into the bench's store by themselves: one on
+    PostgreSQL, or a file if all of them are on this machine. What is run next, retried or given up
+    is decided here. An actor that is lost or silent is replaced; what it had not started runs
+    elsewhere as if nothing had been.
+
+    Args:
+        config: How the cluster is used, or the fields of that; by default the one that "auto" finds.
+        keep_actors: Whether actors stay for the next batch, until `shutdown`.
+        processes: Options of the processes, as `ProcessBatchTestRunner` takes them: `isolation`,
+            `memory`, `cpu_time`, `nice`, `grace`, `environment`, `directory`, `preload`.
+        **standalone: Where a runner that is used without a bench keeps its results, see
+            `wtb.standalone.StandaloneRunner`.
+
+    Raises:
+        ConfigurationError: An option cannot be used.
+
+    Example:
+        >>> config = RayConfig.for_local_development()
+        >>> runner = RayBatchTestRunner(config)
+        >>> bench.run_batch(graph, variants=[{}], test_cases=cases, runner=runner)
+        ... # doctest: +SKIP
+    """
+
+    kind: ClassVar[str] = "ray"
+
+    def __init__(
+        self,
+        config: RayConfig | Mapping[str, Any] | None = None,
+        *,
+        keep_actors: bool = True,
+        processes: Mapping[str, Any] | None = None,
+        **standalone: Any,
+    ) -> None:
+        super().__init__(**standalone)
+        self.config = config if isinstance(config, RayConfig) else RayConfig(**(config or {}))
+        self._keep_actors = keep_actors
+        self.max_workers: int | None = self.config.max_pending_tasks
+        self._processes = ProcessBatchTestRunner(**(processes or {}))
+        self._manager = ActorLifecycleManager(self.config)
+        self._started_cluster = False
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def actors(self) -> ActorLifecycleManager:
+        """Who makes and ends the actors."""
+        return self._manager
+
+    @property
+    def losses_max(self) -> int:
+        """How many lost attempts of an execution are followed by another one."""
+        return self.config.max_retries
+
+    @property
+    def deadline_grace_s(self) -> float:
+        """Seconds that the engine's own deadline is later: the supervisors keep the time."""
+        return DEADLINE_GRACE_S
+
+    def describe(self) -> Mapping[str, Any]:
+        """Return the arguments that make such a runner again, as JSON."""
+        return {"config": self.config.describe(), "processes": self._processes.describe()}
+
+    def check(self, job: "Job") -> None:
+        """Refuse a job that cannot be sent to another machine."""
+        load_ray()
+        self._processes.check(job)
+
+    def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
+        """Make attempts on the cluster; see `BatchTestRunner.drive`."""
+        del workers  # How many are handed out is the engine's to say, how many are made the actors'.
+        packed = pack(job)
+        with self._one_at_a_time:
+            if connect(self.config):
+                self._started_cluster = True
+            post = self._post(active, job, packed)
+            try:
+                Pool(active, self.config, self._manager, post).run()
+            finally:
+                if not self._keep_actors:
+                    self._leave_cluster()
+
+    def shutdown(self) -> None:
+        """End the actors, and the cluster if it was started here."""
+        super().shutdown()
+        self._leave_cluster()
+
+    def _leave_cluster(self) -> None:
+        ray = load_ray()
+        if not ray.is_initialized():
+            return
+        self._manager.stop_all()
+        if self._started_cluster:
+            self._started_cluster = False
+            ray.shutdown()
+
+    def _post(self, active: "ActiveBatchRef", job: "Job", packed: Packed) -> PostTo:
+        ray = load_ray()
+        timeout = job.timeout or self.config.task_timeout_seconds
+        launch = self._processes.launch(packed, timeout)
+        if launch.directory is None:
+            launch = replace(launch, directory=os.getcwd())
+        post = Post(
+            name="",
+            plan=active.outpost_plan(),
+            launch=launch,
+            tasks=self.config.tasks_per_actor,
+            path=[os.path.abspath(entry) for entry in sys.path],
+            file=_file_of(active),
+        )
+        return PostTo(post, ray.put(packed.job), ray.put(packed.cases))
+
+
+def _file_of(active: "ActiveBatchRef") -> Any:
+    """Return the store's file with what tells it from others; None for a store on a server."""
+    path = active.store_file()
+    if path is None:
+        return None
+    mark = mark_of(path)
+    if mark is None:
+        raise ConfigurationError(f"the store {path!r} is no file that other programs can open")
+    return str(Path(path).absolute()), mark
