@@ -33,8 +33,10 @@ test-rust: $(STAMP)/server
 	WTB_POSTGRES_BIN="$$($(BIN)/python tests/postgres_bin.py)" cargo test --quiet
 
 test-python: build $(STAMP)/test $(STAMP)/server
-	$(PYTEST)
+	$(PYTEST) --ignore=python/tests/clusters
+	$(BIN)/pytest -q python/tests/clusters
 	$(BIN)/python tests/on_postgres.py $(PYTEST) python/tests/saver python/tests/bench python/tests/events python/tests/lineages python/tests/workspaces/test_workspaces.py
+	$(BIN)/python tests/on_postgres.py $(BIN)/pytest -q python/tests/clusters
 
 check: build $(STAMP)/test  ## Format, lint and type checks
 	cargo fmt --check

@@ -65,6 +65,11 @@ if TYPE_CHECKING:
     from wtb.files import FileChange as FileChange
     from wtb.files import FileEntry as FileEntry
     from wtb.files import FilesDiff as FilesDiff
+    from wtb.ray import ActorLifecycleManager as ActorLifecycleManager
+    from wtb.ray import ActorState as ActorState
+    from wtb.ray import RayBatchTestRunner as RayBatchTestRunner
+    from wtb.ray import RayConfig as RayConfig
+    from wtb.ray import VariantExecutionActor as VariantExecutionActor
     from wtb.registry import register as register
     from wtb.runners import BatchTestRunner as BatchTestRunner
     from wtb.runners import ProcessBatchTestRunner as ProcessBatchTestRunner
@@ -77,6 +82,11 @@ if TYPE_CHECKING:
     from wtb.workspace import WorkspaceRecord as WorkspaceRecord
 
 _HOMES = {
+    "ActorLifecycleManager": "wtb.ray",
+    "ActorState": "wtb.ray",
+    "RayBatchTestRunner": "wtb.ray",
+    "RayConfig": "wtb.ray",
+    "VariantExecutionActor": "wtb.ray",
     "AmbiguousIdError": "wtb.errors",
     "AuditTrail": "wtb.events",
     "Batch": "wtb.batch",

@@ -95,8 +95,8 @@ def _processes() -> tuple[Check, Mapping[str, Any] | None]:
     name = "processes"
     if not hasattr(_native, "ProcessesRef"):
         return _check(name, "note", "the process runner is built for Linux only"), None
-    from wtb.processes.preload import ALWAYS
     from wtb.processes.launch import interpreter
+    from wtb.processes.preload import ALWAYS
 
     try:
         tried = json.loads(_native.try_template(json.dumps({**interpreter(), "modules": ALWAYS})))

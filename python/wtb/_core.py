@@ -27,8 +27,8 @@ from wtb.runners import (
     check_place,
     check_single,
     deadline_grace_s,
-    losses_max,
     describe_place,
+    losses_max,
     resolve_runner,
     with_isolation,
 )

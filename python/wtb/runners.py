@@ -353,7 +353,7 @@ def resolve_runner(
         return make(**(options or {}))
     if not isinstance(runner, BatchTestRunner):
         raise ConfigurationError(
-            f"runner is {runner!r}; give 'inline', 'thread', 'process', 'ray', or an object with kind, "
-            "max_workers and drive()"
+            f"runner is {runner!r}; give 'inline', 'thread', 'process', 'ray', or an object with "
+            "kind, max_workers and drive()"
         )
     return runner

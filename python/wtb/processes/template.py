@@ -278,6 +278,9 @@ def _become_keeper(template: TemplateRef, seed: SeedRef, kept: _Kept) -> NoRetur
                 work(seed)
             seed.keep(worker)
         os._exit(0)
+    except ConnectionError:
+        # The supervisor is gone, and with it whoever could be told.
+        os._exit(0)
     except BaseException:
         traceback.print_exc()
     finally:

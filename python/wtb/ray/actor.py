@@ -56,8 +56,9 @@ def mark_of(path: str) -> FileMark | None:
 class VariantExecutionActor:
     """A supervisor on a machine of the cluster.
 
-    It is made by `ActorLifecycleManager`, and is of use to nobody else. It opens the batch's store by
-    itself, makes attempts in processes that it can end, and tells the driver what became of them.
+    It is made by `ActorLifecycleManager`, and is of use to nobody else. It opens the batch's store
+    by itself, makes attempts in processes that it can end, and tells the driver what became of
+    them.
     """
 
     def __init__(self) -> None:

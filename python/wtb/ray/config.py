@@ -25,22 +25,22 @@ class RayConfig:
         ray_address: Where the cluster is, for example "auto" or "ray-head:6379"; None starts one on
             this machine for as long as the runner is open.
         ray_namespace: The cluster's namespace that the actors are in.
-        num_cpus_per_task: How many CPUs Ray sets aside for each attempt that an actor makes at once.
+        num_cpus_per_task: How many CPUs Ray sets aside for each of an actor's processes.
         memory_per_task_gb: How many GiB of memory; 0 sets none aside.
         resources_per_task: Custom resources of the cluster, by name.
         tasks_per_actor: How many attempts an actor makes at once.
         min_actors: How many actors are there at least, as long as a batch is under way.
         max_actors: How many at most.
         max_pending_tasks: How many attempts are handed out at once, over all actors.
-        max_retries: How often an execution is tried again whose attempt was lost with its process or
-            actor. It is not charged with a retry for that.
+        max_retries: How often an execution is tried again whose attempt was lost with its process
+            or actor. It is not charged with a retry for that.
         actor_max_restarts: How many actors of a batch may be lost and replaced.
         task_timeout_seconds: How long an attempt may take, unless the batch says it.
         actor_creation_timeout: How many seconds an actor may take until it is ready.
         result_timeout: How many seconds an actor may be silent before it is given up.
         idle_timeout: How many seconds an actor beyond `min_actors` may have nothing to do.
-        object_store_memory_gb: How many GiB a cluster that is started here has for objects; Ray's own
-            choice by default.
+        object_store_memory_gb: How many GiB a cluster that is started here has for objects; Ray's
+            own choice by default.
         num_cpus: How many CPUs a cluster that is started here has; those of the machine by default.
         runtime_env: The environment that Ray makes for the actors.
 
@@ -127,7 +127,11 @@ class RayConfig:
 
     @classmethod
     def for_production(
-        cls, ray_address: str = "auto", num_workers: int = 10, memory_gb: float = 4.0, **changes: Any
+        cls,
+        ray_address: str = "auto",
+        num_workers: int = 10,
+        memory_gb: float = 4.0,
+        **changes: Any,
     ) -> "RayConfig":
         """Return settings for a cluster of several machines.
 

@@ -51,6 +51,7 @@ class Actor:
 
     Attributes:
         name: Its name.
+        worker: What the engine calls it: its name and its machine, once that is known.
         handle: Ray's handle.
         opening: The call by which it gets ready for a batch, until that has returned.
         since: When that call was made.
@@ -60,6 +61,7 @@ class Actor:
         self.name = name
         self.handle = handle
         self.replaces = replaces
+        self.worker = name
         self.opening: Any = None
         self.since = monotonic()
         self.status: Status = "opening"
@@ -121,6 +123,7 @@ class ActorLifecycleManager:
         actor.opening = None
         actor.status = "ready"
         actor.host, actor.process = found["host"], found["process"]
+        actor.worker = f"{actor.name}@{actor.host}"
 
     def lose(self, actor: Actor, reason: str) -> None:
         """Give an actor up; nothing that it still does counts."""
@@ -142,6 +145,11 @@ class ActorLifecycleManager:
         with suppress(Exception):
             load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
         actor.status = "stopped"
+        _kill(actor)
+
+    def drop(self, actor: Actor) -> None:
+        """End an actor that has not begun with anything."""
+        actor.status, actor.opening = "stopped", None
         _kill(actor)
 
     def stop_all(self) -> None:

@@ -1,4 +1,4 @@
-"""The driver's side of a batch on a cluster: who has which attempts, and who is silent for too long."""
+"""The driver's side of a batch on a cluster: who has which attempts, and who is silent."""
 
 import json
 from contextlib import suppress
@@ -116,6 +116,8 @@ class Pool:
             while self._opening or self._members:
                 if self._is_overdue():
                     break
+                if self._over_since is not None:
+                    self._drop_opening()
                 self._wait()
                 self._look_for_silent()
                 self._look_for_late()
@@ -137,6 +139,8 @@ class Pool:
         openings = {actor.opening: actor for actor in self._opening}
         members = {one.news: one for one in self._members if one.news is not None}
         waiting = [*openings, *members]
+        if not waiting:
+            return
         ready, _ = ray.wait(waiting, num_returns=1, timeout=TICK_S)
         if ready and len(waiting) > 1:
             ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
@@ -160,8 +164,7 @@ class Pool:
             self._replace(actor)
             return
         self._manager.opened(actor, found)
-        name = f"{actor.name}@{found['host']}"
-        key = self._active.join(name, found["ready_ms"], actor.replaces)
+        key = self._active.join(actor.worker, found["ready_ms"], actor.replaces)
         self._members.append(_Member(actor, key, self._config.tasks_per_actor))
 
     def _hear(self, member: _Member, news: Any) -> None:
@@ -226,7 +229,7 @@ class Pool:
         if not self._active.is_under_way():
             return
         if self._lost <= self._config.actor_max_restarts:
-            self._opening.append(self._manager.create(self._post, replaces=lost.name))
+            self._opening.append(self._manager.create(self._post, replaces=lost.worker))
             return
         if not self._members and not self._opening:
             raise WorkerError(
@@ -244,9 +247,9 @@ class Pool:
         there = len(self._members) + len(self._opening)
         if self._count_queued():
             full = all(one.held >= self._config.tasks_per_actor for one in self._members)
-            if full and not self._opening and there < self._config.max_actors:
-                if room_for(self._config) > 0:
-                    self._opening.append(self._manager.create(self._post))
+            may_grow = full and not self._opening and there < self._config.max_actors
+            if may_grow and room_for(self._config) > 0:
+                self._opening.append(self._manager.create(self._post))
             return
         idle = now - self._config.idle_timeout
         for member in [one for one in self._members if not one.held and one.idle_since < idle]:
@@ -269,13 +272,17 @@ class Pool:
 
     def _let_go(self) -> None:
         """Leave no actor at work for a batch that nobody drives any more."""
-        for actor in self._opening:
-            self._manager.stop(actor)
+        self._drop_opening()
         for member in self._members:
             with suppress(WtbError):
                 self._active.leave(member.key)
             self._manager.stop(member.actor)
-        self._opening, self._members = [], []
+        self._members = []
+
+    def _drop_opening(self) -> None:
+        for actor in self._opening:
+            self._manager.drop(actor)
+        self._opening = []
 
 
 def _as_own(error: Any) -> BaseException:

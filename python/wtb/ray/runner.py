@@ -29,13 +29,13 @@ class RayBatchTestRunner(StandaloneRunner):
     """Runs attempts on the machines of a Ray cluster, each in a process of its own.
 
     A few actors, supervisors each, make attempts as the process runner does on this machine, with
-    the same isolation, limits and deadlines. They write into the bench's store by themselves: one on
-    PostgreSQL, or a file if all of them are on this machine. What is run next, retried or given up
-    is decided here. An actor that is lost or silent is replaced; what it had not started runs
+    the same isolation, limits and deadlines. They write into the bench's store by themselves: one
+    on PostgreSQL, or a file if all of them are on this machine. What is run next, retried or given
+    up is decided here. An actor that is lost or silent is replaced; what it had not started runs
     elsewhere as if nothing had been.
 
     Args:
-        config: How the cluster is used, or the fields of that; by default the one that "auto" finds.
+        config: How the cluster is used, or the fields of that; by default what "auto" finds.
         keep_actors: Whether actors stay for the next batch, until `shutdown`.
         processes: Options of the processes, as `ProcessBatchTestRunner` takes them: `isolation`,
             `memory`, `cpu_time`, `nice`, `grace`, `environment`, `directory`, `preload`.
@@ -97,7 +97,9 @@ class RayBatchTestRunner(StandaloneRunner):
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make attempts on the cluster; see `BatchTestRunner.drive`."""
-        del workers  # How many are handed out is the engine's to say, how many are made the actors'.
+        del (
+            workers
+        )  # How many are handed out is the engine's to say, how many are made the actors'.
         packed = pack(job)
         with self._one_at_a_time:
             if connect(self.config):

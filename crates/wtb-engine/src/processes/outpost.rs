@@ -134,6 +134,7 @@ impl Outpost {
     pub fn hand(&self, handout: Handout) {
         self.lock().take(handout);
         self.handed.notify_all();
+        self.news.notify_all();
     }
 
     /// Lets the workers go, whatever is under way.
@@ -187,7 +188,10 @@ impl Outpost {
 impl State {
     fn take(&mut self, handout: Handout) {
         for token in handout.stops {
-            self.queue.retain(|(handed, _)| handed.token != token);
+            if let Some(at) = self.queue.iter().position(|(handed, _)| handed.token == token) {
+                self.queue.remove(at);
+                self.hand_back(token);
+            }
             for running in self.running.values().filter(|running| running.task.token == token) {
                 running.task.stop();
             }
@@ -221,6 +225,11 @@ impl State {
         report
     }
 
+    fn hand_back(&mut self, token: u64) {
+        self.report.returned.push(token);
+        self.has_news();
+    }
+
     fn has_news(&mut self) {
         self.news_since.get_or_insert_with(Instant::now);
     }
@@ -239,16 +248,17 @@ impl Source for Outpost {
                 drop(state);
                 let may_start = self.start(&handed, key)?;
                 state = self.lock();
-                if may_start {
-                    let task = Task::of(&handed, Arc::new(AtomicBool::new(false)));
-                    state.report.began.push(task.token);
-                    state.has_news();
-                    let running = Running { task: task.clone(), since: Instant::now() };
-                    state.running.insert(key, running);
-                    self.news.notify_all();
-                    return Ok(Poll::Task(task));
+                self.news.notify_all();
+                if !may_start {
+                    state.hand_back(handed.token);
+                    continue;
                 }
-                continue;
+                let task = Task::of(&handed, Arc::new(AtomicBool::new(false)));
+                state.report.began.push(task.token);
+                state.has_news();
+                let running = Running { task: task.clone(), since: Instant::now() };
+                state.running.insert(key, running);
+                return Ok(Poll::Task(task));
             }
             if state.is_last {
                 return Ok(Poll::Released);

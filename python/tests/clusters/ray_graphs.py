@@ -1,0 +1,55 @@
+"""Graphs for tests on a cluster: what their nodes do is told by the case."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+import wtb
+
+
+class State(TypedDict, total=False):
+    number: int
+    wait_s: float
+    how: str
+    marks: str
+    drawn: float
+    process: int
+
+
+def first(state):
+    how = state.get("how", "")
+    if state.get("marks"):
+        # One file for each attempt that has begun, whoever hears of it.
+        mark = f"{wtb.current().execution_id}.{wtb.current().attempt}"
+        Path(state["marks"], mark).write_text(str(os.getpid()))
+    if how == "fail":
+        raise ValueError("no")
+    if how == "crash":
+        os._exit(7)
+    if how == "leave a child":
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    if how == "write":
+        Path("own.txt").write_text(f"{state['number']}")
+    time.sleep(state.get("wait_s", 0))
+    return {"number": state["number"] * 2, "process": os.getpid()}
+
+
+def second(state):
+    wtb.log_metric("size", float(state["number"]))
+    return {"number": state["number"] + 1, "drawn": random.random()}
+
+
+def plus_ten(state):
+    wtb.log_metric("size", float(state["number"]))
+    return {"number": state["number"] + 10, "drawn": random.random()}
+
+
+def build():
+    graph = StateGraph(State).add_node("first", first).add_node("second", second)
+    return graph.add_edge(START, "first").add_edge("first", "second").add_edge("second", END)

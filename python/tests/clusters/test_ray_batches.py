@@ -1,0 +1,220 @@
+"""Batches on a cluster: the same as elsewhere, and only there where they can be."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import pytest
+
+import wtb
+from wtb.errors import ConfigurationError, WorkerError
+from wtb.ray.actor import VariantExecutionActor, mark_of
+
+GRAPH = "ray_graphs:build"
+
+
+def numbers(count, **more):
+    return [{"number": number, **more} for number in range(count)]
+
+
+@pytest.mark.parametrize("isolation", ["fresh", "warm"])
+def test_a_batch_is_the_same_wherever_it_runs(bench, make_runner, tmp_path, isolation):
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    (inputs / "given.txt").write_text("given")
+    cases = [*numbers(5, how="write"), {"number": 9, "how": "fail"}]
+    seen = {}
+    for runner in ("process", make_runner({"isolation": isolation})):
+        batch = bench.run_batch(
+            GRAPH,
+            variants=[{}, {"second": "ray_graphs:plus_ten"}],
+            test_cases=cases,
+            repeats=2,
+            retries=1,
+            backoff=0.01,
+            metric="size",
+            workspace=inputs,
+            runner=runner,
+            max_workers=2,
+            seed=7,
+        )
+        comparison = batch.comparison.to_dict()
+        for variant in comparison["variants"]:
+            del variant["duration_s"]
+        seen[batch.id] = (
+            [
+                (
+                    one.status,
+                    one.output and {**one.output, "process": 0},
+                    one.seed,
+                    one.metrics,
+                    len(one.attempts),
+                    [node.node for node in one.nodes],
+                    [(entry.path, entry.hash) for entry in bench.files(one)],
+                    len(bench.checkpoints(one)),
+                )
+                for one in batch.results
+            ],
+            comparison,
+        )
+    here, there = seen.values()
+    assert there == here
+    assert sum(status == "succeeded" for status, *_ in there[0]) == 20
+
+
+def test_each_attempt_has_a_process_of_its_own_and_the_actors_stay(bench, make_runner):
+    runner = make_runner()
+    first = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(6), runner=runner)
+    assert len({one.output["process"] for one in first.results}) >= 1
+    (before, *_) = [one for one in runner.actors.states() if one.status == "idle"]
+    second = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(3), runner=runner)
+    assert [one.output["number"] for one in second.results] == [1, 3, 5]
+    assert [one.worker.partition("/")[0][:4] for one in second.results[0].attempts] == ["ray-"]
+    after = {one.name: one for one in runner.actors.states()}[before.name]
+    assert (after.process, after.batches) == (before.process, before.batches + 1)
+    runner.shutdown()
+    assert {one.status for one in runner.actors.states()} == {"stopped"}
+
+
+def test_limits_of_processes_hold(bench, make_runner, journal_is_sound):
+    batch = bench.run_batch(
+        GRAPH,
+        variants=[{}],
+        test_cases=[
+            {"number": 1, "wait_s": 60.0},
+            {"number": 2, "how": "crash"},
+            {"number": 3, "how": "leave a child"},
+        ],
+        runner=make_runner(),
+        timeout=1.0,
+    )
+    slow, crashed, leaving = batch.results
+    assert slow.status == "timed_out"
+    assert slow.duration_s < 5
+    assert "7" in crashed.error.message
+    assert leaving.status == "succeeded"
+    assert any("child" in warning or "process" in warning for warning in leaving.warnings)
+    journal_is_sound(batch)
+
+
+def test_the_attempt_time_of_the_config_counts_without_another(bench, make_runner):
+    runner = make_runner(task_timeout_seconds=1.0)
+    batch = bench.run_batch(
+        GRAPH, variants=[{}], test_cases=[{"number": 1, "wait_s": 60.0}], runner=runner
+    )
+    assert batch.results[0].status == "timed_out"
+
+
+def test_cancelled_work_ends_and_what_waits_never_begins(
+    bench, make_runner, tmp_path, until, journal_is_sound
+):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    batch = bench.start_batch(
+        GRAPH,
+        variants=[{}],
+        test_cases=numbers(8, wait_s=60.0, marks=str(marks)),
+        runner=make_runner({"grace": 0.3}),
+    )
+    until(lambda: len(list(marks.iterdir())) == 2)
+    batch.cancel()
+    batch.wait()
+    assert {one.status for one in batch.results} == {"cancelled"}
+    assert len(list(marks.iterdir())) == 2
+    journal_is_sound(batch)
+
+
+def test_a_batch_goes_on_after_its_session(bench, make_runner, tmp_path, until):
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    runner = make_runner()
+    batch = bench.start_batch(
+        GRAPH,
+        variants=[{}],
+        test_cases=numbers(6, wait_s=0.4, marks=str(marks)),
+        runner=runner,
+    )
+    until(lambda: len(list(marks.iterdir())) >= 3)
+    batch.stop()
+    again = bench.resume_batch(batch.id, runner=runner)
+    assert [one.status for one in again.results] == ["succeeded"] * 6
+
+
+def test_more_than_the_cluster_has_is_an_error_after_a_stated_time(bench, make_runner):
+    runner = make_runner(num_cpus_per_task=64, actor_creation_timeout=2.0)
+    with pytest.raises(WorkerError, match=r"within 2 s: an actor takes CPU: 64, and no machine"):
+        bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(2), runner=runner)
+    # What has not run is left.
+    assert bench.batch("latest").progress.counts["queued"] == 2
+
+
+def test_custom_resources_are_asked_for(bench, make_runner):
+    runner = make_runner(resources_per_task={"special": 1}, max_actors=4)
+    batch = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(4), runner=runner)
+    assert {one.status for one in batch.results} == {"succeeded"}
+    assert len(runner.actors.states()) == 1, "there is one of the resource"
+
+
+def test_single_executions_are_refused(bench, make_runner):
+    with pytest.raises(ConfigurationError, match="run_batch"):
+        bench.run(GRAPH, {"number": 1}, runner=make_runner())
+
+
+def test_what_ran_on_the_cluster_is_gone_on_with_in_a_process(bench, make_runner):
+    batch = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(1), runner=make_runner())
+    bench.rollback(batch.results[0], before="second")
+    resumed = bench.resume(batch.results[0].id)
+    assert resumed.output["number"] == 1
+    assert resumed.output["process"] != os.getpid()
+
+
+def test_a_file_of_another_machine_is_refused(tmp_path):
+    file = tmp_path / "wtb.db"
+    file.write_text("")
+    boot, device, inode = mark_of(str(file))
+    for mark in [("another", device, inode), (boot, device, inode + 1)]:
+        post = _post((str(file), mark))
+        with pytest.raises(ConfigurationError, match="PostgreSQL"):
+            VariantExecutionActor().open(post, b"", [])
+
+
+def _post(file):
+    from wtb.ray.actor import Post
+
+    launch = wtb.ProcessBatchTestRunner()
+    return Post(name="a", plan="{}", launch=launch, tasks=1, path=[], file=file)
+
+
+def test_ray_is_imported_when_it_is_used():
+    program = "import sys, wtb.ray; wtb.ray.RayBatchTestRunner(); print('ray' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stdout == "False\n"
+
+
+def test_presets_are_configs():
+    presets = wtb.ray.RayConfig
+    assert presets.for_local_development().ray_address is None
+    large = presets.for_production("head:6379", num_workers=20, memory_gb=2)
+    assert (large.max_actors, large.actor_options()["memory"]) == (20, 2 * 2**30)
+    changed = presets.for_testing(max_retries=7)
+    assert presets(**changed.describe()) == changed
+    assert dataclasses.replace(changed, max_retries=1).max_retries == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("min_actors", 11),
+        ("tasks_per_actor", 0),
+        ("num_cpus_per_task", -1),
+        ("memory_per_task_gb", float("nan")),
+        ("resources_per_task", {"gpu": "1"}),
+        ("result_timeout", 0),
+    ],
+)
+def test_values_that_cannot_work_are_refused(field, value):
+    with pytest.raises(
+        ConfigurationError, match=field.split("_")[0] if field != "resources_per_task" else "gpu"
+    ):
+        wtb.ray.RayConfig(**{field: value})
