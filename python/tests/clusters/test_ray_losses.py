@@ -1,11 +1,17 @@
 """Actors that die or fall silent: nothing is lost or doubled, and the innocent pay nothing."""
 
+import json
 import os
 import random
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
+from stores import store_at
 
 GRAPH = "ray_graphs:build"
 
@@ -112,3 +118,21 @@ def test_kills_at_random_times_lose_nothing(bench, make_runner, tmp_path, until,
     journal_is_sound(batch)
     marks = {one.name.partition(".")[0] for one in (tmp_path / "marks").iterdir()}
     assert marks == {one.id for one in batch.results}
+
+
+def test_a_machine_that_goes_takes_nothing_with_it(tmp_path):
+    program = Path(__file__).with_name("node_loss.py")
+    arguments = [sys.executable, str(program), store_at(tmp_path / "store")]
+    # The cluster of the other tests is not its.
+    apart = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    # Where its sockets are must have a short name.
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        apart["RAY_TMPDIR"] = folder
+        ran = subprocess.run(arguments, capture_output=True, text=True, env=apart, timeout=180)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (line,) = [one for one in ran.stdout.splitlines() if one.startswith("{")]
+    told = json.loads(line)
+    assert told["statuses"] == {"succeeded": 90}
+    assert told["most ends of one"] == 1
+    assert len(told["lost"]) == 1
+    assert len(told["elsewhere after"]) <= 1, "what it had not begun costs nothing"

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +70,8 @@ class VariantExecutionActor:
         """Begin to work for a batch, instead of the one before.
 
         Returns:
-            Where the actor is: its `host`, `process`, and how long it took, in `ready_ms`.
+            Where the actor is: its `host` and `process`; how long it took, in `ready_ms`; and the
+            `warnings` that the driver's user should know.
 
         Raises:
             ConfigurationError: The store is a file that is not here.
@@ -84,9 +86,11 @@ class VariantExecutionActor:
         launch = post.launch
         if launch.directory is not None and not os.path.isdir(launch.directory):
             launch = replace(launch, directory=None)
-        outpost = launch.start(
-            lambda settings: _native.OutpostRef(plan, settings, job, list(cases))
-        )
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            outpost = launch.start(
+                lambda settings: _native.OutpostRef(plan, settings, job, list(cases))
+            )
         with self._lock:
             self._outpost = outpost
         for number in range(1, post.tasks + 1):
@@ -96,6 +100,7 @@ class VariantExecutionActor:
             "host": socket.gethostname(),
             "process": os.getpid(),
             "ready_ms": round((perf_counter() - began) * 1000),
+            "warnings": [str(one.message) for one in caught],
         }
 
     def exchange(self, handout: bytes | None, timeout: float) -> bytes:

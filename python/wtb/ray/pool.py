@@ -101,6 +101,7 @@ class Pool:
         self._lost = 0
         self._scaled = 0.0
         self._over_since: float | None = None
+        self._warned: set[str] = set()
 
     def run(self) -> None:
         """Bring the batch to its end, or as far as it is to be brought in this session.
@@ -164,6 +165,9 @@ class Pool:
             self._replace(actor)
             return
         self._manager.opened(actor, found)
+        for warning in set(found["warnings"]) - self._warned:
+            self._warned.add(warning)
+            warn_caller(f"{actor.worker}: {warning}", RuntimeWarning)
         key = self._active.join(actor.worker, found["ready_ms"], actor.replaces)
         self._members.append(_Member(actor, key, self._config.tasks_per_actor))
 

@@ -4,7 +4,7 @@
 //! all under the attempt's lease. How an attempt ended is told to whoever drives the batch, since that one decides
 //! what becomes of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,9 @@ use crate::{EngineError, EngineSettings};
 const LINGER: Duration = Duration::from_millis(20);
 /// How long an attempt may wait for its start before it is handed back, for others that are free.
 const HOLD_MAX: Duration = Duration::from_secs(1);
+
+/// How many attempts are remembered that are to stop and are not here.
+const STOPPED_MAX: usize = 1024;
 
 /// What a supervisor has to know of a batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +71,9 @@ pub struct Outpost {
 struct State {
     queue: VecDeque<(Handed, Instant)>,
     running: HashMap<WorkerKey, Running>,
+    /// Attempts that are to stop and are not here: they have ended, or have still to come, since what is
+    /// sent at the same time may come in any order.
+    stopped: BTreeSet<u64>,
     report: Report,
     /// Since when there has been something to say.
     news_since: Option<Instant>,
@@ -187,18 +193,34 @@ impl Outpost {
 
 impl State {
     fn take(&mut self, handout: Handout) {
-        for token in handout.stops {
-            if let Some(at) = self.queue.iter().position(|(handed, _)| handed.token == token) {
-                self.queue.remove(at);
-                self.hand_back(token);
-            }
-            for running in self.running.values().filter(|running| running.task.token == token) {
-                running.task.stop();
+        let now = Instant::now();
+        for handed in handout.tasks {
+            if self.stopped.remove(&handed.token) {
+                self.hand_back(handed.token);
+            } else {
+                self.queue.push_back((handed, now));
             }
         }
-        let now = Instant::now();
-        self.queue.extend(handout.tasks.into_iter().map(|handed| (handed, now)));
+        for token in handout.stops {
+            self.stop(token);
+        }
         self.is_last |= handout.is_last;
+    }
+
+    fn stop(&mut self, token: u64) {
+        if let Some(at) = self.queue.iter().position(|(handed, _)| handed.token == token) {
+            self.queue.remove(at);
+            self.hand_back(token);
+        } else if let Some(running) =
+            self.running.values().find(|running| running.task.token == token)
+        {
+            running.task.stop();
+        } else {
+            self.stopped.insert(token);
+            if self.stopped.len() > STOPPED_MAX {
+                self.stopped.pop_first();
+            }
+        }
     }
 
     /// When the next report is due, at the latest `until`.
