@@ -181,7 +181,10 @@ impl Outpost {
         };
         match self.store.commit(UnitOfWork::new(Change::StartAttempt(start), event)) {
             Ok(_) => Ok(true),
-            Err(StoreError::Fenced { .. } | StoreError::Illegal(_)) => Ok(false),
+            // It was taken back, or its batch; or the end of the attempt before it is still on its way.
+            Err(
+                StoreError::Fenced { .. } | StoreError::Illegal(_) | StoreError::NotOwner { .. },
+            ) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -16,6 +16,8 @@ mod execution_events;
 mod extending;
 #[cfg(unix)]
 mod files;
+#[cfg(target_os = "linux")]
+mod handing;
 mod lineages;
 mod owners;
 mod retries;
