@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import engine_overhead
 import list_latency
 import process_runner
+import ray_runner
 import saver_graph
 import saver_postgres
 import saver_size
@@ -21,6 +22,7 @@ BENCHMARKS = {
     "engine_overhead": engine_overhead,
     "thread_runner": thread_runner,
     "process_runner": process_runner,
+    "ray_runner": ray_runner,
     "workspaces": workspaces,
     "scheduler": scheduler,
     "list_latency": list_latency,

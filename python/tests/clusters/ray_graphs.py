@@ -53,3 +53,27 @@ def plus_ten(state):
 def build():
     graph = StateGraph(State).add_node("first", first).add_node("second", second)
     return graph.add_edge(START, "first").add_edge("first", "second").add_edge("second", END)
+
+
+def load(state):
+    return {"number": 1}
+
+
+def train_rf(state):
+    wtb.log_metric("accuracy", 0.9)
+    return {"how": "rf"}
+
+
+def train_xgb(state):
+    wtb.log_metric("accuracy", 0.95)
+    return {"how": "xgb"}
+
+
+def _pipeline():
+    graph = StateGraph(State).add_node("load", load).add_node("train", train_rf)
+    return graph.add_edge(START, "load").add_edge("load", "train").add_edge("train", END)
+
+
+pipeline = wtb.Workflow("wf-ml-pipeline", _pipeline)
+pipeline.register_variant("train", "rf", train_rf)
+pipeline.register_variant("train", "xgb", train_xgb)

@@ -218,3 +218,43 @@ def test_values_that_cannot_work_are_refused(field, value):
         ConfigurationError, match=field.split("_")[0] if field != "resources_per_task" else "gpu"
     ):
         wtb.ray.RayConfig(**{field: value})
+
+
+def test_the_seeds_usage_example(cluster, tmp_path, monkeypatch):
+    from ray_graphs import pipeline
+
+    from wtb import BatchTest, RayBatchTestRunner, RayConfig, VariantCombination
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(DeprecationWarning, match="agentgit_db_url is not used"):
+        runner = RayBatchTestRunner(
+            config=RayConfig.for_local_development(),
+            agentgit_db_url="data/agentgit.db",
+            wtb_db_url="sqlite:///data/wtb.db",
+        )
+    runner.register(pipeline)
+    batch_test = BatchTest(
+        name="ML Pipeline Comparison",
+        workflow_id="wf-ml-pipeline",
+        variant_combinations=[
+            VariantCombination(name="RandomForest", variants={"train": "rf"}),
+            VariantCombination(name="XGBoost", variants={"train": "xgb"}),
+        ],
+        parallel_count=4,
+    )
+    result = runner.run_batch_test(batch_test)
+    assert result.best_combination_name == "XGBoost"
+    assert result.comparison_matrix["metrics"] == {
+        "RandomForest": {"accuracy": 0.9},
+        "XGBoost": {"accuracy": 0.95},
+    }
+    runner.shutdown()
+    runner.shutdown()
+    assert (tmp_path / "data" / "wtb.db").is_file()
+
+
+def test_by_its_name_it_takes_the_cluster_that_is_there(cluster, bench):
+    with pytest.raises(ConfigurationError, match="isolation= goes with"):
+        bench.run_batch(GRAPH, variants=[{}], test_cases=[{"number": 1}], isolation="warm")
+    batch = bench.run_batch(GRAPH, variants=[{}], test_cases=[{"number": 1}], runner="ray")
+    assert batch.results[0].output["number"] == 3

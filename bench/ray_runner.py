@@ -1,0 +1,69 @@
+"""What a cluster costs: warm processes of two actors beside those of the process runner.
+
+Ray runs on this machine, so that both have the same cores; the start of the cluster is not timed.
+"""
+
+import argparse
+
+from _harness import (
+    Contender,
+    Figure,
+    Measured,
+    interleaved,
+    main,
+    print_caveats,
+    ratio,
+    samples_table,
+)
+
+VARIANTS = 2
+WORKERS = 2
+
+PROCESS = "wtb process, warm"
+RAY = "wtb ray, warm"
+
+NOTES = {
+    PROCESS: f"{WORKERS} processes that make many attempts; checkpoints at every step",
+    RAY: f"the same, {WORKERS} actors with a process each; they write into the store themselves",
+}
+CAVEATS = (
+    "both have the start of a template in their time (an interpreter that imports LangGraph), of "
+    "the actors one each; the actors themselves stay from round to round",
+    "Ray's own processes, the driver and the actors share the cores with the attempts here; on a "
+    "cluster they do not",
+)
+
+
+def measure(options: argparse.Namespace) -> Measured:
+    """Measure both in turns."""
+    print_caveats(CAVEATS)
+    rounds, cases = (2, 50) if options.quick else (5, 1000)
+    request = {
+        "graph": "noop",
+        "cases": cases,
+        "workers": WORKERS,
+        "synchronous": "normal",
+        "checkpoints": "step",
+    }
+    own = {**request, "runner": "process", "isolation": "warm"}
+    contenders = [
+        Contender(PROCESS, "bench.py", own, expected=VARIANTS * cases),
+        Contender(RAY, "on_ray.py", request, expected=VARIANTS * cases),
+    ]
+    samples = interleaved(contenders, rounds, Contender.milliseconds)
+    print(samples_table(samples, NOTES) + "\n")
+    return [
+        Figure(
+            name=f"{PROCESS} / {RAY}",
+            value=ratio(samples[PROCESS], samples[RAY]),
+            unit="x",
+            target=0.7,
+            better="at least",
+            basis="throughput of ray over the process runner",
+            samples=samples,
+        )
+    ]
+
+
+if __name__ == "__main__":
+    main(measure, __doc__)
