@@ -184,7 +184,7 @@ WRONG_SECONDS = [0, -1, "3", True, math.nan, math.inf, []]
         *(("name", one) for one in [5, "", [], "\ud800"]),
         *(("progress", one) for one in ["bar", 5, []]),
         *(("checkpoints", one) for one in ["steps", None, True]),
-        *(("runner", one) for one in ["threads", "ray", None, 5, object()]),
+        *(("runner", one) for one in ["threads", "rya", None, 5, object()]),
         *(("evaluators", one) for one in ["exact_match", [5], ["exact_mach"], None, [lambda a: 1]]),
     ],
 )  # fmt: skip

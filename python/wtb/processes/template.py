@@ -276,10 +276,11 @@ def _become_keeper(template: TemplateRef, seed: SeedRef, kept: _Kept) -> NoRetur
                 signal.signal(signal.SIGCHLD, kept.on_child_end)
                 signal.pthread_sigmask(signal.SIG_SETMASK, kept.blocked)
                 work(seed)
-            seed.keep(worker)
-        os._exit(0)
-    except ConnectionError:
-        # The supervisor is gone, and with it whoever could be told.
+            try:
+                seed.keep(worker)
+            except ConnectionError:
+                # The supervisor is gone, and with it whoever could be told.
+                break
         os._exit(0)
     except BaseException:
         traceback.print_exc()
