@@ -193,7 +193,7 @@ impl ActiveBatchRef {
         })
     }
 
-    /// Says how many attempts a supervisor elsewhere can take, and returns what it has to know: how
+    /// Says how many more attempts a supervisor elsewhere can take, and returns what it has to know: how
     /// many attempts it is given, whether they are the last ones, and all that packed, if there is
     /// anything.
     #[cfg(target_os = "linux")]
@@ -203,8 +203,7 @@ impl ActiveBatchRef {
         worker: u64,
         slots: u32,
     ) -> Result<(usize, bool, Option<Bound<'py, PyBytes>>)> {
-        let handout =
-            py.detach(|| self.active.hand_out(WorkerKey(worker), slots, Duration::ZERO))?;
+        let handout = py.detach(|| self.active.hand_out(WorkerKey(worker), slots))?;
         let (count, is_last) = (handout.tasks.len(), handout.is_last);
         let is_empty = count == 0 && handout.stops.is_empty() && !is_last;
         let packed = if is_empty { None } else { Some(pack(py, &handout)?) };

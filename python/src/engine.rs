@@ -172,9 +172,16 @@ impl EngineRef {
         Ok(self.handle(active))
     }
 
-    fn resume(&self, py: Python<'_>, batch: &str) -> Result<ActiveBatchRef> {
+    /// Takes up a batch that an earlier session left; `spec` is what is asked of it from now on, as JSON,
+    /// if that has changed.
+    fn resume(&self, py: Python<'_>, batch: &str, spec: Option<&str>) -> Result<ActiveBatchRef> {
         let batch = batch_id(batch)?;
-        let active = py.detach(|| self.0.resume(&batch))?;
+        let spec = spec.map(serde_json::from_str).transpose();
+        let spec = spec.map_err(|error| invalid(error.to_string()))?;
+        let active = py.detach(|| match spec {
+            None => self.0.resume(&batch),
+            Some(spec) => self.0.resume_as(&batch, spec),
+        })?;
         Ok(self.handle(active))
     }
 

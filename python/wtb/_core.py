@@ -56,6 +56,28 @@ class Plan(NamedTuple):
     progress: ProgressLike
 
 
+def moved(spec: Mapping[str, Any], plan: Plan) -> str | None:
+    """Return what is asked of a stored batch that runs elsewhere from now on, as JSON.
+
+    Args:
+        spec: What is asked of it as it is stored.
+        plan: Where and how it is driven.
+
+    Returns:
+        None where nothing changes.
+    """
+    place = plan.place
+    options = {**spec["front"].get("runner", {}), place.kind: describe_place(place)}
+    now = {
+        **spec,
+        "runner": place.kind,
+        "max_workers": plan.workers,
+        "losses_max": losses_max(place),
+        "front": {**spec["front"], "runner": options},
+    }
+    return None if now == spec else json.dumps(now)
+
+
 class Core:
     """An open engine, the workflows known by name, and what this program drives.
 

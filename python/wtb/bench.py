@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self, Unpack, overload
 
 from wtb import _later, _plan
 from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
-from wtb._core import Core
+from wtb._core import Core, moved
 from wtb._drive import Drive, ProgressLike
 from wtb._lineages import BenchLineages
 from wtb.batch import Batch
@@ -542,7 +542,8 @@ class TestBench(BenchLineages):
         data = self._core.stored(batch)
         again = Again(workflow, variants, evaluators, config, context, on_interrupt)
         plan = self._core.plan(data, again, runner, max_workers, progress)
-        return self._core.take_up(plan, lambda: self._core.engine.resume(data["id"]))
+        spec = moved(data["spec"], plan)
+        return self._core.take_up(plan, lambda: self._core.engine.resume(data["id"], spec))
 
 
 async def _driven(begin: Callable[[], tuple[Batch, Drive]]) -> Batch:

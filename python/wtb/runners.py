@@ -274,7 +274,7 @@ def place_again(kind: str, options: Mapping[str, Any]) -> BatchTestRunner:
     if kind == ProcessBatchTestRunner.kind:
         return resolve_runner(kind, options)
     if kind == RAY:
-        return ProcessBatchTestRunner(**options["processes"])
+        return ProcessBatchTestRunner(**options.get("processes", {}))
     return SequentialBatchTestRunner()
 
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
-use wtb_model::{BatchId, Event, EventBody, ExecutionId, JournalEntry, ScoreRecord, SessionId};
+use wtb_model::{
+    BatchId, BatchSpec, Event, EventBody, ExecutionId, JournalEntry, ScoreRecord, SessionId,
+};
 use wtb_postgres::{PostgresOptions, PostgresStore};
 use wtb_store::sqlite::{SqliteOptions, SqliteStore};
 use wtb_store::{Change, JournalFilter, Store, UnitOfWork};
@@ -146,6 +148,17 @@ impl Engine {
     /// was under way is. One that has ended, with nothing to run or to score, stays as it is.
     pub fn resume(&self, batch: &BatchId) -> Result<Arc<ActiveBatch>, EngineError> {
         self.take_up(batch, || Ok(UnitOfWork::default()))
+    }
+
+    /// The same, and changes what is asked of the batch: where it runs from now on.
+    pub fn resume_as(
+        &self,
+        batch: &BatchId,
+        spec: BatchSpec,
+    ) -> Result<Arc<ActiveBatch>, EngineError> {
+        settings::scheduler_config(&spec, 1).validate()?;
+        let change = Change::SetBatchSpec { batch: batch.clone(), spec: Box::new(spec) };
+        self.take_up(batch, || Ok(UnitOfWork::silent(change)))
     }
 
     /// Sends ended executions of a batch back to the queue and takes the batch up: they begin anew, or

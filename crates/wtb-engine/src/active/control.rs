@@ -35,6 +35,7 @@ impl ActiveBatch {
     ///
     /// An attempt that is stopped so costs its execution nothing: neither a retry nor a loss.
     pub fn abandon(&self) -> Result<(), EngineError> {
+        self.settle_handed(None)?;
         let mut state = self.lock();
         if state.result.is_some() {
             return Ok(());

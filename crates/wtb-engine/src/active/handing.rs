@@ -5,9 +5,6 @@
 //! that: whoever loses the supervisor reads in the store which of its attempts had started. Those may be
 //! what it died of, and are lost; the others run elsewhere as if nothing had been.
 
-use std::sync::PoisonError;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use wtb_model::{AttemptOutcome, ErrorInfo, ExecutionId, ExecutionStatus};
 use wtb_scheduler::{CellIndex, Input, Token, WorkerId};
@@ -17,7 +14,7 @@ use wtb_worker::End;
 use super::delivery::attempt_end;
 use super::state::State;
 use super::workers::Task;
-use super::{ActiveBatch, Arrival, Delivery, WorkerKey, rest, until};
+use super::{ActiveBatch, Arrival, Delivery, WorkerKey};
 use crate::EngineError;
 
 /// An attempt on its way to a supervisor.
@@ -69,10 +66,6 @@ pub struct Report {
     pub ended: Vec<Delivered>,
     /// For how long its workers were at these, all together, in microseconds.
     pub busy_us: u64,
-    /// How many attempts wait there for their start.
-    pub queued: u32,
-    /// How many are under way there.
-    pub running: u32,
 }
 
 /// How an attempt ended, as a supervisor tells it.
@@ -93,42 +86,29 @@ pub struct Delivered {
 }
 
 impl ActiveBatch {
-    /// Says how many attempts a supervisor can take, and waits up to `timeout` for something that it
-    /// has to know. May be called again at any time; `slots` replaces what was said before.
-    pub fn hand_out(
-        &self,
-        key: WorkerKey,
-        slots: u32,
-        timeout: Duration,
-    ) -> Result<Handout, EngineError> {
+    /// Says how many more attempts a supervisor can take, and returns what it has to know. May be called
+    /// again at any time; `slots` replaces what was said before.
+    pub fn hand_out(&self, key: WorkerKey, slots: u32) -> Result<Handout, EngineError> {
         self.check_process()?;
-        let until = until(timeout);
         let mut state = self.lock();
-        let mut has_asked = false;
-        loop {
-            let is_over = state.is_over();
-            let Some(worker) = state.workers.get_mut(&key.0) else {
-                return Ok(Handout { is_last: true, ..Handout::default() });
-            };
-            if !has_asked && !is_over {
-                has_asked = true;
-                worker.slots = slots;
-                let worker = WorkerId(key.0);
-                self.feed(&mut state, Input::WorkerIdle { worker, slots })?;
-                continue;
-            }
-            let is_last = is_over || worker.released;
-            let is_due = is_last || !worker.ready.is_empty() || !worker.stops.is_empty();
-            let rest = rest(until);
-            if is_due || rest.is_zero() {
-                let ready = std::mem::take(&mut worker.ready);
-                let stops = std::mem::take(&mut worker.stops);
-                let tasks = ready.iter().filter_map(|task| handed(&state, task)).collect();
-                return Ok(Handout { tasks, stops, is_last });
-            }
-            let wake = std::sync::Arc::clone(&worker.wake);
-            state = wake.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0;
+        if !state.is_over()
+            && let Some(worker) = state.workers.get_mut(&key.0)
+        {
+            // What it was given since it spoke last takes room, too.
+            let ready = u32::try_from(worker.ready.len()).unwrap_or(u32::MAX);
+            let slots = slots.saturating_sub(ready);
+            worker.slots = slots;
+            self.feed(&mut state, Input::WorkerIdle { worker: WorkerId(key.0), slots })?;
         }
+        let is_over = state.is_over();
+        let Some(worker) = state.workers.get_mut(&key.0) else {
+            return Ok(Handout { is_last: true, ..Handout::default() });
+        };
+        let is_last = is_over || worker.released;
+        let ready = std::mem::take(&mut worker.ready);
+        let stops = std::mem::take(&mut worker.stops);
+        let tasks = ready.iter().filter_map(|task| handed(&state, task)).collect();
+        Ok(Handout { tasks, stops, is_last })
     }
 
     /// Takes what a supervisor has to say. What comes too late is journaled and changes nothing.
@@ -155,9 +135,9 @@ impl ActiveBatch {
         Ok(())
     }
 
-    /// Finds out which of the attempts that a supervisor holds have started, and keeps the others from
-    /// starting: it is gone, or as good as gone.
-    pub(super) fn settle_handed(&self, key: WorkerKey) -> Result<(), EngineError> {
+    /// Finds out which of the attempts that a supervisor holds, or any, have started, and keeps the others
+    /// from starting: it is gone, or as good as gone.
+    pub(super) fn settle_handed(&self, key: Option<WorkerKey>) -> Result<(), EngineError> {
         if !self.hands_ahead {
             return Ok(());
         }
@@ -180,9 +160,10 @@ impl ActiveBatch {
         Ok(())
     }
 
-    fn not_begun(&self, key: WorkerKey) -> Vec<Lease> {
+    fn not_begun(&self, key: Option<WorkerKey>) -> Vec<Lease> {
         let state = self.lock();
-        let held = state.running.iter().filter(|(_, one)| one.worker == key.0 && !one.has_begun);
+        let is_held = |worker| key.is_none_or(|key| key.0 == worker);
+        let held = state.running.iter().filter(|(_, one)| !one.has_begun && is_held(one.worker));
         held.map(|(token, one)| {
             let execution = state.cells[one.cell.0 as usize].execution.clone();
             Lease { execution, token: *token }

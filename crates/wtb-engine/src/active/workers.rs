@@ -208,7 +208,7 @@ impl ActiveBatch {
 
     /// Reports a worker as lost: its attempts are lost, what it still delivers is fenced.
     pub fn fail(&self, worker: WorkerKey, reason: &str) -> Result<(), EngineError> {
-        self.settle_handed(worker)?;
+        self.settle_handed(Some(worker))?;
         let mut state = self.lock();
         let Some(gone) = state.workers.remove(&worker.0) else {
             return Ok(());
@@ -229,7 +229,7 @@ impl ActiveBatch {
 
     /// Lets a worker leave. What it still has under way is lost.
     pub fn leave(&self, worker: WorkerKey) -> Result<(), EngineError> {
-        self.settle_handed(worker)?;
+        self.settle_handed(Some(worker))?;
         let mut state = self.lock();
         if state.workers.remove(&worker.0).is_none() {
             return Ok(());

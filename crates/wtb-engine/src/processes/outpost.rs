@@ -28,8 +28,7 @@ use crate::{EngineError, EngineSettings};
 const LINGER: Duration = Duration::from_millis(20);
 /// How long an attempt may wait for its start before it is handed back, for others that are free.
 const HOLD_MAX: Duration = Duration::from_secs(1);
-
-/// How many attempts are remembered that are to stop and are not here.
+/// How many attempts are remembered that are to stop and are neither waiting nor under way.
 const STOPPED_MAX: usize = 1024;
 
 /// What a supervisor has to know of a batch.
@@ -71,8 +70,8 @@ pub struct Outpost {
 struct State {
     queue: VecDeque<(Handed, Instant)>,
     running: HashMap<WorkerKey, Running>,
-    /// Attempts that are to stop and are not here: they have ended, or have still to come, since what is
-    /// sent at the same time may come in any order.
+    /// Attempts that are to stop and are neither waiting nor under way: they have ended, are about to start,
+    /// or have still to come, since what is sent at the same time may come in any order.
     stopped: BTreeSet<u64>,
     report: Report,
     /// Since when there has been something to say.
@@ -117,13 +116,13 @@ impl Outpost {
         state.take(handout);
         self.handed.notify_all();
         loop {
-            if let Some(failure) = &state.failure {
-                return Err(failure.clone());
-            }
             let now = Instant::now();
             let due = state.due(until);
-            if due <= now {
-                return Ok(state.say(now));
+            match &state.failure {
+                // What has ended well is told before that nothing more will.
+                Some(failure) if state.news_since.is_none() => return Err(failure.clone()),
+                None if due > now => {}
+                _ => return Ok(state.say(now)),
             }
             let wait = due - now;
             state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
@@ -244,9 +243,6 @@ impl State {
             report.returned.push(handed.token);
             self.queue.pop_front();
         }
-        let count = |length| u32::try_from(length).unwrap_or(u32::MAX);
-        report.queued = count(self.queue.len());
-        report.running = count(self.running.len());
         report
     }
 
@@ -275,10 +271,13 @@ impl Source for Outpost {
                 state = self.lock();
                 self.news.notify_all();
                 if !may_start {
+                    state.stopped.remove(&handed.token);
                     state.hand_back(handed.token);
                     continue;
                 }
-                let task = Task::of(&handed, Arc::new(AtomicBool::new(false)));
+                // It may have been stopped while its start was on its way into the store.
+                let is_stopped = state.stopped.remove(&handed.token);
+                let task = Task::of(&handed, Arc::new(AtomicBool::new(is_stopped)));
                 state.report.began.push(task.token);
                 state.has_news();
                 let running = Running { task: task.clone(), since: Instant::now() };

@@ -24,7 +24,7 @@ impl Post {
 
     /// Gives it as much as it can take, and returns how much that is.
     fn fill(&self, active: &ActiveBatch, slots: u32) -> Handout {
-        let handout = active.hand_out(self.key, slots, Duration::ZERO).unwrap();
+        let handout = active.hand_out(self.key, slots).unwrap();
         self.outpost.hand(handout.clone());
         handout
     }
@@ -143,6 +143,12 @@ fn a_batch_that_is_left_can_be_taken_up() {
     active.abandon().unwrap();
     assert!(post.begin().is_none(), "the session has let go of it");
     let batch = active.id().unwrap().clone();
+    let attempts: Vec<_> = standing(&bench, &batch).into_iter().flat_map(|one| one.1).collect();
+    assert_eq!(
+        attempts,
+        [AttemptStatus::Cancelled],
+        "it costs nothing that nobody had heard of it"
+    );
     drop(active);
     bench.reopen();
     let again = bench.engine.resume(&batch).unwrap();
@@ -157,6 +163,44 @@ fn a_batch_that_is_left_can_be_taken_up() {
     assert!(again.wait(Duration::from_secs(9)).unwrap().is_some());
     let states = standing(&bench, &batch);
     assert!(states.iter().all(|one| one.0 == ExecutionStatus::Succeeded), "{states:?}");
+}
+
+#[test]
+fn no_more_is_handed_out_than_there_is_room_for() {
+    let bench = Bench::new();
+    let active = start(&bench, 6);
+    let (one, two) = (Post::of(&active, "one"), Post::of(&active, "two"));
+    assert_eq!(one.fill(&active, 6).tasks.len(), 6);
+    assert_eq!(two.fill(&active, 2).tasks.len(), 0);
+    // What the first one loses goes to the second, which hears of it when it speaks next.
+    active.fail(one.key, "lost").unwrap();
+    assert_eq!(two.fill(&active, 2).tasks.len(), 2);
+}
+
+#[test]
+fn a_stop_that_comes_before_its_attempt_counts() {
+    let bench = Bench::new();
+    let active = start(&bench, 1);
+    let post = Post::of(&active, "one");
+    let handout = active.hand_out(post.key, 1).unwrap();
+    let token = handout.tasks[0].token;
+    post.outpost.hand(Handout { stops: vec![token], ..Handout::default() });
+    post.outpost.hand(handout);
+    assert!(post.begin().is_none());
+    assert_eq!(post.news().returned, [token]);
+}
+
+#[test]
+fn what_has_ended_is_told_before_that_nothing_more_will() {
+    let bench = Bench::new();
+    let active = start(&bench, 1);
+    let post = Post::of(&active, "one");
+    post.fill(&active, 1);
+    post.end(&post.begin().unwrap());
+    post.outpost.fail_with(wtb_engine::EngineError::Closed);
+    assert_eq!(post.news().ended.len(), 1);
+    let more = post.outpost.exchange(Handout::default(), Duration::ZERO);
+    assert!(matches!(more, Err(wtb_engine::EngineError::Closed)));
 }
 
 /// Supervisors come, begin, end, fall silent and are lost in any order; each execution ends once.
@@ -185,7 +229,9 @@ fn whatever_happens_each_execution_ends_once() {
                     // One of three that are lost goes on, as a zombie.
                     active.fail(post.key, "lost").unwrap();
                     let (zombie, begun) = posts.remove(place);
-                    begun.iter().for_each(|task| zombie.end(task));
+                    for task in &begun {
+                        zombie.end(task);
+                    }
                     assert!(zombie.begin().is_none(), "seed {seed}");
                     active.report(zombie.news()).unwrap();
                 }
