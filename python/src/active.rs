@@ -193,21 +193,21 @@ impl ActiveBatchRef {
         })
     }
 
-    /// Says how many more attempts a supervisor elsewhere can take, and returns what it has to know: how
-    /// many attempts it is given, whether they are the last ones, and all that packed, if there is
-    /// anything.
+    /// Says how many more attempts a supervisor elsewhere can take, and returns how many it is given,
+    /// whether some are to stop, whether nothing more will come, and all that packed, if there is
+    /// anything of it.
     #[cfg(target_os = "linux")]
     fn hand_out<'py>(
         &self,
         py: Python<'py>,
         worker: u64,
         slots: u32,
-    ) -> Result<(usize, bool, Option<Bound<'py, PyBytes>>)> {
+    ) -> Result<(usize, bool, bool, Option<Bound<'py, PyBytes>>)> {
         let handout = py.detach(|| self.active.hand_out(WorkerKey(worker), slots))?;
         let (count, is_last) = (handout.tasks.len(), handout.is_last);
         let is_empty = count == 0 && handout.stops.is_empty() && !is_last;
         let packed = if is_empty { None } else { Some(pack(py, &handout)?) };
-        Ok((count, is_last, packed))
+        Ok((count, !handout.stops.is_empty(), is_last, packed))
     }
 
     /// Takes a supervisor's report; returns how many attempts it no longer holds, how many of them it

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wtb_engine::{Handout, Outpost, OutpostPlan, Processes};
 
-use crate::errors::{Failure, Result, invalid};
-use crate::workers::{PoolSettings, while_wanted};
+use crate::errors::{Result, invalid};
+use crate::workers::start_processes;
 
 /// Returns what goes to another process: `MessagePack` with names, so that a field may come.
 pub(crate) fn pack<'py>(py: Python<'py>, what: &impl Serialize) -> Result<Bound<'py, PyBytes>> {
@@ -44,16 +43,10 @@ impl OutpostRef {
     ) -> Result<Self> {
         let plan: OutpostPlan =
             serde_json::from_str(plan).map_err(|error| invalid(error.to_string()))?;
-        let given: PoolSettings =
-            serde_json::from_str(settings).map_err(|error| invalid(error.to_string()))?;
-        let settings = given.settings(job.into());
-        let cases = cases.into_iter().map(Bytes::from).collect();
         let outpost = Arc::new(py.detach(|| Outpost::open(plan))?);
         let (source, store) = (Arc::clone(&outpost), Arc::clone(outpost.store()));
-        let started = while_wanted(py, |is_wanted| {
-            Processes::start(source, store, settings, cases, is_wanted)
-        });
-        Ok(Self { outpost, processes: started.map_err(Failure::Python)?? })
+        let processes = start_processes(py, source, store, settings, job, cases)?;
+        Ok(Self { outpost, processes })
     }
 
     /// Returns what the workers stand on, as JSON.

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Deserialize;
-use wtb_engine::Processes;
+use wtb_engine::{Processes, Source};
+use wtb_store::Store;
 use wtb_worker::{
     AttemptLink, Ground, Limits, Link, Order, Prepare, STEPS, Seed, Settings, Spec, Template,
     TemplateSettings, isolation_step,
@@ -27,7 +28,7 @@ use crate::saver::CheckpointsRef;
 /// What a pool of processes is to be like: JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PoolSettings {
+struct PoolSettings {
     program: String,
     arguments: Vec<String>,
     modules: Vec<String>,
@@ -57,15 +58,8 @@ impl ProcessesRef {
         job: Vec<u8>,
         cases: Vec<Vec<u8>>,
     ) -> Result<Self> {
-        let given: PoolSettings =
-            serde_json::from_str(settings).map_err(|error| invalid(error.to_string()))?;
-        let settings = given.settings(job.into());
-        let cases = cases.into_iter().map(Bytes::from).collect();
-        let (batch, store) = (Arc::clone(active.active()), Arc::clone(active.store()));
-        let started = while_wanted(py, |is_wanted| {
-            Processes::start(batch, store, settings, cases, is_wanted)
-        });
-        Ok(Self(started.map_err(Failure::Python)??))
+        let (source, store) = (Arc::clone(active.active()), Arc::clone(active.store()));
+        start_processes(py, source, store, settings, job, cases).map(Self)
     }
 
     /// Returns what the workers stand on, as JSON.
@@ -84,8 +78,26 @@ impl ProcessesRef {
     }
 }
 
+/// Starts the processes that make the attempts of a source, until a signal's handler raises.
+pub(crate) fn start_processes(
+    py: Python<'_>,
+    source: Arc<dyn Source>,
+    store: Arc<dyn Store>,
+    settings: &str,
+    job: Vec<u8>,
+    cases: Vec<Vec<u8>>,
+) -> Result<Processes> {
+    let given: PoolSettings =
+        serde_json::from_str(settings).map_err(|error| invalid(error.to_string()))?;
+    let settings = given.settings(job.into());
+    let cases = cases.into_iter().map(Bytes::from).collect();
+    let started =
+        while_wanted(py, |is_wanted| Processes::start(source, store, settings, cases, is_wanted));
+    Ok(started.map_err(Failure::Python)??)
+}
+
 impl PoolSettings {
-    pub(crate) fn settings(self, job: Bytes) -> Settings {
+    fn settings(self, job: Bytes) -> Settings {
         Settings {
             template: TemplateSettings {
                 program: self.program.into(),

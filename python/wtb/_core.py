@@ -30,6 +30,7 @@ from wtb.runners import (
     describe_place,
     losses_max,
     resolve_runner,
+    timeout_s,
     with_isolation,
 )
 from wtb.variants import Variant, VariantLike, normalise_variants
@@ -201,6 +202,8 @@ class Core:
         self.engine.check_process()
         _plan.check_progress(progress)
         place = resolve_runner(with_isolation(runner, isolation))
+        if settings.get("timeout") is None:
+            settings["timeout"] = timeout_s(place)
         _plan.warn_of_inline_timeout(place, settings.get("timeout"))
         workers = _plan.worker_count(place, max_workers)
         patience = check_timeout(evaluator_timeout, "the evaluators")

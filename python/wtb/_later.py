@@ -148,7 +148,7 @@ def _taken(core: Core, batch: Batch) -> "ActiveBatchRef":
         raise InvalidTransitionError(
             f"batch {batch.id} has ended (status {batch.status!r}); nothing to cancel"
         )
-    return core.engine.resume(batch.id)
+    return core.engine.resume(batch.id, None)
 
 
 def score_execution(

@@ -288,6 +288,11 @@ def losses_max(runner: BatchTestRunner) -> int:
     return runner.losses_max if isinstance(runner, StandaloneRunner) else _plan.LOSSES_MAX
 
 
+def timeout_s(runner: BatchTestRunner) -> float | None:
+    """Return how long an attempt may take with a runner, unless the batch says it."""
+    return runner.timeout_s if isinstance(runner, StandaloneRunner) else None
+
+
 def check_single(runner: BatchTestRunner) -> None:
     """Refuse a runner that is for batches alone.
 

@@ -50,6 +50,11 @@ class StandaloneRunner:
         return LOSSES_MAX
 
     @property
+    def timeout_s(self) -> float | None:
+        """Seconds that an attempt may take, unless the batch says it; None for no limit."""
+        return None
+
+    @property
     def deadline_grace_s(self) -> float:
         """Seconds that the engine's own deadline is later, for runners that keep the time."""
         return 0.0

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from bench_graphs import CASES, build, chain, prepare
+from seeds_example import check_comparison, pipeline_comparison
 from stores import store_at
 
 import wtb
@@ -53,24 +54,12 @@ def test_the_seeds_usage_example(tmp_path, monkeypatch, pipeline, runner):
     assert warned[0].filename == __file__
     runner.register(pipeline)
 
-    batch_test = BatchTest(
-        name="ML Pipeline Comparison",
-        workflow_id="wf-ml-pipeline",
-        variant_combinations=[
-            VariantCombination(name="RandomForest", variants={"train": "rf"}),
-            VariantCombination(name="XGBoost", variants={"train": "xgb"}),
-        ],
-        parallel_count=4,
-    )
+    batch_test = pipeline_comparison()
     assert batch_test.status == BatchTestStatus.PENDING
     result = runner.run_batch_test(batch_test)
     assert result is batch_test
     assert result.status == BatchTestStatus.COMPLETED
-    assert result.best_combination_name == "XGBoost"
-    assert result.comparison_matrix["metrics"] == {
-        "RandomForest": {"accuracy": 0.9},
-        "XGBoost": {"accuracy": 0.95},
-    }
+    check_comparison(result)
     assert [one.output["y"] for one in result.results] == ["rf", "xgb"]
     assert runner.get_status(batch_test.id) == "completed"
     assert runner.get_progress(batch_test.id).ended == 2

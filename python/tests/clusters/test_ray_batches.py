@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from seeds_example import check_comparison, pipeline_comparison
 
 import wtb
 from wtb.errors import ConfigurationError, WorkerError
@@ -46,7 +47,7 @@ def test_a_batch_is_the_same_wherever_it_runs(bench, make_runner, tmp_path, isol
             [
                 (
                     one.status,
-                    one.output and {**one.output, "process": 0},
+                    one.output and {**one.output, "process": 0, "call": 0},
                     one.seed,
                     one.metrics,
                     len(one.attempts),
@@ -63,10 +64,16 @@ def test_a_batch_is_the_same_wherever_it_runs(bench, make_runner, tmp_path, isol
     assert sum(status == "succeeded" for status, *_ in there[0]) == 20
 
 
-def test_each_attempt_has_a_process_of_its_own_and_the_actors_stay(bench, make_runner):
+@pytest.mark.parametrize(("isolation", "most"), [("fresh", 1), ("warm", 3)])
+def test_processes_are_fresh_or_warm(bench, make_runner, isolation, most):
+    runner = make_runner({"isolation": isolation}, max_actors=1)
+    batch = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(3), runner=runner)
+    assert max(one.output["call"] for one in batch.results) == most
+
+
+def test_the_actors_stay_for_the_next_batch(bench, make_runner):
     runner = make_runner()
-    first = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(6), runner=runner)
-    assert len({one.output["process"] for one in first.results}) >= 1
+    bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(6), runner=runner)
     (before, *_) = [one for one in runner.actors.states() if one.status == "idle"]
     second = bench.run_batch(GRAPH, variants=[{}], test_cases=numbers(3), runner=runner)
     assert [one.output["number"] for one in second.results] == [1, 3, 5]
@@ -176,14 +183,14 @@ def test_a_file_of_another_machine_is_refused(tmp_path):
     for mark in [("another", device, inode), (boot, device, inode + 1)]:
         post = _post((str(file), mark))
         with pytest.raises(ConfigurationError, match="PostgreSQL"):
-            VariantExecutionActor().open(post, b"", [])
+            VariantExecutionActor().open("a", post, b"", [])
 
 
 def _post(file):
     from wtb.ray.actor import Post
 
     launch = wtb.ProcessBatchTestRunner()
-    return Post(name="a", plan="{}", launch=launch, tasks=1, path=[], file=file)
+    return Post(plan="{}", launch=launch, tasks=1, path=[], file=file)
 
 
 def test_ray_is_imported_when_it_is_used():
@@ -223,7 +230,7 @@ def test_values_that_cannot_work_are_refused(field, value):
 def test_the_seeds_usage_example(cluster, tmp_path, monkeypatch):
     from ray_graphs import pipeline
 
-    from wtb import BatchTest, RayBatchTestRunner, RayConfig, VariantCombination
+    from wtb import RayBatchTestRunner, RayConfig
 
     monkeypatch.chdir(tmp_path)
     with pytest.warns(DeprecationWarning, match="agentgit_db_url is not used"):
@@ -233,21 +240,7 @@ def test_the_seeds_usage_example(cluster, tmp_path, monkeypatch):
             wtb_db_url="sqlite:///data/wtb.db",
         )
     runner.register(pipeline)
-    batch_test = BatchTest(
-        name="ML Pipeline Comparison",
-        workflow_id="wf-ml-pipeline",
-        variant_combinations=[
-            VariantCombination(name="RandomForest", variants={"train": "rf"}),
-            VariantCombination(name="XGBoost", variants={"train": "xgb"}),
-        ],
-        parallel_count=4,
-    )
-    result = runner.run_batch_test(batch_test)
-    assert result.best_combination_name == "XGBoost"
-    assert result.comparison_matrix["metrics"] == {
-        "RandomForest": {"accuracy": 0.9},
-        "XGBoost": {"accuracy": 0.95},
-    }
+    check_comparison(runner.run_batch_test(pipeline_comparison()))
     runner.shutdown()
     runner.shutdown()
     assert (tmp_path / "data" / "wtb.db").is_file()

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,6 @@ class Post:
     """What an actor has to know of a batch, but its job and cases.
 
     Attributes:
-        name: The actor's name.
         plan: What the engine has to know, as JSON with the store's secrets.
         launch: How processes are started.
         tasks: How many attempts are made at once.
@@ -32,7 +32,6 @@ class Post:
         file: The store's file, and what tells it from others; None for one on a server.
     """
 
-    name: str
     plan: str
     launch: Launch
     tasks: int
@@ -66,8 +65,14 @@ class VariantExecutionActor:
         self._outpost: _native.OutpostRef | None = None
         self._lock = threading.Lock()
 
-    def open(self, post: Post, job: bytes, cases: Sequence[bytes]) -> dict[str, Any]:
+    def open(self, name: str, post: Post, job: bytes, cases: Sequence[bytes]) -> dict[str, Any]:
         """Begin to work for a batch, instead of the one before.
+
+        Args:
+            name: The actor's name.
+            post: What it has to know of the batch.
+            job: The packed job.
+            cases: The packed cases.
 
         Returns:
             Where the actor is: its `host` and `process`; how long it took, in `ready_ms`; and the
@@ -82,7 +87,7 @@ class VariantExecutionActor:
         for entry in post.path:
             if entry not in sys.path and os.path.isdir(entry):
                 sys.path.append(entry)
-        plan = json.dumps({**json.loads(post.plan), "name": post.name})
+        plan = json.dumps({**json.loads(post.plan), "name": name})
         launch = post.launch
         if launch.directory is not None and not os.path.isdir(launch.directory):
             launch = replace(launch, directory=None)
@@ -94,8 +99,9 @@ class VariantExecutionActor:
         with self._lock:
             self._outpost = outpost
         for number in range(1, post.tasks + 1):
-            name = f"process-{number}"
-            threading.Thread(target=outpost.work, args=(name,), name=name, daemon=True).start()
+            worker = f"process-{number}"
+            work = threading.Thread(target=_work, args=(outpost, worker), name=worker, daemon=True)
+            work.start()
         return {
             "host": socket.gethostname(),
             "process": os.getpid(),
@@ -128,6 +134,16 @@ class VariantExecutionActor:
             if self._outpost is None:
                 raise ConfigurationError("this actor works for no batch")
             return self._outpost
+
+
+def _work(outpost: "_native.OutpostRef", worker: str) -> None:
+    try:
+        outpost.work(worker)
+    except BaseException:
+        # Only a defect of our own comes here. Without its worker an attempt would never end; the
+        # driver knows what to do about an actor that is gone.
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _check_file(post: Post) -> None:

@@ -1,5 +1,6 @@
 """The cluster as a whole: joining it, and what it has."""
 
+import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from wtb.ray.config import GIB, RayConfig
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["connect", "lacking", "load_ray", "room_for"]
+__all__ = ["connect", "lacking", "leave", "load_ray", "room_for"]
 
 
 def load_ray() -> "ModuleType":
@@ -27,35 +28,71 @@ def load_ray() -> "ModuleType":
     return ray
 
 
-def connect(config: RayConfig) -> bool:
-    """Join a cluster, unless this program is in one; return whether it was started here.
+class _Use:
+    """Which runners of this program use the cluster, of which a program has one at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.users: set[int] = set()
+        self.is_own = False
+
+
+_use = _Use()
+
+
+def connect(config: RayConfig, user: object) -> bool:
+    """Join a cluster, unless this program is in one; return whether it was not.
+
+    Args:
+        config: Where it is, or what one that is started here has.
+        user: Who uses it, until `leave`.
 
     Raises:
         ConfigurationError: There is none at the address.
     """
     ray = load_ray()
-    if ray.is_initialized():
-        return False
-    quiet: dict[str, Any] = {"logging_level": "WARNING", "log_to_driver": False}
-    if config.ray_address is not None:
+    with _use.lock:
+        _use.users.add(id(user))
+        if ray.is_initialized():
+            return False
         try:
-            ray.init(address=config.ray_address, namespace=config.ray_namespace, **quiet)
+            ray.init(**_arguments(config))
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            _use.users.discard(id(user))
+            where = "on this machine" if config.ray_address is None else repr(config.ray_address)
             raise ConfigurationError(
-                f"there is no Ray cluster at {config.ray_address!r} ({error}). Start one with "
+                f"there is no Ray cluster to be had: {where} ({error}). Start one with "
                 "`ray start --head`, or use RayConfig.for_local_development()"
             ) from error
-        return False
+        _use.is_own = config.ray_address is None
+        return True
+
+
+def leave(user: object) -> None:
+    """Use the cluster no more; one that was started here ends with its last user."""
+    with _use.lock:
+        _use.users.discard(id(user))
+        if _use.is_own and not _use.users:
+            _use.is_own = False
+            load_ray().shutdown()
+
+
+def _arguments(config: RayConfig) -> dict[str, Any]:
+    common: dict[str, Any] = {
+        "namespace": config.ray_namespace,
+        "logging_level": "WARNING",
+        "log_to_driver": False,
+    }
+    if config.ray_address is not None:
+        return {**common, "address": config.ray_address}
     memory = config.object_store_memory_gb
-    ray.init(
-        address="local",
-        namespace=config.ray_namespace,
-        num_cpus=config.num_cpus,
-        object_store_memory=None if memory is None else int(memory * GIB),
-        include_dashboard=False,
-        **quiet,
-    )
-    return True
+    return {
+        **common,
+        "address": "local",
+        "num_cpus": config.num_cpus,
+        "object_store_memory": None if memory is None else int(memory * GIB),
+        "include_dashboard": False,
+    }
 
 
 def wanted(config: RayConfig) -> Mapping[str, float]:
@@ -68,7 +105,7 @@ def wanted(config: RayConfig) -> Mapping[str, float]:
 
 
 def room_for(config: RayConfig) -> int:
-    """Return how many more actors the cluster has room for now."""
+    """Return for how many more actors the cluster has free resources, over all its machines."""
     ray = load_ray()
     free = ray.available_resources()
     rooms = [int(free.get(name, 0.0) // amount) for name, amount in wanted(config).items()]

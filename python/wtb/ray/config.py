@@ -82,8 +82,15 @@ class RayConfig:
             )
         for name in ("actor_creation_timeout", "result_timeout", "idle_timeout"):
             _plan.seconds(getattr(self, name), name)
+        if self.task_timeout_seconds is not None:
+            _plan.seconds(self.task_timeout_seconds, "task_timeout_seconds")
+        _plan.count_or_none(self.num_cpus, "num_cpus")
         for name in ("num_cpus_per_task", "memory_per_task_gb"):
             _check_amount(getattr(self, name), name)
+        if self.object_store_memory_gb is not None:
+            _check_amount(self.object_store_memory_gb, "object_store_memory_gb")
+        if not isinstance(self.runtime_env, Mapping | None):
+            raise ConfigurationError(f"runtime_env is a mapping, not {self.runtime_env!r}")
         for name, amount in self.resources_per_task.items():
             _check_amount(amount, f"the resource {name!r}")
 

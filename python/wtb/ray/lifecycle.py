@@ -1,6 +1,7 @@
 """The life of actors: made, given a batch, given another one, replaced, stopped."""
 
 import itertools
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from wtb.ray.actor import Post, VariantExecutionActor
 from wtb.ray.cluster import load_ray
 from wtb.ray.config import RayConfig
 
-__all__ = ["Actor", "ActorLifecycleManager", "ActorState"]
+__all__ = ["Actor", "ActorLifecycleManager", "ActorState", "PostTo"]
 
 Status = Literal["opening", "ready", "idle", "lost", "stopped"]
 
@@ -20,6 +21,21 @@ HISTORY_MAX = 1000
 
 STOP_S = 10.0
 """How long an actor may take to end its processes, before it is killed."""
+
+
+@dataclass(frozen=True)
+class PostTo:
+    """A batch that actors are given.
+
+    Attributes:
+        post: What is small.
+        job: The packed job, among Ray's objects: it goes to each machine once.
+        cases: The packed cases, likewise.
+    """
+
+    post: Post
+    job: Any
+    cases: Any
 
 
 @dataclass(frozen=True)
@@ -95,10 +111,12 @@ class ActorLifecycleManager:
     def __init__(self, config: RayConfig) -> None:
         self._config = config
         self._numbers = itertools.count(1)
+        # Names are taken in a namespace for as long as their actors live.
+        self._mark = secrets.token_hex(4)
         self._actors: list[Actor] = []
         self._idle: list[Actor] = []
 
-    def create(self, post: "PostTo", replaces: str | None = None) -> Actor:
+    def create(self, post: PostTo, replaces: str | None = None) -> Actor:
         """Return an actor that gets ready for a batch: an idle one, or else a new one.
 
         Args:
@@ -106,15 +124,18 @@ class ActorLifecycleManager:
             replaces: The name of the lost one whose place it takes.
         """
         if self._idle:
-            return self.reset(self._idle.pop(), post)
+            actor = self._idle.pop()
+            actor.replaces = replaces
+            return self.reset(actor, post)
         ray = load_ray()
         name = f"ray-{next(self._numbers)}"
-        made = ray.remote(VariantExecutionActor).options(**self._config.actor_options())
+        options = {**self._config.actor_options(), "name": f"wtb-{self._mark}-{name}"}
+        made = ray.remote(VariantExecutionActor).options(**options)
         actor = Actor(name, made.remote(), replaces)
         self._remember(actor)
         return self._opened(actor, post)
 
-    def reset(self, actor: Actor, post: "PostTo") -> Actor:
+    def reset(self, actor: Actor, post: PostTo) -> Actor:
         """Give an actor another batch; what it had of the one before is ended."""
         return self._opened(actor, post)
 
@@ -142,8 +163,9 @@ class ActorLifecycleManager:
 
     def stop(self, actor: Actor) -> None:
         """End an actor with its processes."""
-        with suppress(Exception):
-            load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
+        if load_ray().is_initialized():
+            with suppress(Exception):
+                load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
         actor.status = "stopped"
         _kill(actor)
 
@@ -151,6 +173,13 @@ class ActorLifecycleManager:
         """End an actor that has not begun with anything."""
         actor.status, actor.opening = "stopped", None
         _kill(actor)
+
+    def forget(self) -> None:
+        """Take note that the cluster which the actors were on is gone."""
+        for actor in self._actors:
+            if actor.status not in ("lost", "stopped"):
+                actor.status, actor.reason = "lost", "its cluster is gone"
+        self._idle.clear()
 
     def stop_all(self) -> None:
         """End all actors."""
@@ -163,11 +192,10 @@ class ActorLifecycleManager:
         """Return where each actor stands, oldest first."""
         return [actor.state() for actor in self._actors]
 
-    def _opened(self, actor: Actor, post: "PostTo") -> Actor:
+    def _opened(self, actor: Actor, post: PostTo) -> Actor:
         actor.status, actor.since = "opening", monotonic()
         actor.batches += 1
-        named = post.named(actor.name)
-        actor.opening = actor.handle.open.remote(named, post.job, post.cases)
+        actor.opening = actor.handle.open.remote(actor.name, post.post, post.job, post.cases)
         return actor
 
     def _remember(self, actor: Actor) -> None:
@@ -177,27 +205,8 @@ class ActorLifecycleManager:
         self._actors.append(actor)
 
 
-@dataclass(frozen=True)
-class PostTo:
-    """A batch that actors are given.
-
-    Attributes:
-        post: What is small, under no actor's name.
-        job: The packed job, among Ray's objects: it goes to each machine once.
-        cases: The packed cases, likewise.
-    """
-
-    post: Post
-    job: Any
-    cases: Any
-
-    def named(self, name: str) -> Post:
-        """Return what is small, for the actor of that name."""
-        from dataclasses import replace
-
-        return replace(self.post, name=name)
-
-
 def _kill(actor: Actor) -> None:
-    with suppress(Exception):
-        load_ray().kill(actor.handle, no_restart=True)
+    # Ray would start a cluster of its own for the call, had the program left the one before.
+    if load_ray().is_initialized():
+        with suppress(Exception):
+            load_ray().kill(actor.handle, no_restart=True)

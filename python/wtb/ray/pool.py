@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from math import ceil
+from math import ceil, inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,9 @@ AHEAD_MAX = 64
 ATTEMPT_S_MAX = 0.5
 """Attempts that take longer are not handed out ahead: the way there costs nothing beside them."""
 
+PAUSE_S = 1.0
+"""A turn of the driver that takes longer is a pause in which it could not hear of anybody."""
+
 END_S = 5.0
 """How much longer than the grace attempts may take to end, once their batch is over."""
 
@@ -52,7 +55,7 @@ class _Member:
         self.news: Any = None
         self.heard = monotonic()
         self.idle_since = monotonic()
-        self.is_last = False
+        self.is_told_of_end = False
         self._processes = processes
         self._mean_s: float | None = None
 
@@ -100,6 +103,9 @@ class Pool:
         self._members: list[_Member] = []
         self._lost = 0
         self._scaled = 0.0
+        self._turned = monotonic()
+        self._may_grow_at = 0.0
+        self._has_had = False
         self._over_since: float | None = None
         self._warned: set[str] = set()
 
@@ -109,24 +115,30 @@ class Pool:
         Raises:
             WorkerError: There are no actors, and none can be made.
         """
-        first = self._count_wanted()
-        self._active.pool_created("ray", first)
-        for _ in range(first):
-            self._opening.append(self._manager.create(self._post))
         try:
-            while self._opening or self._members:
-                if self._is_overdue():
-                    break
-                if self._over_since is not None:
-                    self._drop_opening()
-                self._wait()
-                self._look_for_silent()
-                self._look_for_late()
-                self._scale()
-                for member in list(self._members):
-                    self._feed(member)
+            first = self._count_wanted()
+            self._active.pool_created("ray", first)
+            for _ in range(first):
+                self._opening.append(self._manager.create(self._post))
+            while (self._opening or self._members) and not self._is_overdue():
+                self._turn()
+        except BaseException:
+            # What has begun costs nothing when its session ends, but would if its worker were lost.
+            with suppress(WtbError):
+                self._active.abandon()
+            raise
         finally:
             self._let_go()
+
+    def _turn(self) -> None:
+        if self._over_since is not None:
+            self._drop_opening()
+        self._wait()
+        self._look_for_silent()
+        self._look_for_late()
+        self._scale()
+        for member in list(self._members):
+            self._feed(member)
 
     def _is_overdue(self) -> bool:
         """Whether the batch is over, and its attempts have had the time to end."""
@@ -157,19 +169,32 @@ class Pool:
         try:
             found = ray.get(opened)
         except ray.exceptions.RayTaskError as error:
-            # What is wrong with the batch there is wrong with it on the next actor, too.
-            self._manager.lose(actor, str(error.cause))
-            raise _as_own(error) from None
+            self._refuse(actor, error)
+            return
         except ray.exceptions.RayError as error:
             self._manager.lose(actor, _one_line(error))
-            self._replace(actor)
+            if actor.batches > 1:
+                # It died between two batches, which is no loss of this one.
+                self._opening.append(self._manager.create(self._post, actor.replaces))
+            else:
+                self._replace(actor)
             return
+        self._has_had = True
         self._manager.opened(actor, found)
         for warning in set(found["warnings"]) - self._warned:
             self._warned.add(warning)
             warn_caller(f"{actor.worker}: {warning}", RuntimeWarning)
         key = self._active.join(actor.worker, found["ready_ms"], actor.replaces)
         self._members.append(_Member(actor, key, self._config.tasks_per_actor))
+
+    def _refuse(self, actor: Actor, error: Any) -> None:
+        """Do without an actor that cannot work for the batch; nor could another one there."""
+        self._manager.lose(actor, _one_line(error.cause))
+        if not (self._has_had or self._opening):
+            raise _as_own(error) from None
+        self._may_grow_at = inf
+        warn_caller(f"{actor.name} cannot work for the batch: {actor.reason}", RuntimeWarning)
+        self._check_any()
 
     def _hear(self, member: _Member, news: Any) -> None:
         ray = load_ray()
@@ -189,22 +214,33 @@ class Pool:
     def _feed(self, member: _Member) -> None:
         """Give an actor what it has room for, and have it wait for news."""
         slots = max(0, member.window - member.held)
-        count, is_last, handout = self._active.hand_out(member.key, slots)
+        count, has_stops, is_last, handout = self._active.hand_out(member.key, slots)
         member.held += count
-        member.is_last = member.is_last or is_last
         if member.held:
             member.idle_since = monotonic()
-        if member.is_last and not member.held:
+        if is_last and not member.held:
             self._active.leave(member.key)
             self._members.remove(member)
             self._manager.release(member.actor)
             return
+        if not (count or has_stops) and (member.is_told_of_end or not is_last):
+            handout = None
+        member.is_told_of_end = is_last
         if member.news is None:
             member.news = member.actor.handle.exchange.remote(handout, NEWS_S)
         elif handout is not None:
             member.actor.handle.hand.remote(handout)
 
     def _look_for_silent(self) -> None:
+        now = monotonic()
+        paused = now - self._turned
+        self._turned = now
+        if paused > PAUSE_S:
+            # This program was not there to hear them.
+            for member in self._members:
+                member.heard += paused
+            for actor in self._opening:
+                actor.since += paused
         until = monotonic() - self._config.result_timeout - NEWS_S
         for member in [one for one in self._members if one.heard < until]:
             self._lose(member, f"it was silent for {self._config.result_timeout:g} s")
@@ -216,6 +252,7 @@ class Pool:
             why = lacking(self._config)
             seconds = self._config.actor_creation_timeout
             self._manager.lose(actor, f"it was not ready within {seconds:g} s")
+            self._may_grow_at = monotonic() + seconds
             if not self._members and not self._opening:
                 raise WorkerError(
                     f"no actor was ready within {seconds:g} s: {why}. What has not run is left; "
@@ -230,29 +267,36 @@ class Pool:
 
     def _replace(self, lost: Actor) -> None:
         self._lost += 1
-        if not self._active.is_under_way():
+        if not self._is_work_left():
             return
         if self._lost <= self._config.actor_max_restarts:
-            self._opening.append(self._manager.create(self._post, replaces=lost.worker))
+            self._opening.append(self._manager.create(self._post, lost.worker))
             return
+        self._may_grow_at = inf
+        warn_caller(
+            f"{self._lost} actors were lost, the last one because {lost.reason}; "
+            f"actor_max_restarts={self._config.actor_max_restarts} allows no further one",
+            RuntimeWarning,
+        )
+        self._check_any()
+
+    def _check_any(self) -> None:
         if not self._members and not self._opening:
             raise WorkerError(
-                f"{self._lost} actors were lost, the last one because {lost.reason}; "
-                f"actor_max_restarts={self._config.actor_max_restarts} allows no further one. What "
-                "has not run is left; bench.resume_batch goes on with it"
+                "there are no actors any more, and no further one may be made. What has not run is "
+                "left; bench.resume_batch goes on with it"
             )
-        warn_caller(f"{self._lost} actors were lost; no further one is replaced", RuntimeWarning)
 
     def _scale(self) -> None:
         now = monotonic()
         if now - self._scaled < SCALE_S or not self._active.is_under_way():
             return
         self._scaled = now
-        there = len(self._members) + len(self._opening)
-        if self._count_queued():
+        if self._is_more_waiting():
+            there = len(self._members) + len(self._opening)
             full = all(one.held >= self._config.tasks_per_actor for one in self._members)
-            may_grow = full and not self._opening and there < self._config.max_actors
-            if may_grow and room_for(self._config) > 0:
+            may_grow = full and not self._opening and now >= self._may_grow_at
+            if may_grow and there < self._config.max_actors and room_for(self._config) > 0:
                 self._opening.append(self._manager.create(self._post))
             return
         idle = now - self._config.idle_timeout
@@ -270,16 +314,21 @@ class Pool:
         most = min(config.max_actors, useful, max(1, room_for(config)))
         return max(1, config.min_actors, most)
 
-    def _count_queued(self) -> int:
+    def _count_left(self) -> int:
         counts: dict[str, int] = json.loads(self._active.progress())["counts"]
-        return counts["queued"] - sum(one.held for one in self._members)
+        return counts["queued"] + counts["running"]
+
+    def _is_work_left(self) -> bool:
+        return self._active.is_under_way() and self._count_left() > 0
+
+    def _is_more_waiting(self) -> bool:
+        """Whether there is more to do than actors hold."""
+        return self._count_left() > sum(one.held for one in self._members)
 
     def _let_go(self) -> None:
         """Leave no actor at work for a batch that nobody drives any more."""
         self._drop_opening()
         for member in self._members:
-            with suppress(WtbError):
-                self._active.leave(member.key)
             self._manager.stop(member.actor)
         self._members = []
 

@@ -12,7 +12,7 @@ from wtb.errors import ConfigurationError
 from wtb.processes.packing import Packed, pack
 from wtb.processes.runner import DEADLINE_GRACE_S, ProcessBatchTestRunner
 from wtb.ray.actor import Post, mark_of
-from wtb.ray.cluster import connect, load_ray
+from wtb.ray.cluster import connect, leave, load_ray
 from wtb.ray.config import RayConfig
 from wtb.ray.lifecycle import ActorLifecycleManager, PostTo
 from wtb.ray.pool import Pool
@@ -68,7 +68,6 @@ class RayBatchTestRunner(StandaloneRunner):
         self.max_workers: int | None = self.config.max_pending_tasks
         self._processes = ProcessBatchTestRunner(**(processes or {}))
         self._manager = ActorLifecycleManager(self.config)
-        self._started_cluster = False
         self._one_at_a_time = threading.Lock()
 
     @property
@@ -80,6 +79,11 @@ class RayBatchTestRunner(StandaloneRunner):
     def losses_max(self) -> int:
         """How many lost attempts of an execution are followed by another one."""
         return self.config.max_retries
+
+    @property
+    def timeout_s(self) -> float | None:
+        """Seconds that an attempt may take, unless the batch says it."""
+        return self.config.task_timeout_seconds
 
     @property
     def deadline_grace_s(self) -> float:
@@ -97,42 +101,35 @@ class RayBatchTestRunner(StandaloneRunner):
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make attempts on the cluster; see `BatchTestRunner.drive`."""
-        del (
-            workers
-        )  # How many are handed out is the engine's to say, how many are made the actors'.
+        del workers  # How many are handed out is the engine's to say.
         packed = pack(job)
         with self._one_at_a_time:
-            if connect(self.config):
-                self._started_cluster = True
+            if connect(self.config, self):
+                self._manager.forget()
             post = self._post(active, job, packed)
             try:
                 Pool(active, self.config, self._manager, post).run()
             finally:
                 if not self._keep_actors:
-                    self._leave_cluster()
+                    self._leave()
 
     def shutdown(self) -> None:
         """End the actors, and the cluster if it was started here."""
         super().shutdown()
-        self._leave_cluster()
+        # Batches of other benches with this runner come to their end first.
+        with self._one_at_a_time:
+            self._leave()
 
-    def _leave_cluster(self) -> None:
-        ray = load_ray()
-        if not ray.is_initialized():
-            return
+    def _leave(self) -> None:
         self._manager.stop_all()
-        if self._started_cluster:
-            self._started_cluster = False
-            ray.shutdown()
+        leave(self)
 
     def _post(self, active: "ActiveBatchRef", job: "Job", packed: Packed) -> PostTo:
         ray = load_ray()
-        timeout = job.timeout or self.config.task_timeout_seconds
-        launch = self._processes.launch(packed, timeout)
+        launch = self._processes.launch(packed, job.timeout)
         if launch.directory is None:
             launch = replace(launch, directory=os.getcwd())
         post = Post(
-            name="",
             plan=active.outpost_plan(),
             launch=launch,
             tasks=self.config.tasks_per_actor,
