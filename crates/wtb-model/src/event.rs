@@ -333,6 +333,20 @@ event_body! {
         /// Why it was refused.
         reason: String,
     },
+    /// The files of an attempt's workspace are stored as it left them.
+    FilesTracked = "files.tracked" {
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// The snapshot's id.
+        snapshot: String,
+    },
+    /// They could not be stored; the attempt's outcome counts all the same.
+    FilesTrackingFailed = "files.tracking_failed" {
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// What went wrong.
+        message: String,
+    },
     /// Workers want work and there is some, but too much awaits its scores or its end.
     BackpressureApplied = "backpressure.applied" {
         /// How many attempts run or await their scores.

@@ -114,6 +114,8 @@ pub struct AttemptOutcome {
     pub stderr: Option<StoredValue>,
     /// The snapshot of its workspace as it left it.
     pub files: Option<StoredValue>,
+    /// Why there is none although it had a workspace. The journal has it, and the warnings.
+    pub files_error: Option<String>,
 }
 
 impl AttemptOutcome {

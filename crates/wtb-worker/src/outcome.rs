@@ -166,6 +166,7 @@ impl Outcome {
             stdout: None,
             stderr: None,
             files: None,
+            files_error: None,
         })
     }
 }

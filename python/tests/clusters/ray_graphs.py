@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -41,6 +42,8 @@ def first(state):
         os._exit(7)
     if how == "leave a child":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    if how == "remove the workspace":
+        shutil.rmtree(wtb.current().workspace)
     if how == "write":
         Path("own.txt").write_text(f"{state['number']}")
     time.sleep(state.get("wait_s", 0))

@@ -75,7 +75,7 @@ def test_a_case_that_takes_its_actor_with_it_ends_and_the_others_succeed(
         while not over.wait(0.05):
             attempts = bench.execution(poison).attempts
             if attempts and attempts[-1].status == "running":
-                name = attempts[-1].worker.partition("/")[0]
+                name = attempts[-1].worker.partition("@")[0]
                 for actor in ready(runner):
                     if actor.name == name:
                         os.kill(actor.process, signal.SIGKILL)

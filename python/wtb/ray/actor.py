@@ -75,8 +75,8 @@ class VariantExecutionActor:
             cases: The packed cases.
 
         Returns:
-            Where the actor is: its `host` and `process`; how long it took, in `ready_ms`; and the
-            `warnings` that the driver's user should know.
+            What the engine calls it, its `worker`; where it is, its `host` and `process`; how long
+            it took, in `ready_ms`; and the `warnings` that the driver's user should know.
 
         Raises:
             ConfigurationError: The store is a file that is not here.
@@ -87,7 +87,9 @@ class VariantExecutionActor:
         for entry in post.path:
             if entry not in sys.path and os.path.isdir(entry):
                 sys.path.append(entry)
-        plan = json.dumps({**json.loads(post.plan), "name": name})
+        host = socket.gethostname()
+        worker = f"{name}@{host}"
+        plan = json.dumps({**json.loads(post.plan), "name": worker})
         launch = post.launch
         if launch.directory is not None and not os.path.isdir(launch.directory):
             launch = replace(launch, directory=None)
@@ -99,11 +101,12 @@ class VariantExecutionActor:
         with self._lock:
             self._outpost = outpost
         for number in range(1, post.tasks + 1):
-            worker = f"process-{number}"
-            work = threading.Thread(target=_work, args=(outpost, worker), name=worker, daemon=True)
-            work.start()
+            process = f"process-{number}"
+            arguments = (outpost, process)
+            threading.Thread(target=_work, args=arguments, name=process, daemon=True).start()
         return {
-            "host": socket.gethostname(),
+            "worker": worker,
+            "host": host,
             "process": os.getpid(),
             "ready_ms": round((perf_counter() - began) * 1000),
             "warnings": [str(one.message) for one in caught],
@@ -136,9 +139,9 @@ class VariantExecutionActor:
             return self._outpost
 
 
-def _work(outpost: "_native.OutpostRef", worker: str) -> None:
+def _work(outpost: "_native.OutpostRef", process: str) -> None:
     try:
-        outpost.work(worker)
+        outpost.work(process)
     except BaseException:
         # Only a defect of our own comes here. Without its worker an attempt would never end; the
         # driver knows what to do about an actor that is gone.

@@ -144,7 +144,7 @@ class ActorLifecycleManager:
         actor.opening = None
         actor.status = "ready"
         actor.host, actor.process = found["host"], found["process"]
-        actor.worker = f"{actor.name}@{actor.host}"
+        actor.worker = found["worker"]
 
     def lose(self, actor: Actor, reason: str) -> None:
         """Give an actor up; nothing that it still does counts."""

@@ -8,7 +8,7 @@ use wtb_scheduler::{CellIndex, Millis, Next, Token, WorkerId};
 use wtb_store::{AttemptStart, Change, Lease, UnitOfWork};
 
 use super::ActiveBatch;
-use super::report::{ended, execution_status, one_line, retrying};
+use super::report::{ended, execution_status, one_line, retrying, tracking};
 use super::state::{Running, State};
 use super::workers::Task;
 use crate::clock::Clock;
@@ -134,6 +134,7 @@ impl ActiveBatch {
             }
             Next::Final { .. } => ended(attempt, next_status, dead_letter, &outcome, reason),
         };
+        let files = tracking(attempt, &outcome).map(|body| self.event(Some(&execution), body));
         let to_score = self.scored && next_status == ExecutionStatus::Succeeded;
         count_end(state, cell, next_status, &outcome);
         let change = Change::FinishAttempt {
@@ -148,7 +149,8 @@ impl ActiveBatch {
             handed_ahead: self.hands_ahead,
             at: Clock::now(),
         };
-        let unit = UnitOfWork::new(change, self.event(Some(&execution), body));
+        let mut unit = UnitOfWork::new(change, self.event(Some(&execution), body));
+        unit.events.splice(0..0, files);
         self.submit(state, unit)?;
         if to_score && let Some(ticket) = state.unconfirmed.pop_back() {
             state.scorable.push_back((Some(cell), execution, Some(ticket)));

@@ -2,6 +2,7 @@
 
 use wtb_model::{AttemptOutcome, AttemptStatus, ErrorInfo, EventBody, ExecutionStatus};
 use wtb_scheduler::{AttemptEnd, CellEnd, ExpireCause, FenceReason};
+use wtb_workspace::SnapshotId;
 
 /// The event of an attempt that is followed by another one.
 pub(super) fn retrying(
@@ -51,6 +52,15 @@ pub(super) fn ended(
             }
         }
     }
+}
+
+/// The event of the files that an attempt has left, if it had a workspace.
+pub(super) fn tracking(attempt: u32, outcome: &AttemptOutcome) -> Option<EventBody> {
+    if let Some(message) = &outcome.files_error {
+        return Some(EventBody::FilesTrackingFailed { attempt, message: message.clone() });
+    }
+    let snapshot = outcome.files.as_ref().and_then(SnapshotId::of_reference)?;
+    Some(EventBody::FilesTracked { attempt, snapshot: snapshot.to_string() })
 }
 
 /// How an attempt that the scheduler ended itself is kept.

@@ -89,7 +89,10 @@ impl AttemptFiles {
                 outcome.warnings.extend(self.not_copied());
                 outcome.warnings.extend(links(&taken));
             }
-            Err(error) => outcome.warnings.push(format!("its files were not stored: {error}")),
+            Err(error) => {
+                outcome.warnings.push(format!("its files were not stored: {error}"));
+                outcome.files_error = Some(error.to_string());
+            }
         }
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use wtb_engine::{BatchPlan, Engine, EngineSettings, Task, remove_orphans, try_workspaces};
-use wtb_model::{AttemptRecord, KeepWorkspaces, WorkspaceSpec};
+use wtb_model::{AttemptRecord, EventBody, ExecutionStatus, KeepWorkspaces, WorkspaceSpec};
 use wtb_workspace::{Namespaces, Rung, SnapshotId, Snapshots};
 
-use crate::support::{failure, plan, run, success, url};
+use crate::support::{events, failure, plan, run, statuses, success, url};
 
 /// An engine that makes workspaces, and inputs for them.
 struct Place {
@@ -88,6 +88,13 @@ fn each_attempt_has_its_own_and_of_failed_ones_the_last_stays() {
     let attempts = place.engine.store().detail(&id).unwrap().attempts;
     let texts: Vec<_> = attempts.iter().map(|one| text(&place.engine, one)).collect();
     assert_eq!(texts, ["attempt 1", "attempt 2"]);
+    let tracked = attempts.iter().map(|one| EventBody::FilesTracked {
+        attempt: one.number,
+        snapshot: one.files.as_ref().and_then(SnapshotId::of_reference).unwrap().to_string(),
+    });
+    let store = place.engine.store().as_ref();
+    let batch = active.id().unwrap();
+    assert_eq!(events(store, batch, "files.tracked"), tracked.collect::<Vec<_>>());
     let kept = attempts[1].workspace.as_ref().unwrap();
     assert_eq!(fs::read_to_string(Path::new(&kept.directory).join("a.txt")).unwrap(), "attempt 2");
     assert_eq!(fs::read(place.directory.path().join("inputs/a.txt")).unwrap(), b"input");
@@ -114,6 +121,26 @@ fn of_one_that_succeeded_the_snapshot_stays_alone() {
     assert!(place.left().is_empty());
     let attempts = place.engine.store().detail(&id).unwrap().attempts;
     assert_eq!(text(&place.engine, &attempts[0]), "done");
+}
+
+#[test]
+fn files_that_could_not_be_stored_are_told_and_the_outcome_counts() {
+    let place = Place::new();
+    let active = place.engine.submit(place.plan(0, KeepWorkspaces::Failed)).unwrap();
+    let batch = Arc::clone(&active);
+    run(&active, 1, move |task| {
+        batch.open_workspace(task, Namespaces::None).unwrap();
+        fs::remove_dir_all(task.files().unwrap().directory()).unwrap();
+        success()
+    });
+    let (store, id) = (place.engine.store().as_ref(), active.id().unwrap());
+    assert_eq!(statuses(store, id), [ExecutionStatus::Succeeded]);
+    let told = events(store, id, "files.tracking_failed");
+    let [EventBody::FilesTrackingFailed { attempt: 1, message }] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert!(message.contains("cannot open the directory"), "{message}");
+    assert!(events(store, id, "files.tracked").is_empty());
 }
 
 #[test]
