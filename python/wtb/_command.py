@@ -18,6 +18,7 @@ from wtb.errors import StoreError, WtbError
 
 if TYPE_CHECKING:
     from wtb.bench import TestBench
+    from wtb.runners import BatchTestRunner
     from wtb.workspace import Workspace
 
 __all__ = ["main"]
@@ -78,13 +79,10 @@ def _perform(request: "_native.RequestRef") -> int:
 
 def _run(request: "_native.RequestRef", asked: Asked) -> int:
     from wtb._selection import select_cases, select_variants
-    from wtb.runners import resolve_runner
     from wtb.workflow import as_workflow
 
     display = _native.DisplayRef(request)
-    runner = resolve_runner(
-        asked["runner"], asked["process"] if asked["runner"] == "process" else None
-    )
+    runner = _runner(asked)
     with user_code(display):
         sys.path.insert(0, asked["directory"])
         variants = select_variants(as_workflow(asked["workflow"]), asked)
@@ -107,6 +105,16 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
             display.note(f"Starting {' x '.join(_plural(*axis) for axis in shown)}")
             _until_ctrl_c(bench, batch.id, display, drive.run)
         return request.conclude(bench._core.engine, batch.id)
+
+
+def _runner(asked: Asked) -> "BatchTestRunner":
+    from wtb.runners import RAY, resolve_runner
+
+    options = {
+        "process": asked["process"],
+        RAY: {"config": asked["ray"], "processes": asked["process"]},
+    }
+    return resolve_runner(asked["runner"], options.get(asked["runner"]))
 
 
 def _workspace(asked: Asked) -> "Workspace | None":

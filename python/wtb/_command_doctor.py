@@ -145,4 +145,9 @@ def _workspaces(base: Path, ground: Mapping[str, Any] | None) -> list[Check]:
 
 
 def _ray() -> Check:
-    return _check("Ray", "note", "this version runs on one machine: it has no Ray runner")
+    try:
+        found = version("ray")
+    except PackageNotFoundError:
+        advice = "pip install 'workflow-test-bench[ray]', to run batches on a cluster"
+        return _check("Ray", "note", "it is not installed", advice)
+    return _check("Ray", "ok", f"version {found} is installed; no cluster was looked for")

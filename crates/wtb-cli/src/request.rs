@@ -147,8 +147,10 @@ pub struct RunRequest {
     pub repeats: u32,
     /// Where attempts run.
     pub runner: String,
-    /// How the processes of the process runner are made.
+    /// How the processes of the runners `process` and `ray` are made.
     pub process: Map<String, Value>,
+    /// How the runner `ray` uses its cluster.
+    pub ray: Map<String, Value>,
     /// How many attempts run at once; `None` for the runner's own default.
     pub max_workers: Option<u32>,
     /// How long one attempt may take, in seconds.

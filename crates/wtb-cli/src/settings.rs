@@ -167,6 +167,7 @@ pub(crate) fn run_request(
             .or(file.runner)
             .unwrap_or_else(|| "thread".to_owned()),
         process: file.process,
+        ray: file.ray,
         max_workers: max_workers.or(file.max_workers),
         timeout: variables.or(args.timeout, "WTB_TIMEOUT", parse_duration)?.or(file.timeout),
         retries: variables.or(args.retries, "WTB_RETRIES", whole)?.or(file.retries).unwrap_or(0),

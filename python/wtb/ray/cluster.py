@@ -59,12 +59,12 @@ def connect(config: RayConfig, user: object) -> bool:
             ray.init(**_arguments(config))
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
             _use.users.discard(id(user))
-            where = "on this machine" if config.ray_address is None else repr(config.ray_address)
+            where = "on this machine" if config.starts_cluster else repr(config.ray_address)
             raise ConfigurationError(
                 f"there is no Ray cluster to be had: {where} ({error}). Start one with "
                 "`ray start --head`, or use RayConfig.for_local_development()"
             ) from error
-        _use.is_own = config.ray_address is None
+        _use.is_own = config.starts_cluster
         return True
 
 
@@ -83,7 +83,7 @@ def _arguments(config: RayConfig) -> dict[str, Any]:
         "logging_level": "WARNING",
         "log_to_driver": False,
     }
-    if config.ray_address is not None:
+    if not config.starts_cluster:
         return {**common, "address": config.ray_address}
     memory = config.object_store_memory_gb
     return {

@@ -22,8 +22,8 @@ class RayConfig:
     own, `tasks_per_actor` at once.
 
     Attributes:
-        ray_address: Where the cluster is, for example "auto" or "ray-head:6379"; None starts one on
-            this machine for as long as the runner is open.
+        ray_address: Where the cluster is, for example "auto" or "ray-head:6379"; None or "local"
+            starts one on this machine for as long as the runner is open.
         ray_namespace: The cluster's namespace that the actors are in.
         num_cpus_per_task: How many CPUs Ray sets aside for each of an actor's processes.
         memory_per_task_gb: How many GiB of memory; 0 sets none aside.
@@ -157,6 +157,11 @@ class RayConfig:
             "task_timeout_seconds": 7200.0,
         }
         return cls(**{**large, **changes})
+
+    @property
+    def starts_cluster(self) -> bool:
+        """Whether a cluster is started on this machine."""
+        return self.ray_address in (None, "local")
 
     def describe(self) -> dict[str, Any]:
         """Return the fields as JSON."""

@@ -3,7 +3,7 @@
 use super::shape::{Key, Shape};
 
 /// The runners that a bench file and the command line can name.
-pub(crate) const RUNNERS: &[&str] = &["inline", "thread", "process"];
+pub(crate) const RUNNERS: &[&str] = &["inline", "thread", "process", "ray"];
 
 /// The ways to make workspaces, best first.
 const RUNGS: &[&str] = &["overlay", "reflink", "hardlink", "copy"];
@@ -60,9 +60,14 @@ pub(crate) const BENCH: &[Key] = &[
     key(
         "runner",
         Shape::Word(RUNNERS),
-        "Where attempts run: `inline` (one after the other, in the main thread), `thread`, or `process` (each in a process of its own). Default: `thread`.",
+        "Where attempts run: `inline` (one after the other, in the main thread), `thread`, `process` (each in a process of its own), or `ray` (in processes on the machines of a Ray cluster). Default: `thread`.",
     ),
-    key("process", Shape::Record(PROCESS), "How the processes of the runner `process` are made."),
+    key(
+        "process",
+        Shape::Record(PROCESS),
+        "How the processes of the runners `process` and `ray` are made.",
+    ),
+    key("ray", Shape::Record(RAY), "How the runner `ray` uses its cluster."),
     key(
         "max_workers",
         Shape::Whole(1),
@@ -147,6 +152,78 @@ const PROCESS: &[Key] = &[
         "command",
         Shape::List(&Shape::Text),
         "A program that makes the attempts, with its arguments, in the place of Python.",
+    ),
+];
+
+const RAY: &[Key] = &[
+    key(
+        "ray_address",
+        Shape::Text,
+        "Where the cluster is, for example `ray-head:6379`; `local` starts one on this machine for the batch. Default: `auto`.",
+    ),
+    key("ray_namespace", Shape::Text, "The cluster's namespace of the actors. Default: `wtb`."),
+    key(
+        "num_cpus_per_task",
+        Shape::Amount,
+        "CPUs that Ray sets aside for each of an actor's processes. Default: 1.",
+    ),
+    key("memory_per_task_gb", Shape::Amount, "GiB of memory, likewise. Default: 2."),
+    key(
+        "resources_per_task",
+        Shape::Map(&Shape::Amount),
+        "Custom resources of the cluster, likewise. Default: none.",
+    ),
+    key(
+        "tasks_per_actor",
+        Shape::Whole(1),
+        "How many attempts an actor makes at once. Default: 1.",
+    ),
+    key("min_actors", Shape::Whole(0), "How many actors are there at least. Default: 1."),
+    key("max_actors", Shape::Whole(1), "How many actors are there at most. Default: 10."),
+    key(
+        "max_pending_tasks",
+        Shape::Whole(1),
+        "How many attempts are handed out at once, over all actors. Default: 100.",
+    ),
+    key(
+        "max_retries",
+        Shape::Whole(0),
+        "How often an execution is tried again whose attempt was lost with its process or actor. Default: 3.",
+    ),
+    key(
+        "actor_max_restarts",
+        Shape::Whole(0),
+        "How many actors of a batch may be lost and replaced. Default: 3.",
+    ),
+    key(
+        "actor_creation_timeout",
+        Shape::Duration,
+        "How long an actor may take until it is ready. Default: 60 s.",
+    ),
+    key(
+        "result_timeout",
+        Shape::Duration,
+        "How long an actor may be silent before it is given up. Default: 4 s.",
+    ),
+    key(
+        "idle_timeout",
+        Shape::Duration,
+        "How long an actor beyond `min_actors` may have nothing to do. Default: 10 s.",
+    ),
+    key(
+        "object_store_memory_gb",
+        Shape::Amount,
+        "GiB that a cluster which is started here has for objects. Default: Ray's own choice.",
+    ),
+    key(
+        "num_cpus",
+        Shape::Whole(1),
+        "CPUs that a cluster which is started here has. Default: those of the machine.",
+    ),
+    key(
+        "runtime_env",
+        Shape::Map(&Shape::Anything),
+        "The environment that Ray makes for the actors. Default: none.",
     ),
 ];
 

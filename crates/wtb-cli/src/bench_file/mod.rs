@@ -40,6 +40,8 @@ pub(crate) struct BenchFile {
     pub(crate) runner: Option<String>,
     #[serde(default)]
     pub(crate) process: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) ray: Map<String, Value>,
     pub(crate) max_workers: Option<u32>,
     pub(crate) timeout: Option<f64>,
     pub(crate) retries: Option<u32>,

@@ -85,6 +85,7 @@ impl Reader<'_> {
             (Shape::Evaluator, _) => self.evaluator(item),
             (Shape::Anything, _) => self.anything(item),
             (Shape::Whole(least), _) => whole(item, shape, *least),
+            (Shape::Amount, _) => amount(item, shape),
             (Shape::Duration, _) => duration(item),
             (Shape::FailFast, _) => fail_fast(item, shape),
             (Shape::Word(words), _) => word(item, words),
@@ -248,6 +249,11 @@ fn whole(item: &Item<'_>, shape: &Shape, least: u64) -> Result<Value, Problem> {
         Some(value) => Ok(Value::from(value)),
         None => Err(item.problem(format!("must be {} below 2^32", shape.expected()))),
     }
+}
+
+fn amount(item: &Item<'_>, shape: &Shape) -> Result<Value, Problem> {
+    let found = number(item).filter(|amount| amount.is_finite() && *amount >= 0.0);
+    found.map(Value::from).ok_or_else(|| item.problem(format!("must be {}", shape.expected())))
 }
 
 fn duration(item: &Item<'_>) -> Result<Value, Problem> {

@@ -53,6 +53,7 @@ fn of(shape: &Shape) -> Value {
         Shape::Whole(least) => {
             json!({ "type": "integer", "minimum": least, "maximum": u32::MAX })
         }
+        Shape::Amount => json!({ "type": "number", "minimum": 0 }),
         Shape::Duration => json!({ "anyOf": [
             { "type": "number", "exclusiveMinimum": 0 },
             { "type": "string", "pattern": r"^\s*([0-9.]+(ms|s|m|min|h|d)?\s*)+$" },

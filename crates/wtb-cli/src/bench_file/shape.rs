@@ -25,6 +25,8 @@ pub(crate) enum Shape {
     Reference,
     /// A whole number, not below the given one.
     Whole(u64),
+    /// A number, not below 0.
+    Amount,
     /// A number of seconds, or a text such as `1h30m`.
     Duration,
     /// One of a few words.
@@ -80,6 +82,7 @@ impl Shape {
             Self::Anything => kind != Kind::Date,
             Self::Text | Self::Reference | Self::Word(_) | Self::CasesSource => kind == Kind::Text,
             Self::Whole(_) => kind == Kind::Whole,
+            Self::Amount => matches!(kind, Kind::Whole | Kind::Number),
             Self::Duration => matches!(kind, Kind::Text | Kind::Whole | Kind::Number),
             Self::FailFast => matches!(kind, Kind::Boolean | Kind::Whole | Kind::Number),
             Self::Evaluator => matches!(kind, Kind::Text | Kind::Table),
@@ -97,6 +100,7 @@ impl Shape {
             Self::Reference => "a reference `module:attribute`".to_owned(),
             Self::Whole(0) => "a whole number".to_owned(),
             Self::Whole(least) => format!("a whole number of at least {least}"),
+            Self::Amount => "a number from 0 on".to_owned(),
             Self::Duration => "a number of seconds, or a text such as `90s` or `1h30m`".to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();

@@ -49,6 +49,25 @@ directory = "work"
 preload = ["sklearn.svm"]
 command = ["perl", "worker.pl"]
 
+[ray]
+ray_address = "local"
+ray_namespace = "team"
+num_cpus_per_task = 0.5
+memory_per_task_gb = 4
+resources_per_task = { gpu = 1 }
+tasks_per_actor = 4
+min_actors = 0
+max_actors = 20
+max_pending_tasks = 200
+max_retries = 1
+actor_max_restarts = 9
+actor_creation_timeout = "2m"
+result_timeout = 8
+idle_timeout = "30s"
+object_store_memory_gb = 0.5
+num_cpus = 2
+runtime_env = { env_vars = { A = "b" } }
+
 [workspace]
 inputs = "inputs"
 column = "files"
@@ -70,6 +89,10 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(file.fail_fast, Some(json!(0.5)));
     assert_eq!(file.process["cpu_time"], json!(90.0));
     assert_eq!(file.process["environment"], json!({"OMP_NUM_THREADS": "1"}));
+    assert_eq!(file.ray["num_cpus_per_task"], json!(0.5));
+    assert_eq!(file.ray["memory_per_task_gb"], json!(4.0));
+    assert_eq!(file.ray["actor_creation_timeout"], json!(120.0));
+    assert_eq!(file.ray["runtime_env"], json!({"env_vars": {"A": "b"}}));
     assert_eq!(file.cases[0]["tags"], json!(["a"]));
     let workspace = file.workspace.unwrap().at(Path::new("/bench"));
     assert_eq!(workspace.inputs.as_deref(), Some("/bench/inputs"));
@@ -107,7 +130,7 @@ fn an_unknown_key_is_shown_with_what_was_probably_meant() {
     3 | evaluator = ["exact_match"]
       | ^^^^^^^^^
 
-    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `workspace`, `store`
+    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `ray`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `workspace`, `store`
     "#
     );
 }

@@ -97,7 +97,7 @@ fn the_help_of_run_names_every_setting_and_its_variable() {
           --repeats <N>         How often each variant runs each case [env:
                                 WTB_REPEATS]
           --runner <RUNNER>     Where attempts run [env: WTB_RUNNER] [possible
-                                values: inline, thread, process]
+                                values: inline, thread, process, ray]
       -j, --max-workers <N>     How many attempts run at once [env: WTB_MAX_WORKERS]
           --timeout <DURATION>  How long one attempt may take: seconds, `90s`, `2m`,
                                 `1h30m` [env: WTB_TIMEOUT]

@@ -53,6 +53,7 @@ fn run_settles_everything_that_python_needs() {
             "repeats": 2,
             "runner": "thread",
             "process": {},
+            "ray": {},
             "max_workers": 3,
             "timeout_s": 90.0,
             "retries": 3,
