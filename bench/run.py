@@ -5,6 +5,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
+import dispatch
 import engine_overhead
 import list_latency
 import process_runner
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "engine_overhead": engine_overhead,
     "thread_runner": thread_runner,
     "process_runner": process_runner,
+    "dispatch": dispatch,
     "ray_runner": ray_runner,
     "workspaces": workspaces,
     "scheduler": scheduler,

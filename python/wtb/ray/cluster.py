@@ -80,7 +80,8 @@ def leave(user: object) -> None:
 def _arguments(config: RayConfig) -> dict[str, Any]:
     common: dict[str, Any] = {
         "namespace": config.ray_namespace,
-        "logging_level": "WARNING",
+        # Its warnings are about what the user can do nothing about, such as threads that it runs in.
+        "logging_level": "ERROR",
         "log_to_driver": False,
     }
     if not config.starts_cluster:
