@@ -80,7 +80,7 @@ def leave(user: object) -> None:
 def _arguments(config: RayConfig) -> dict[str, Any]:
     common: dict[str, Any] = {
         "namespace": config.ray_namespace,
-        # Its warnings are about what the user can do nothing about, such as threads that it runs in.
+        # Its warnings are about what the user can do nothing about.
         "logging_level": "ERROR",
         "log_to_driver": False,
     }
