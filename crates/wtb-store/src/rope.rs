@@ -167,7 +167,8 @@ mod tests {
 
         #[test]
         fn boundaries_go_on_from_step_to_step(seed: u64, steps in 1_usize..30) {
-            let mut old = noise(seed, 5_000);
+            // Longer than the largest distance, so that there is a boundary to meet at.
+            let mut old = noise(seed, 10_000);
             let mut known = boundaries(&old);
             for step in 0..steps {
                 let mut new = old.clone();

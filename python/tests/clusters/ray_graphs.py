@@ -45,7 +45,9 @@ def first(state):
     if how == "remove the workspace":
         shutil.rmtree(wtb.current().workspace)
     if how == "write":
-        Path("own.txt").write_text(f"{state['number']}")
+        Path(wtb.current().workspace, "own.txt").write_text(f"{state['number']}")
+    if how == "tell the environment":
+        wtb.log_metric("RAY_TRIAL", float(os.environ["RAY_TRIAL"]))
     time.sleep(state.get("wait_s", 0))
     return {"number": state["number"] * 2, "process": os.getpid(), "call": calls}
 

@@ -1,13 +1,10 @@
 """How many actors there are: as many as have something to do, and no more than may be replaced."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from programs import told_by
 from stores import store_at
 
 from wtb.errors import WorkerError
@@ -117,12 +114,8 @@ def test_actors_that_died_between_two_batches_are_no_loss(bench, make_runner):
 
 
 def test_a_driver_that_was_stopped_for_a_while_gives_nobody_up(cluster, tmp_path):
-    program = Path(__file__).with_name("paused_driver.py")
     address = cluster.get_runtime_context().gcs_address
-    arguments = [sys.executable, str(program), store_at(tmp_path / "store"), address]
-    ran = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    told = json.loads(ran.stdout.splitlines()[-1])
+    told = told_by("paused_driver.py", store_at(tmp_path / "store"), address)
     assert told["statuses"] == {"succeeded": 30}
     assert told["attempts"] == 30
     assert set(told["workers"]) == {"worker.started"}
@@ -139,10 +132,3 @@ def test_a_batch_goes_on_with_another_runner(bench, make_runner, until, there_fi
     assert {one.status for one in again.results} == {"succeeded"}
     by_ray = {one.attempts[-1].worker.startswith("ray-") for one in again.results}
     assert by_ray == {True, False}
-
-
-def test_actors_are_in_the_namespace(cluster, bench, make_runner):
-    runner = make_runner(ray_namespace="apart", max_actors=1)
-    started(bench, runner, [0.0]).wait()
-    named = cluster.util.list_named_actors(all_namespaces=True)
-    assert {one["namespace"] for one in named if one["name"].endswith("-ray-1")} == {"apart"}

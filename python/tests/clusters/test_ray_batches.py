@@ -19,14 +19,15 @@ def numbers(count, **more):
     return [{"number": number, **more} for number in range(count)]
 
 
-@pytest.mark.parametrize("isolation", ["fresh", "warm"])
-def test_a_batch_is_the_same_wherever_it_runs(bench, make_runner, tmp_path, isolation):
+@pytest.mark.filterwarnings("ignore:max_workers=2 is more:RuntimeWarning")
+def test_a_batch_is_the_same_wherever_it_runs(bench, make_runner, tmp_path):
     inputs = tmp_path / "inputs"
     inputs.mkdir()
     (inputs / "given.txt").write_text("given")
     cases = [*numbers(5, how="write"), {"number": 9, "how": "fail"}]
-    seen = {}
-    for runner in ("process", make_runner({"isolation": isolation})):
+    seen = []
+    on_cluster = [make_runner({"isolation": isolation}) for isolation in ("fresh", "warm")]
+    for runner in ("inline", "thread", "process", *on_cluster):
         batch = bench.run_batch(
             GRAPH,
             variants=[{}, {"second": "ray_graphs:plus_ten"}],
@@ -43,25 +44,24 @@ def test_a_batch_is_the_same_wherever_it_runs(bench, make_runner, tmp_path, isol
         comparison = batch.comparison.to_dict()
         for variant in comparison["variants"]:
             del variant["duration_s"]
-        seen[batch.id] = (
-            [
-                (
-                    one.status,
-                    one.output and {**one.output, "process": 0, "call": 0},
-                    one.seed,
-                    one.metrics,
-                    len(one.attempts),
-                    [node.node for node in one.nodes],
-                    [(entry.path, entry.hash) for entry in bench.files(one)],
-                    len(bench.checkpoints(one)),
-                )
-                for one in batch.results
-            ],
-            comparison,
-        )
-    here, there = seen.values()
-    assert there == here
-    assert sum(status == "succeeded" for status, *_ in there[0]) == 20
+        outcomes = [
+            (
+                one.status,
+                one.output and {**one.output, "process": 0, "call": 0, "drawn": 0},
+                one.seed,
+                one.metrics,
+                len(one.attempts),
+                [node.node for node in one.nodes],
+                [(entry.path, entry.hash) for entry in bench.files(one)],
+                len(bench.checkpoints(one)),
+            )
+            for one in batch.results
+        ]
+        seen.append((outcomes, comparison))
+    inline, *others = seen
+    assert sum(status == "succeeded" for status, *_ in inline[0]) == 20
+    for other in others:
+        assert other == inline
 
 
 @pytest.mark.parametrize(("isolation", "most"), [("fresh", 1), ("warm", 3)])

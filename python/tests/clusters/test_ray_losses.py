@@ -1,16 +1,12 @@
 """Actors that die or fall silent: nothing is lost or doubled, and the innocent pay nothing."""
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
+from programs import told_by
 from stores import store_at
 
 GRAPH = "ray_graphs:build"
@@ -121,18 +117,16 @@ def test_kills_at_random_times_lose_nothing(bench, make_runner, tmp_path, until,
 
 
 def test_a_machine_that_goes_takes_nothing_with_it(tmp_path):
-    program = Path(__file__).with_name("node_loss.py")
-    arguments = [sys.executable, str(program), store_at(tmp_path / "store")]
-    # The cluster of the other tests is not its.
-    apart = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    # Where its sockets are must have a short name.
-    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        apart["RAY_TMPDIR"] = folder
-        ran = subprocess.run(arguments, capture_output=True, text=True, env=apart, timeout=180)
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    (line,) = [one for one in ran.stdout.splitlines() if one.startswith("{")]
-    told = json.loads(line)
+    told = told_by("node_loss.py", store_at(tmp_path / "store"))
     assert told["statuses"] == {"succeeded": 90}
     assert told["most ends of one"] == 1
     assert len(told["lost"]) == 1
     assert len(told["elsewhere after"]) <= 1, "what it had not begun costs nothing"
+
+
+def test_without_the_head_of_the_cluster_the_actors_that_are_there_go_on(tmp_path):
+    told = told_by("silent_head.py", store_at(tmp_path / "store"))
+    assert told["statuses"] == {"succeeded": 40}
+    assert told["lost"] <= 1
+    # No further one can be made for the one that was killed.
+    assert told["actors"] == {"lost": 1, "idle": 1, "stopped": 1}

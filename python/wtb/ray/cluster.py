@@ -1,16 +1,23 @@
 """The cluster as a whole: joining it, and what it has."""
 
 import threading
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from wtb.errors import ConfigurationError
+from wtb.errors import ConfigurationError, WorkerError
 from wtb.ray.config import GIB, RayConfig
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["connect", "lacking", "leave", "load_ray", "room_for"]
+__all__ = ["Question", "answer", "connect", "lacking", "leave", "load_ray", "room_for"]
+
+
+T = TypeVar("T")
+
+ANSWER_S = 10.0
+"""How long the head may take for an answer without which nothing can begin."""
 
 
 def load_ray() -> "ModuleType":
@@ -94,6 +101,55 @@ def _arguments(config: RayConfig) -> dict[str, Any]:
         "object_store_memory": None if memory is None else int(memory * GIB),
         "include_dashboard": False,
     }
+
+
+class Question(Generic[T]):
+    """A question to the cluster's head, which does not answer while it is gone.
+
+    Args:
+        ask: Asks, for as long as that takes.
+    """
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self._ask = ask
+        self._thread: threading.Thread | None = None
+        self._found: T | None = None
+
+    def look(self, wait_s: float = 0.0) -> T | None:
+        """Return the answer to what was asked last, None while there is none; and then ask again.
+
+        Args:
+            wait_s: How many seconds to wait for it.
+        """
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="wtb-ray-question", daemon=True)
+            self._thread.start()
+        self._thread.join(wait_s)
+        if self._thread.is_alive():
+            return None
+        self._thread = None
+        found, self._found = self._found, None
+        return found
+
+    def _run(self) -> None:
+        # A head that refuses to answer is as good as one that does not.
+        with suppress(Exception):
+            self._found = self._ask()
+
+
+def answer(ask: Callable[[], T]) -> T:
+    """Return the head's answer.
+
+    Raises:
+        WorkerError: It does not answer.
+    """
+    found = Question(ask).look(ANSWER_S)
+    if found is None:
+        raise WorkerError(
+            f"the head of the Ray cluster has not answered for {ANSWER_S:g} s. What has not run is "
+            "left; bench.resume_batch goes on with it once the cluster is there again"
+        )
+    return found
 
 
 def wanted(config: RayConfig) -> Mapping[str, float]:

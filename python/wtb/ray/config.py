@@ -24,7 +24,7 @@ class RayConfig:
     Attributes:
         ray_address: Where the cluster is, for example "auto" or "ray-head:6379"; None or "local"
             starts one on this machine for as long as the runner is open.
-        ray_namespace: The cluster's namespace that the actors are in.
+        ray_namespace: The cluster's namespace that the program is in, unless it is in one already.
         num_cpus_per_task: How many CPUs Ray sets aside for each of an actor's processes.
         memory_per_task_gb: How many GiB of memory; 0 sets none aside.
         resources_per_task: Custom resources of the cluster, by name.
@@ -177,7 +177,6 @@ class RayConfig:
         options: dict[str, Any] = {
             "num_cpus": self.num_cpus_per_task * tasks,
             "resources": {name: one * tasks for name, one in self.resources_per_task.items()},
-            "namespace": self.ray_namespace,
             # An actor that is lost is replaced here: Ray's own restart knows nothing of attempts.
             "max_restarts": 0,
             "max_task_retries": 0,

@@ -1,7 +1,6 @@
 """The life of actors: made, given a batch, given another one, replaced, stopped."""
 
 import itertools
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from time import monotonic
 from typing import Any, Literal
 
 from wtb.ray.actor import Post, VariantExecutionActor
-from wtb.ray.cluster import load_ray
+from wtb.ray.cluster import Question, load_ray
 from wtb.ray.config import RayConfig
 
 __all__ = ["Actor", "ActorLifecycleManager", "ActorState", "PostTo"]
@@ -18,6 +17,9 @@ Status = Literal["opening", "ready", "idle", "lost", "stopped"]
 
 HISTORY_MAX = 1000
 """How many actors that are gone are remembered."""
+
+KILL_S = 1.0
+"""How long the cluster's head may take to kill one. It goes with its program in any case."""
 
 STOP_S = 10.0
 """How long an actor may take to end its processes, before it is killed."""
@@ -111,8 +113,7 @@ class ActorLifecycleManager:
     def __init__(self, config: RayConfig) -> None:
         self._config = config
         self._numbers = itertools.count(1)
-        # Names are taken in a namespace for as long as their actors live.
-        self._mark = secrets.token_hex(4)
+        self._class: Any = None
         self._actors: list[Actor] = []
         self._idle: list[Actor] = []
 
@@ -127,10 +128,11 @@ class ActorLifecycleManager:
             actor = self._idle.pop()
             actor.replaces = replaces
             return self.reset(actor, post)
-        ray = load_ray()
         name = f"ray-{next(self._numbers)}"
-        options = {**self._config.actor_options(), "name": f"wtb-{self._mark}-{name}"}
-        made = ray.remote(VariantExecutionActor).options(**options)
+        if self._class is None:
+            # Once alone: each one is sent to the cluster's head, which may be gone later.
+            self._class = load_ray().remote(VariantExecutionActor)
+        made = self._class.options(**self._config.actor_options())
         actor = Actor(name, made.remote(), replaces)
         self._remember(actor)
         return self._opened(actor, post)
@@ -176,6 +178,7 @@ class ActorLifecycleManager:
 
     def forget(self) -> None:
         """Take note that the cluster which the actors were on is gone."""
+        self._class = None
         for actor in self._actors:
             if actor.status not in ("lost", "stopped"):
                 actor.status, actor.reason = "lost", "its cluster is gone"
@@ -208,5 +211,4 @@ class ActorLifecycleManager:
 def _kill(actor: Actor) -> None:
     # Ray would start a cluster of its own for the call, had the program left the one before.
     if load_ray().is_initialized():
-        with suppress(Exception):
-            load_ray().kill(actor.handle, no_restart=True)
+        Question(lambda: load_ray().kill(actor.handle, no_restart=True)).look(KILL_S)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtb._warn import warn_caller
 from wtb.errors import WorkerError, WtbError
-from wtb.ray.cluster import lacking, load_ray, room_for
+from wtb.ray.cluster import Question, answer, lacking, load_ray, room_for
 from wtb.ray.config import RayConfig
 from wtb.ray.lifecycle import Actor, ActorLifecycleManager, PostTo
 
@@ -34,6 +34,9 @@ AHEAD_MAX = 64
 
 ATTEMPT_S_MAX = 0.5
 """Attempts that take longer are not handed out ahead: the way there costs nothing beside them."""
+
+WHY_S = 2.0
+"""How long the cluster's head may take to say what an actor lacks."""
 
 PAUSE_S = 1.0
 """A turn of the driver that takes longer is a pause in which it could not hear of anybody."""
@@ -99,6 +102,7 @@ class Pool:
         self._config = config
         self._manager = manager
         self._post = post
+        self._room = Question(lambda: room_for(config))
         self._opening: list[Actor] = []
         self._members: list[_Member] = []
         self._lost = 0
@@ -249,7 +253,7 @@ class Pool:
         until = monotonic() - self._config.actor_creation_timeout
         for actor in [one for one in self._opening if one.since < until]:
             self._opening.remove(actor)
-            why = lacking(self._config)
+            why = Question(lambda: lacking(self._config)).look(WHY_S) or "its head is silent"
             seconds = self._config.actor_creation_timeout
             self._manager.lose(actor, f"it was not ready within {seconds:g} s")
             self._may_grow_at = monotonic() + seconds
@@ -296,7 +300,7 @@ class Pool:
             there = len(self._members) + len(self._opening)
             full = all(one.held >= self._config.tasks_per_actor for one in self._members)
             may_grow = full and not self._opening and now >= self._may_grow_at
-            if may_grow and there < self._config.max_actors and room_for(self._config) > 0:
+            if may_grow and there < self._config.max_actors and (self._room.look() or 0) > 0:
                 self._opening.append(self._manager.create(self._post))
             return
         idle = now - self._config.idle_timeout
@@ -311,7 +315,7 @@ class Pool:
         """How many actors to begin with: no more than have something to do and room."""
         config = self._config
         useful = ceil(len(self._active.executions()) / config.tasks_per_actor)
-        most = min(config.max_actors, useful, max(1, room_for(config)))
+        most = min(config.max_actors, useful, max(1, answer(lambda: room_for(config))))
         return max(1, config.min_actors, most)
 
     def _count_left(self) -> int:

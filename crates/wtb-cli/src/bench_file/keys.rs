@@ -161,7 +161,7 @@ const RAY: &[Key] = &[
         Shape::Text,
         "Where the cluster is, for example `ray-head:6379`; `local` starts one on this machine for the batch. Default: `auto`.",
     ),
-    key("ray_namespace", Shape::Text, "The cluster's namespace of the actors. Default: `wtb`."),
+    key("ray_namespace", Shape::Text, "The cluster's namespace. Default: `wtb`."),
     key(
         "num_cpus_per_task",
         Shape::Amount,
