@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from programs import told_by
+from programs import told_by_member
 from stores import store_at
 
 from wtb.errors import WorkerError
@@ -115,7 +115,7 @@ def test_actors_that_died_between_two_batches_are_no_loss(bench, make_runner):
 
 def test_a_driver_that_was_stopped_for_a_while_gives_nobody_up(cluster, tmp_path):
     address = cluster.get_runtime_context().gcs_address
-    told = told_by("paused_driver.py", store_at(tmp_path / "store"), address)
+    told = told_by_member("paused_driver.py", store_at(tmp_path / "store"), address)
     assert told["statuses"] == {"succeeded": 30}
     assert told["attempts"] == 30
     assert set(told["workers"]) == {"worker.started"}
