@@ -158,7 +158,7 @@ def test_a_thread_that_hangs_is_replaced_and_its_outcome_refused(bench, kinds, r
         return {"y": state["x"]}
 
     batch = bench.run_batch(
-        chain(node=node), variants=[{}], test_cases=CASES, max_workers=1, timeout=0.2
+        chain(node=node), variants=[{}], test_cases=CASES, max_workers=1, timeout=1
     )
     assert batch.status == "completed_with_errors"
     assert sorted(one.status for one in batch.results) == [*["succeeded"] * 3, "timed_out"]
@@ -185,7 +185,7 @@ def test_an_execution_whose_thread_hangs_is_retried_on_another(bench, kinds, rel
         variants=[{}],
         test_cases=CASES[:2],
         max_workers=1,
-        timeout=0.2,
+        timeout=1,
         retries=1,
         backoff=0,
     )

@@ -15,7 +15,7 @@ import wtb
 from wtb import TestBench
 from wtb.errors import InvalidTransitionError
 
-PROMPT_S = 1.0
+PROMPT_S = 10.0
 """Far less than what the nodes here wait for; a busy machine may need it."""
 
 
@@ -42,16 +42,16 @@ def test_a_node_that_awaits_is_cut_at_the_deadline(bench, released, is_sync):
     async def main():
         began = perf_counter()
         graph = chain(quick=quick, slow=waits if is_sync else forever, after=quick)
-        execution = await bench.arun(graph, {"x": 0}, timeout=0.2)
+        execution = await bench.arun(graph, {"x": 0}, timeout=0.5)
         released.set()
         return execution, perf_counter() - began
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         execution, took_s = asyncio.run(main())
-    assert 0.2 <= took_s < 0.2 + PROMPT_S
+    assert 0.5 <= took_s < 0.5 + PROMPT_S
     assert execution.status == "timed_out"
-    assert execution.duration_s == pytest.approx(0.2, abs=0.2)
+    assert 0.5 <= execution.duration_s <= took_s
     assert (execution.error.type, execution.error.node) == ("TimeoutError", "slow")
     assert execution.error.message == "attempt 1 outlived its deadline"
     assert shown(execution) == FORTH
@@ -71,7 +71,7 @@ def test_the_node_and_its_subgraphs_can_clean_up(bench):
 
     async def main():
         inner = chain(p=quick, q=waits).compile()
-        return await bench.arun(chain(outer=inner), {"x": 0}, timeout=0.1)
+        return await bench.arun(chain(outer=inner), {"x": 0}, timeout=0.5)
 
     execution = asyncio.run(main())
     assert cleaned == ["up"]
@@ -84,10 +84,10 @@ def test_the_node_and_its_subgraphs_can_clean_up(bench):
 
 
 def test_a_node_that_swallows_its_cancelling_is_left_to_itself(bench):
-    ended = []
+    ended, let_go = [], False
 
     async def stubborn(state):
-        for _ in range(5):
+        while not let_go:
             try:
                 await asyncio.sleep(0.2)
             except asyncio.CancelledError:
@@ -96,11 +96,13 @@ def test_a_node_that_swallows_its_cancelling_is_left_to_itself(bench):
         return {"x": 5}
 
     async def main():
+        nonlocal let_go
         began = perf_counter()
-        execution = await bench.arun(chain(stubborn=stubborn), {"x": 0}, timeout=0.1)
+        execution = await bench.arun(chain(stubborn=stubborn), {"x": 0}, timeout=0.5)
         took_s = perf_counter() - began
         assert ended == ["swallowed"]
         gc.collect()
+        let_go = True
         while "ended" not in ended:
             await asyncio.sleep(0.01)
         return execution, took_s
@@ -125,7 +127,7 @@ def test_what_a_node_makes_of_its_cancelling_does_not_count(bench):
             return {"x": 7}
 
     async def main(node):
-        return await bench.arun(chain(node=node, after=quick), {"x": 0}, timeout=0.1)
+        return await bench.arun(chain(node=node, after=quick), {"x": 0}, timeout=0.5)
 
     for node in (turns_it, returns):
         execution = asyncio.run(main(node))
@@ -137,11 +139,11 @@ def test_what_a_node_makes_of_its_cancelling_does_not_count(bench):
 @pytest.mark.parametrize("beyond_s", [0.05, 0.6])
 def test_a_node_that_holds_the_loop_is_timed_out_when_it_lets_go(bench, beyond_s):
     async def holds(state):
-        time.sleep(0.1 + beyond_s)
+        time.sleep(0.5 + beyond_s)
         return {"x": 1}
 
     async def main():
-        return await bench.arun(chain(holds=holds), {"x": 0}, timeout=0.1)
+        return await bench.arun(chain(holds=holds), {"x": 0}, timeout=0.5)
 
     execution = asyncio.run(main())
     assert (execution.status, execution.error.type) == ("timed_out", "TimeoutError")

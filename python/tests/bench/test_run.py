@@ -99,7 +99,7 @@ def test_inline_warns_of_a_timeout_and_stops_between_nodes(bench):
     ran = []
 
     def slow(state):
-        time.sleep(0.2)
+        time.sleep(1.5)
         ran.append("slow")
         return {"x": 1}
 
@@ -108,7 +108,7 @@ def test_inline_warns_of_a_timeout_and_stops_between_nodes(bench):
         return {"x": 2}
 
     with pytest.warns(RuntimeWarning, match="between two nodes only") as warned:
-        execution = bench.run(chain(slow=slow, after=after), {"x": 0}, timeout=0.05)
+        execution = bench.run(chain(slow=slow, after=after), {"x": 0}, timeout=1)
     assert warned[0].filename == __file__
     assert execution.status == "timed_out"
     assert execution.error.type == "TimeoutError"

@@ -54,7 +54,7 @@ def test_an_attempt_that_comes_too_late_writes_nothing(bench, until):
         return {"log": ["in time"]}
 
     graph = chain(a=add("a"), waits=waits, b=add("b"), c=add("c"))
-    execution = bench.run(graph, {"x": 0}, timeout=0.3, runner="thread")
+    execution = bench.run(graph, {"x": 0}, timeout=1, runner="thread")
     assert execution.status == "timed_out"
     end = bench.resume(execution)
     before = [(one.id, one.values) for one in bench.checkpoints(end)]

@@ -60,7 +60,7 @@ def test_after_a_timeout(bench, released):
         return {"log": ["waits"]}
 
     graph = chain(a=add("a", ran), waits=waits, b=add("b", ran))
-    execution = bench.run(graph, {"x": 0}, timeout=0.3, runner="thread")
+    execution = bench.run(graph, {"x": 0}, timeout=1, runner="thread")
     assert execution.status == "timed_out"
     released.set()
     end = bench.resume(execution)
@@ -211,7 +211,7 @@ def test_the_deadline_holds_for_what_is_gone_on_with(bench):
 
     async def main():
         graph = chain(a=add("a"), b=add("b"), waits=waits)
-        execution = await bench.arun(graph, {"x": 0}, breakpoints=["b"], timeout=0.4)
+        execution = await bench.arun(graph, {"x": 0}, breakpoints=["b"], timeout=1)
         return await bench.aresume(execution)
 
     begun = time.monotonic()

@@ -139,7 +139,7 @@ def test_a_thread_that_still_writes_does_not_keep_the_next_attempt_from_beginnin
         test_cases=[{"how": "x"}],
         workspace=inputs,
         runner="thread",
-        timeout=0.5,
+        timeout=1,
         retries=1,
         backoff=0,
     )
