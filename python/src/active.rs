@@ -10,7 +10,7 @@ use pyo3::types::PyBytes;
 use serde_json::json;
 #[cfg(target_os = "linux")]
 use wtb_engine::Report;
-use wtb_engine::{ActiveBatch, Delivery, Poll, Scoring, ScoringTask, Task, WorkerKey};
+use wtb_engine::{ActiveBatch, Delivery, Group, Poll, Scoring, ScoringTask, Task, WorkerKey};
 use wtb_store::Store;
 #[cfg(unix)]
 use wtb_workspace::Namespaces;
@@ -152,14 +152,27 @@ impl ActiveBatchRef {
         Ok(py.detach(|| self.active.pool_created(runner, workers))?)
     }
 
+    #[pyo3(signature = (name, ready_ms, replaces, environment = 0))]
     fn join(
         &self,
         py: Python<'_>,
         name: &str,
         ready_ms: u64,
         replaces: Option<&str>,
+        environment: u16,
     ) -> Result<u64> {
-        Ok(py.detach(|| self.active.join(name, ready_ms, replaces))?.0)
+        let group = Group(environment);
+        Ok(py.detach(|| self.active.join(name, ready_ms, replaces, group))?.0)
+    }
+
+    /// Returns what the variants need of where they run, as JSON: a list, null for nothing in particular.
+    fn environments(&self) -> String {
+        json!(self.active.environments()).to_string()
+    }
+
+    /// Returns how many executions that need an environment, by its place, have not ended.
+    fn outstanding(&self, environment: u16) -> u32 {
+        self.active.outstanding(Group(environment))
     }
 
     fn fail(&self, py: Python<'_>, worker: u64, reason: &str) -> Result<()> {

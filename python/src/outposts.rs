@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use wtb_engine::{Handout, Outpost, OutpostPlan, Processes};
+use wtb_engine::{Group, Handout, Outpost, OutpostPlan, Processes};
 
 use crate::errors::{Result, invalid};
 use crate::workers::start_processes;
@@ -45,6 +45,8 @@ impl OutpostRef {
             serde_json::from_str(plan).map_err(|error| invalid(error.to_string()))?;
         let outpost = Arc::new(py.detach(|| Outpost::open(plan))?);
         let (source, store) = (Arc::clone(&outpost), Arc::clone(outpost.store()));
+        // Which attempts come here is decided where they are handed out.
+        let source = (source as Arc<_>, Group::default());
         let processes = start_processes(py, source, store, settings, job, cases)?;
         Ok(Self { outpost, processes })
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde::Deserialize;
-use wtb_engine::{Processes, Source};
+use wtb_engine::{Group, Processes, Source};
 use wtb_store::Store;
 use wtb_worker::{
     AttemptLink, Ground, Limits, Link, Order, Prepare, STEPS, Seed, Settings, Spec, Template,
@@ -49,17 +49,18 @@ pub(crate) struct ProcessesRef(Processes);
 
 #[pymethods]
 impl ProcessesRef {
-    /// Starts what the workers are made from.
+    /// Starts what the workers are made from that make the attempts of an environment, by its place.
     #[new]
     fn new(
         py: Python<'_>,
         active: &ActiveBatchRef,
+        environment: u16,
         settings: &str,
         job: Vec<u8>,
         cases: Vec<Vec<u8>>,
     ) -> Result<Self> {
         let (source, store) = (Arc::clone(active.active()), Arc::clone(active.store()));
-        start_processes(py, source, store, settings, job, cases).map(Self)
+        start_processes(py, (source, Group(environment)), store, settings, job, cases).map(Self)
     }
 
     /// Returns what the workers stand on, as JSON.
@@ -78,10 +79,10 @@ impl ProcessesRef {
     }
 }
 
-/// Starts the processes that make the attempts of a source, until a signal's handler raises.
+/// Starts the processes that make a source's attempts of a group, until a signal's handler raises.
 pub(crate) fn start_processes(
     py: Python<'_>,
-    source: Arc<dyn Source>,
+    source: (Arc<dyn Source>, Group),
     store: Arc<dyn Store>,
     settings: &str,
     job: Vec<u8>,

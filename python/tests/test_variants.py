@@ -121,6 +121,28 @@ def test_a_description_is_plain_json():
     assert described["factors"]["graph"] == "graph"
 
 
+def test_an_environment_is_kept_as_plain_json():
+    given = {"env_vars": {"A": "1"}, "pip": ("x", "y")}
+    variant = Variant(environment=given)
+    given["env_vars"]["A"] = "2"
+    assert variant.environment == {"env_vars": {"A": "1"}, "pip": ["x", "y"]}
+    assert variant.describe()["environment"] == variant.environment
+    assert variant.factors == {
+        "environment.env_vars": "{'A': '1'}",
+        "environment.pip": "['x', 'y']",
+    }
+    assert Variant(environment={}).environment is None
+    for wrong, why in (
+        ("venv", "is a mapping"),
+        ({"pip": {1, 2}}, "is JSON"),
+        ({"env_vars": {"A": 1}}, "all of them texts"),
+        ({"env_vars": {"A=B": "1"}}, "all of them texts"),
+        ({"env_vars": ["A"]}, "all of them texts"),
+    ):
+        with pytest.raises(ConfigurationError, match=why):
+            Variant("v", environment=wrong)
+
+
 def test_a_variant_keeps_its_own_copy_of_mappings():
     nodes = {"a": dense}
     variant = Variant(nodes=nodes)

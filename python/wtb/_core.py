@@ -252,6 +252,7 @@ class Core:
     def take_up(self, plan: Plan, begin: "Callable[[], ActiveBatchRef]") -> tuple[Batch, Drive]:
         """Return a stored batch that `begin` takes up, ready to be driven."""
         self.engine.check_process()
+        check_place(plan.place, plan.job)
         return self._driven(begin(), plan)
 
     def plan(

@@ -184,7 +184,9 @@ def restore_variants(
                 "found by themselves"
             )
         parts = {part: described[part] for part in ("nodes", "config", "context", "params")}
-        variants.append(Variant(name, graph=described["graph"], **parts))
+        # Batches of earlier versions know no environments.
+        environment = described.get("environment")
+        variants.append(Variant(name, graph=described["graph"], environment=environment, **parts))
     with not_bound(what, workflow):
         return normalise_variants(workflow, variants)
 

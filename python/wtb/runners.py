@@ -13,6 +13,7 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from wtb import _plan, _values
+from wtb._environments import refuse_environments
 from wtb._job import attempted
 from wtb.errors import ConfigurationError, WtbError, did_you_mean
 from wtb.processes.runner import ProcessBatchTestRunner
@@ -334,6 +335,8 @@ def check_place(runner: BatchTestRunner, job: "Job") -> None:
     """
     if isinstance(runner, StandaloneRunner):
         runner.check(job)
+    else:
+        refuse_environments(job.variants, runner.kind)
 
 
 def resolve_runner(

@@ -2,8 +2,9 @@
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from wtb._environments import refuse_environments
 from wtb._plan import LOSSES_MAX
 from wtb._warn import warn_caller
 from wtb.errors import NotFoundError
@@ -25,7 +26,12 @@ class StandaloneRunner:
         store: Path or URL of the store; by default `./.wtb`.
         wtb_db_url: The seeds' name for `store`.
         agentgit_db_url: Accepted for the seeds' sake and not used.
+
+    Attributes:
+        kind: What the store calls it.
     """
+
+    kind: ClassVar[str]
 
     def __init__(
         self,
@@ -64,7 +70,8 @@ class StandaloneRunner:
         return {}
 
     def check(self, job: "Job") -> None:
-        """Refuse a job that this runner cannot run; every one can be run in this process."""
+        """Refuse a job that this runner cannot run: in this process, what needs an environment."""
+        refuse_environments(job.variants, self.kind)
 
     def register(self, workflow: object) -> None:
         """Make a workflow known by its name, which `BatchTest.workflow_id` then means."""

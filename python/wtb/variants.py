@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wtb._environments import plain_environment
 from wtb.errors import ConfigurationError, UnknownNodeError, UnknownVariantError, did_you_mean
 from wtb.workflow import BASELINE, Workflow, as_workflow, import_reference, is_adopted
 
@@ -36,6 +37,9 @@ class Variant:
         context: LangGraph's runtime context: a mapping, or an object of the graph's context type.
         params: Arguments of the graph's factory.
         graph: A whole other graph, in any form that `Workflow` accepts.
+        environment: What it needs of where it runs: Ray's `runtime_env` as plain JSON data, for
+            example `{"pip": ["scikit-learn==1.5.2"], "env_vars": {"DEVICE": "cpu"}}`. The Ray
+            runner gives it all of that, the process runner `env_vars`; others refuse it.
 
     Attributes:
         factors: What was chosen on each axis, as text, for example `{"retriever": "dense",
@@ -52,6 +56,7 @@ class Variant:
     context: Any = field(default=None, kw_only=True)
     params: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     graph: Any = field(default=None, kw_only=True)
+    environment: Mapping[str, Any] | None = field(default=None, kw_only=True)
     factors: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +70,8 @@ class Variant:
                 )
             # A private copy: what the caller does to its own mapping later is no part of it.
             object.__setattr__(self, part, dict(given or {}))
+        environment = plain_environment(self.environment, self.title)
+        object.__setattr__(self, "environment", environment)
         object.__setattr__(self, "factors", self._factors())
 
     def describe(self) -> dict[str, Any]:
@@ -76,12 +83,13 @@ class Variant:
             "context": _jsonable(self.context),
             "params": _jsonable(self.params),
             "graph": None if self.graph is None else _implementation_ref(self.graph),
+            "environment": self.environment,
             "factors": dict(self.factors),
         }
 
     def _factors(self) -> dict[str, str]:
         factors = {node: implementation_label(chosen) for node, chosen in self.nodes.items()}
-        for part in ("config", "context", "params"):
+        for part in ("config", "context", "params", "environment"):
             chosen = getattr(self, part)
             if isinstance(chosen, Mapping):
                 factors.update((f"{part}.{key}", _text(value)) for key, value in _flat(chosen))

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use wtb_engine::{
     ActiveBatch, AttemptEnd, BatchPlan, CasePlan, CompareRequest, Delivery, Engine, EngineError,
-    Poll, Task, compare_batches,
+    Group, Poll, Task, compare_batches,
 };
 use wtb_model::{
     AttemptOutcome, Backoff, BatchSpec, CheckpointMode, Direction, ErrorPolicy, ScoreRecord, Value,
@@ -144,7 +144,7 @@ fn plan() -> BatchPlan {
 
 /// A worker: polls for tasks until none is left for it.
 fn work(engine: &Engine, batch: &ActiveBatch, name: &str) -> Result<(), EngineError> {
-    let worker = batch.join(name, 0, None)?;
+    let worker = batch.join(name, 0, None, Group(0))?;
     loop {
         match batch.poll(worker, Duration::from_secs(1))? {
             Poll::Task(task) => drop(batch.complete(&task, attempt(engine, &task)?)?),

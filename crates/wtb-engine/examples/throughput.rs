@@ -16,8 +16,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wtb_engine::{
-    ActiveBatch, AttemptEnd, BatchPlan, CasePlan, Delivery, Engine, EngineError, Handout, Outpost,
-    Poll, Source, WorkerKey,
+    ActiveBatch, AttemptEnd, BatchPlan, CasePlan, Delivery, Engine, EngineError, Group, Handout,
+    Outpost, Poll, Source, WorkerKey,
 };
 use wtb_model::{
     AttemptOutcome, Backoff, BatchSpec, CheckpointMode, ErrorPolicy, Value, VariantRecord,
@@ -68,7 +68,7 @@ fn measured(
 
 /// One worker in the driver's own thread.
 fn by_itself(batch: &Arc<ActiveBatch>) -> Result<Driven, EngineError> {
-    work(batch.as_ref(), batch.join("worker", 0, None)?)?;
+    work(batch.as_ref(), batch.join("worker", 0, None, Group(0))?)?;
     Ok(None)
 }
 
@@ -81,7 +81,9 @@ fn handed_ahead(batch: &Arc<ActiveBatch>) -> Result<Driven, EngineError> {
         for outpost in &outposts {
             for _ in 0..WORKERS {
                 scope.spawn(|| {
-                    outpost.join("worker", 0, None).and_then(|key| work(outpost.as_ref(), key))
+                    outpost
+                        .join("worker", 0, None, Group(0))
+                        .and_then(|key| work(outpost.as_ref(), key))
                 });
             }
         }
@@ -93,7 +95,7 @@ fn handed_ahead(batch: &Arc<ActiveBatch>) -> Result<Driven, EngineError> {
 fn drive(batch: &ActiveBatch, outposts: &[Arc<Outpost>]) -> Result<Driven, EngineError> {
     let mut posts = Vec::new();
     for outpost in outposts {
-        posts.push((outpost, batch.join("supervisor", 0, None)?, 0));
+        posts.push((outpost, batch.join("supervisor", 0, None, Group(0))?, 0));
     }
     let mut busy = Duration::ZERO;
     while !posts.is_empty() {

@@ -9,6 +9,7 @@ use wtb_store::{Change, Store, UnitOfWork};
 
 use crate::active::Setup;
 use crate::clock::Clock;
+use crate::environments::Environments;
 use crate::plan::{self, BatchPlan, Cell, Cells, Extension, SinglePlan};
 use crate::settings::{scheduler_config, single_config};
 use crate::takeover::{Shape, Taken, in_order, index};
@@ -47,7 +48,9 @@ pub(crate) fn create(
     let names = plan.variants.iter().map(|variant| variant.name.clone()).collect();
     let case_ids = cases.iter().map(|case| case.id.clone()).collect();
     let inputs = cases.iter().map(|case| case.workspace.clone()).collect();
-    let outstanding = in_order(&plan.spec, shape, &executions, |_| Ok(Prior::default()))?;
+    let environments = Environments::of(&plan.variants)?;
+    let none = |_: &ExecutionRecord| Ok(Prior::default());
+    let outstanding = in_order(&plan.spec, shape, &executions, &environments, none)?;
     let counts = StatusCounts { queued: executions.len() as u64, ..StatusCounts::default() };
     let event =
         Event { at, session: session.clone(), batch: Some(batch.clone()), execution: None, body };
@@ -56,6 +59,7 @@ pub(crate) fn create(
     store.commit(UnitOfWork::new(change, event))?;
     let setup = Setup {
         cells: outstanding,
+        environments,
         variants: names,
         cases: case_ids,
         counts,

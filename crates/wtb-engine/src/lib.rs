@@ -11,10 +11,10 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use wtb_engine::{ActiveBatch, Delivery, EngineError, Poll, Task};
+//! use wtb_engine::{ActiveBatch, Delivery, EngineError, Group, Poll, Task};
 //!
 //! fn work(batch: &ActiveBatch, attempt: impl Fn(&Task) -> Delivery) -> Result<(), EngineError> {
-//!     let worker = batch.join("worker-1", 0, None)?;
+//!     let worker = batch.join("worker-1", 0, None, Group::default())?;
 //!     loop {
 //!         match batch.poll(worker, Duration::from_secs(1))? {
 //!             Poll::Task(task) => drop(batch.complete(&task, attempt(&task))?),
@@ -35,6 +35,7 @@ pub mod comparison;
 mod create;
 mod engine;
 mod entropy;
+mod environments;
 mod error;
 #[cfg(unix)]
 mod files;
@@ -69,6 +70,9 @@ pub use wtb_postgres::redacted;
 
 /// How a worker's attempt ended; see [`ActiveBatch::complete`].
 pub use wtb_scheduler::AttemptEnd;
+
+/// Whose attempts a worker makes: the place of their environment among [`ActiveBatch::environments`].
+pub use wtb_scheduler::Group;
 
 /// Returns wall-clock time, as the engine stamps its records with it.
 pub fn now() -> wtb_model::Timestamp {

@@ -11,6 +11,7 @@ use wtb_store::{Change, JournalFilter, Page, StoreError, UnitOfWork};
 
 use crate::active::{ActiveBatch, CellInfo, Setup};
 use crate::clock::Clock;
+use crate::environments::Environments;
 use crate::plan::{RetryPlan, SinglePlan};
 use crate::takeover::{cell_info, live_driver, prior};
 use crate::{Engine, EngineError, create, settings};
@@ -59,6 +60,7 @@ impl Engine {
         let setup = Setup {
             // Of its batch, if it goes on beside one, only its own variant and case are here.
             cells: vec![CellInfo { variant: 0, case: 0, ..cell_info(record, prior) }],
+            environments: Environments::single(),
             variants: vec![record.variant.clone()],
             cases: vec![record.case_id.clone()],
             counts: StatusCounts { queued: 1, ..StatusCounts::default() },

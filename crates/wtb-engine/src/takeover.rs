@@ -10,6 +10,7 @@ use wtb_scheduler::{Coordinates, Prior, comparable_order};
 use wtb_store::{Change, ExecutionFilter, JournalFilter, Page, Store, StoreError, UnitOfWork};
 
 use crate::active::{CellInfo, Setup};
+use crate::environments::Environments;
 use crate::{EngineError, session};
 
 /// A batch that this session owns, ready for its scheduler.
@@ -34,6 +35,7 @@ pub(crate) fn in_order(
     spec: &BatchSpec,
     (variants, cases, repeats): Shape,
     executions: &[ExecutionRecord],
+    environments: &Environments,
     prior: impl Fn(&ExecutionRecord) -> Result<Prior, EngineError>,
 ) -> Result<Vec<CellInfo>, EngineError> {
     let outstanding = executions.iter().filter(|execution| !execution.status.is_final());
@@ -51,7 +53,10 @@ pub(crate) fn in_order(
     order
         .iter()
         .filter_map(|cell| by_cell.remove(&cell))
-        .map(|execution| Ok(cell_info(execution, prior(execution)?)))
+        .map(|execution| {
+            let group = environments.group(execution.variant_index);
+            Ok(cell_info(execution, Prior { group, ..prior(execution)? }))
+        })
         .collect()
 }
 
@@ -170,8 +175,11 @@ impl Claim<'_> {
             waiting.map(|execution| execution.id.clone()).collect()
         };
         let shape = (variants.len(), cases.len(), spec.repeats);
+        let environments = Environments::of(&variants)?;
+        let past = |one: &ExecutionRecord| prior(self.store, one);
         let setup = Setup {
-            cells: in_order(&spec, shape, &executions, |one| prior(self.store, one))?,
+            cells: in_order(&spec, shape, &executions, &environments, past)?,
+            environments,
             variants: variants.into_iter().map(|variant| variant.name).collect(),
             inputs: cases.iter().map(|case| case.workspace.clone()).collect(),
             cases: cases.into_iter().map(|case| case.id).collect(),

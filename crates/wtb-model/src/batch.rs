@@ -197,8 +197,15 @@ pub struct BatchRecord {
 pub struct VariantRecord {
     /// Its name, unique within the batch.
     pub name: String,
-    /// What it substitutes, as the front end describes it. Opaque here.
+    /// What it substitutes, as the front end describes it. Opaque here, but for its `environment`.
     pub description: serde_json::Value,
+}
+
+impl VariantRecord {
+    /// Returns what it needs of where it runs; `None` when it can run anywhere.
+    pub fn environment(&self) -> Option<&serde_json::Value> {
+        self.description.get("environment").filter(|environment| !environment.is_null())
+    }
 }
 
 /// A case of a batch.

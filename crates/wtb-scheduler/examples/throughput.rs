@@ -11,7 +11,7 @@
 use std::{collections::VecDeque, error::Error, time::Instant};
 
 use wtb_scheduler::{
-    AttemptEnd, CellIndex, Command, Config, Input, Millis, Next, Scheduler, Token, WorkerId,
+    AttemptEnd, CellIndex, Command, Config, Group, Input, Millis, Next, Scheduler, Token, WorkerId,
 };
 
 const WORKERS: u32 = 64;
@@ -72,7 +72,11 @@ impl Driver {
     /// Runs the batch to its end; with `settle` one attempt in ten fails.
     fn run(&mut self, settle: bool) -> Result<(), Box<dyn Error>> {
         for worker in 0..WORKERS {
-            self.send(Input::WorkerIdle { worker: WorkerId(u64::from(worker)), slots: 1 })?;
+            self.send(Input::WorkerIdle {
+                worker: WorkerId(u64::from(worker)),
+                slots: 1,
+                group: Group(0),
+            })?;
         }
         while !self.scheduler.phase().is_finished() {
             if let Some((token, worker, attempt)) = self.running.pop_front() {
@@ -80,7 +84,7 @@ impl Driver {
                 let failed = AttemptEnd::Failed { retryable: true, retry_after: None };
                 let end = if fails { failed } else { AttemptEnd::Succeeded };
                 self.send(Input::Completed { token, end })?;
-                self.send(Input::WorkerIdle { worker, slots: 1 })?;
+                self.send(Input::WorkerIdle { worker, slots: 1, group: Group(0) })?;
             } else if let Some(at) = self.scheduler.next_wake() {
                 self.now = self.now.max(at);
                 self.send(Input::Tick)?;

@@ -26,6 +26,11 @@ impl Millis {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellIndex(pub u32);
 
+/// Which workers can make a cell's attempts: those of the same group. Batches whose workers are all alike
+/// have the group 0 only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Group(pub u16);
+
 /// The caller's name for a worker. A worker that is replaced (a stuck thread) gets a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u64);
@@ -43,6 +48,12 @@ impl fmt::Display for Millis {
 impl fmt::Display for CellIndex {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "cell {}", self.0)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "group {}", self.0)
     }
 }
 

@@ -4,7 +4,7 @@
 //! refused, at most fenced or ignored, because facts arrive late, twice or out of order. *Requests*
 //! (pause, cancel, ...) come from people and are refused with a typed error when they make no sense.
 
-use crate::ids::{CellIndex, Millis, Token, WorkerId};
+use crate::ids::{CellIndex, Group, Millis, Token, WorkerId};
 
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Input {
         worker: WorkerId,
         /// How many attempts it can take in addition to those it runs.
         slots: u32,
+        /// Whose attempts it can make.
+        group: Group,
     },
     /// Report: the worker is gone; its attempts are lost and it waits for nothing any more.
     WorkerGone {

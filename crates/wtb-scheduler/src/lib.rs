@@ -43,7 +43,7 @@ pub use command::{BatchEnd, Command, ExpireCause, FenceReason, Next, Phase};
 pub use config::{Config, FailFast};
 pub use counts::Counts;
 pub use error::{ConfigError, SchedulerError};
-pub use ids::{CellIndex, Millis, Token, WorkerId};
+pub use ids::{CellIndex, Group, Millis, Token, WorkerId};
 pub use input::{AttemptEnd, Input};
 pub use order::{ComparableOrder, Coordinates, comparable_order};
 pub use rng::SplitMix64;

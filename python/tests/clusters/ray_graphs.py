@@ -48,6 +48,10 @@ def first(state):
         Path(wtb.current().workspace, "own.txt").write_text(f"{state['number']}")
     if how == "tell the environment":
         wtb.log_metric("RAY_TRIAL", float(os.environ["RAY_TRIAL"]))
+    if how == "tell the version":
+        import wtb_trial
+
+        wtb.log_metric("version", float(wtb_trial.VERSION))
     time.sleep(state.get("wait_s", 0))
     return {"number": state["number"] * 2, "process": os.getpid(), "call": calls}
 

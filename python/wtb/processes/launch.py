@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Protocol, TypeVar
 
+from wtb._environments import ENV_VARS
 from wtb._warn import warn_caller
 from wtb.errors import WorkerError
 from wtb.processes.preload import ALWAYS
@@ -68,6 +69,11 @@ class Launch:
     timeout_s: float | None
     grace_s: float
     is_fresh: bool
+
+    def with_variables(self, environment: Mapping[str, Any] | None) -> "Launch":
+        """Return this with the environment variables of a variant's environment, over its own."""
+        given: Mapping[str, str] = (environment or {}).get(ENV_VARS, {})
+        return replace(self, environment=(*self.environment, *given.items()))
 
     def start(self, start: Callable[[str], S]) -> S:
         """Start processes, in the best way that is safe with what they import.

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import json
 import os
 import sys
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wtb import _native, _plan
+from wtb._environments import ENV_VARS, refuse_environments
 from wtb.errors import ConfigurationError
 from wtb.processes.launch import Launch
 from wtb.processes.packing import Packed, pack, pack_plain
@@ -133,6 +135,7 @@ class ProcessBatchTestRunner(StandaloneRunner):
 
     def check(self, job: "Job") -> None:
         """Refuse a job that cannot be sent to another process."""
+        refuse_environments(job.variants, self.kind, [ENV_VARS])
         self._checked = (job, self._pack(job))
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
@@ -140,20 +143,29 @@ class ProcessBatchTestRunner(StandaloneRunner):
         checked, self._checked = self._checked, None
         # Packed already, as a rule; a batch that is taken up again is not checked anew.
         packed = checked[1] if checked and checked[0] is job else self._pack(job)
-        processes = self._started(active, job, packed)
+        started: list[_native.ProcessesRef] = []
+        pool = _Pool(active)
         try:
-            _Pool(active, processes, workers).run()
+            for number, environment in enumerate(_environments(active, job)):
+                if left := active.outstanding(number):
+                    launch = self.launch(packed, job.timeout).with_variables(environment)
+                    started.append(self._started(active, number, launch, packed))
+                    pool.add(started[-1], min(workers, left))
+            pool.run()
         finally:
-            processes.close()
+            for processes in started:
+                processes.close()
 
     def _pack(self, job: "Job") -> Packed:
         return pack_plain(job) if self._options["command"] else pack(job)
 
     def _started(
-        self, active: "ActiveBatchRef", job: "Job", packed: Packed
+        self, active: "ActiveBatchRef", environment: int, launch: Launch, packed: Packed
     ) -> "_native.ProcessesRef":
-        return self.launch(packed, job.timeout).start(
-            lambda settings: _native.ProcessesRef(active, settings, packed.job, packed.cases)
+        return launch.start(
+            lambda settings: _native.ProcessesRef(
+                active, environment, settings, packed.job, packed.cases
+            )
         )
 
     def launch(self, packed: Packed, timeout: float | None) -> Launch:
@@ -180,24 +192,35 @@ class ProcessBatchTestRunner(StandaloneRunner):
         )
 
 
+def _environments(active: "ActiveBatchRef", job: "Job") -> Sequence[Mapping[str, Any] | None]:
+    """Return the environments of a batch; of a single execution that of its variant."""
+    if active.id is None:
+        return [job.variants[0].environment]
+    found: Sequence[Mapping[str, Any] | None] = json.loads(active.environments())
+    return found
+
+
 class _Pool:
     """The threads that drive a batch's processes, one each."""
 
-    def __init__(
-        self, active: "ActiveBatchRef", processes: "_native.ProcessesRef", workers: int
-    ) -> None:
+    def __init__(self, active: "ActiveBatchRef") -> None:
         self._active = active
-        self._processes = processes
-        self._size = max(1, min(workers, len(active.executions())))
+        self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
 
-    def run(self) -> None:
-        self._active.pool_created("process", self._size)
-        threads = [
+    def add(self, processes: "_native.ProcessesRef", workers: int) -> None:
+        for _ in range(workers):
+            name = f"process-{next(_numbers)}"
             # A thread that waits for a process must not keep the program from ending.
-            threading.Thread(target=self._work, args=(name,), name=f"wtb-{name}", daemon=True)
-            for name in (f"process-{next(_numbers)}" for _ in range(self._size))
-        ]
+            self._threads.append(
+                threading.Thread(
+                    target=self._work, args=(processes, name), name=f"wtb-{name}", daemon=True
+                )
+            )
+
+    def run(self) -> None:
+        self._active.pool_created("process", len(self._threads))
+        threads = self._threads
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -207,9 +230,9 @@ class _Pool:
         if self._failure is not None:
             raise self._failure
 
-    def _work(self, name: str) -> None:
+    def _work(self, processes: "_native.ProcessesRef", name: str) -> None:
         try:
-            self._processes.work(name)
+            processes.work(name)
         except BaseException as error:
             self._failure = self._failure or error
 

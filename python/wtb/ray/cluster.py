@@ -1,20 +1,33 @@
 """The cluster as a whole: joining it, and what it has."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from wtb.errors import ConfigurationError, WorkerError
+from wtb.errors import ConfigurationError, WorkerError, did_you_mean
 from wtb.ray.config import GIB, RayConfig
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Question", "answer", "connect", "lacking", "leave", "load_ray", "room_for"]
+__all__ = [
+    "Question",
+    "answer",
+    "check_environment",
+    "connect",
+    "lacking",
+    "leave",
+    "load_ray",
+    "room_for",
+]
 
 
 T = TypeVar("T")
+
+PLUGINS = "RAY_RUNTIME_ENV_PLUGINS"
+"""The environment variable that names what else Ray can make environments with."""
 
 ANSWER_S = 10.0
 """How long the head may take for an answer without which nothing can begin."""
@@ -159,6 +172,30 @@ def wanted(config: RayConfig) -> Mapping[str, float]:
     if "memory" in options:
         found["memory"] = options["memory"]
     return {name: amount for name, amount in found.items() if amount}
+
+
+def check_environment(environment: Mapping[str, Any] | None, title: str) -> None:
+    """Refuse an environment that Ray cannot make.
+
+    Args:
+        environment: What it is made from.
+        title: How errors speak of the variant that needs it.
+
+    Raises:
+        ConfigurationError: It can see that without trying.
+    """
+    from ray.runtime_env import RuntimeEnv
+
+    known = {one for one in RuntimeEnv.known_fields if not one.startswith("_")}
+    for key in environment or {}:
+        # Ray ignores what it does not know, but for the keys of plugins.
+        if key not in known and PLUGINS not in os.environ:
+            near = did_you_mean(key, sorted(known), listed_as="Ray's are")
+            raise ConfigurationError(f"{title}: an environment has no key {key!r}. {near}")
+    try:
+        RuntimeEnv(**(environment or {}))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{title}: Ray does not take its environment: {error}") from error
 
 
 def room_for(config: RayConfig) -> int:

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from wtb import _plan
+from wtb._environments import ENV_VARS
 from wtb.errors import ConfigurationError
 
 __all__ = ["RayConfig"]
@@ -42,7 +43,8 @@ class RayConfig:
         object_store_memory_gb: How many GiB a cluster that is started here has for objects; Ray's
             own choice by default.
         num_cpus: How many CPUs a cluster that is started here has; those of the machine by default.
-        runtime_env: The environment that Ray makes for the actors.
+        runtime_env: The environment that Ray makes for the actors; what a variant's own one says of
+            the same is put over it.
 
     Raises:
         ConfigurationError: A value cannot be used.
@@ -171,8 +173,23 @@ class RayConfig:
             for name, value in found.items()
         }
 
-    def actor_options(self) -> dict[str, Any]:
-        """Return what Ray is told of an actor."""
+    def environment_for(self, own: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """Return the environment of actors that work for variants with an environment of their own.
+
+        Args:
+            own: That environment; None for variants that have none.
+        """
+        base = self.runtime_env or {}
+        variables = {**base.get(ENV_VARS, {}), **(own or {}).get(ENV_VARS, {})}
+        merged = {**base, **(own or {}), ENV_VARS: variables}
+        return {key: value for key, value in merged.items() if key != ENV_VARS or value} or None
+
+    def actor_options(self, environment: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return what Ray is told of an actor.
+
+        Args:
+            environment: The environment that it is in.
+        """
         tasks = self.tasks_per_actor
         options: dict[str, Any] = {
             "num_cpus": self.num_cpus_per_task * tasks,
@@ -185,8 +202,8 @@ class RayConfig:
         }
         if self.memory_per_task_gb:
             options["memory"] = int(self.memory_per_task_gb * GIB * tasks)
-        if self.runtime_env is not None:
-            options["runtime_env"] = dict(self.runtime_env)
+        if environment is not None:
+            options["runtime_env"] = dict(environment)
         return options
 
 

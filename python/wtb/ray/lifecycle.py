@@ -1,7 +1,7 @@
 """The life of actors: made, given a batch, given another one, replaced, stopped."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -33,11 +33,13 @@ class PostTo:
         post: What is small.
         job: The packed job, among Ray's objects: it goes to each machine once.
         cases: The packed cases, likewise.
+        environment: The environment that they are in; None for that of Ray.
     """
 
     post: Post
     job: Any
     cases: Any
+    environment: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class ActorState:
         replaces: The actor whose place it has taken.
         reason: Why it was lost.
         batches: How many batches it was given.
+        environment: The environment that it is in; None for that of Ray.
     """
 
     name: str
@@ -62,6 +65,7 @@ class ActorState:
     replaces: str | None = None
     reason: str | None = None
     batches: int = 0
+    environment: Mapping[str, Any] | None = None
 
 
 class Actor:
@@ -75,9 +79,16 @@ class Actor:
         since: When that call was made.
     """
 
-    def __init__(self, name: str, handle: Any, replaces: str | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        handle: Any,
+        replaces: str | None,
+        environment: Mapping[str, Any] | None,
+    ) -> None:
         self.name = name
         self.handle = handle
+        self.environment = environment
         self.replaces = replaces
         self.worker = name
         self.opening: Any = None
@@ -98,6 +109,7 @@ class Actor:
             self.replaces,
             self.reason,
             self.batches,
+            self.environment,
         )
 
 
@@ -117,23 +129,33 @@ class ActorLifecycleManager:
         self._actors: list[Actor] = []
         self._idle: list[Actor] = []
 
+    @property
+    def idle(self) -> int:
+        """How many actors wait for their next batch."""
+        return len(self._idle)
+
     def create(self, post: PostTo, replaces: str | None = None) -> Actor:
         """Return an actor that gets ready for a batch: an idle one, or else a new one.
+
+        An idle one in another environment makes room for it.
 
         Args:
             post: What it is to work for.
             replaces: The name of the lost one whose place it takes.
         """
+        for actor in reversed(self._idle):
+            if actor.environment == post.environment:
+                self._idle.remove(actor)
+                actor.replaces = replaces
+                return self.reset(actor, post)
         if self._idle:
-            actor = self._idle.pop()
-            actor.replaces = replaces
-            return self.reset(actor, post)
+            self.stop(self._idle.pop(0))
         name = f"ray-{next(self._numbers)}"
         if self._class is None:
             # Once alone: each one is sent to the cluster's head, which may be gone later.
             self._class = load_ray().remote(VariantExecutionActor)
-        made = self._class.options(**self._config.actor_options())
-        actor = Actor(name, made.remote(), replaces)
+        made = self._class.options(**self._config.actor_options(post.environment))
+        actor = Actor(name, made.remote(), replaces, post.environment)
         self._remember(actor)
         return self._opened(actor, post)
 

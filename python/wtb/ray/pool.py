@@ -1,15 +1,16 @@
 """The driver's side of a batch on a cluster: who has which attempts, and who is silent."""
 
-import json
+from collections.abc import Sequence
 from contextlib import suppress
-from math import ceil, inf
-from time import monotonic
+from math import ceil
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from wtb._warn import warn_caller
-from wtb.errors import WorkerError, WtbError
+from wtb.errors import ConfigurationError, WorkerError, WtbError
 from wtb.ray.cluster import Question, answer, lacking, load_ray, room_for
 from wtb.ray.config import RayConfig
+from wtb.ray.group import Group, Member
 from wtb.ray.lifecycle import Actor, ActorLifecycleManager, PostTo
 
 if TYPE_CHECKING:
@@ -26,15 +27,6 @@ NEWS_S = 0.5
 SCALE_S = 0.25
 """How often the driver looks whether there are too few or too many actors."""
 
-AHEAD_S = 0.1
-"""For how long the attempts are to last that wait at an actor for their start."""
-
-AHEAD_MAX = 64
-"""How many attempts may wait at an actor for each that it makes at once."""
-
-ATTEMPT_S_MAX = 0.5
-"""Attempts that take longer are not handed out ahead: the way there costs nothing beside them."""
-
 WHY_S = 2.0
 """How long the cluster's head may take to say what an actor lacks."""
 
@@ -44,51 +36,15 @@ PAUSE_S = 1.0
 END_S = 5.0
 """How much longer than the grace attempts may take to end, once their batch is over."""
 
-WEIGHT = 0.2
-"""How much the newest attempts count in the mean of their durations."""
-
-
-class _Member:
-    """An actor that works for the batch."""
-
-    def __init__(self, actor: Actor, key: int, processes: int) -> None:
-        self.actor = actor
-        self.key = key
-        self.held = 0
-        self.news: Any = None
-        self.heard = monotonic()
-        self.idle_since = monotonic()
-        self.is_told_of_end = False
-        self._processes = processes
-        self._mean_s: float | None = None
-
-    @property
-    def window(self) -> int:
-        """How many attempts it may hold."""
-        if self._mean_s is None or self._mean_s > ATTEMPT_S_MAX:
-            return self._processes
-        ahead = min(AHEAD_MAX, ceil(AHEAD_S / max(self._mean_s, 1e-6)))
-        return self._processes * (1 + ahead)
-
-    def learn(self, ended: int, busy_s: float, returned: int) -> None:
-        """Take note of how long attempts took; one that handed some back had too many."""
-        self.heard = monotonic()
-        if returned:
-            self._mean_s = None
-        elif ended:
-            mean = busy_s / ended
-            before = mean if self._mean_s is None else self._mean_s
-            self._mean_s = before + WEIGHT * (mean - before)
-
 
 class Pool:
-    """The actors of one batch.
+    """The actors of one batch, in groups: those of one environment.
 
     Args:
         active: The engine's handle on the batch.
         config: How the cluster is used.
         manager: Who makes and ends actors.
-        post: What actors have to know of the batch.
+        posts: What actors have to know of the batch, for each of its environments.
     """
 
     def __init__(
@@ -96,20 +52,18 @@ class Pool:
         active: "ActiveBatchRef",
         config: RayConfig,
         manager: ActorLifecycleManager,
-        post: PostTo,
+        posts: Sequence[PostTo],
     ) -> None:
         self._active = active
         self._config = config
         self._manager = manager
-        self._post = post
+        self._grace_s = posts[0].post.launch.grace_s
+        self._groups = [Group(active, number, post) for number, post in enumerate(posts)]
         self._room = Question(lambda: room_for(config))
-        self._opening: list[Actor] = []
-        self._members: list[_Member] = []
         self._lost = 0
         self._scaled = 0.0
         self._turned = monotonic()
-        self._may_grow_at = 0.0
-        self._has_had = False
+        self._is_ending = False
         self._over_since: float | None = None
         self._warned: set[str] = set()
 
@@ -117,14 +71,15 @@ class Pool:
         """Bring the batch to its end, or as far as it is to be brought in this session.
 
         Raises:
-            WorkerError: There are no actors, and none can be made.
+            WtbError: There are no actors for what is left, and none can be made.
         """
         try:
-            first = self._count_wanted()
-            self._active.pool_created("ray", first)
-            for _ in range(first):
-                self._opening.append(self._manager.create(self._post))
-            while (self._opening or self._members) and not self._is_overdue():
+            shares = self._shares()
+            self._active.pool_created("ray", sum(shares))
+            for group, share in zip(self._groups, shares, strict=True):
+                for _ in range(share):
+                    self._make(group)
+            while not self._is_through():
                 self._turn()
         except BaseException:
             # What has begun costs nothing when its session ends, but would if its worker were lost.
@@ -140,91 +95,106 @@ class Pool:
         self._wait()
         self._look_for_silent()
         self._look_for_late()
+        self._check_lost()
         self._scale()
-        for member in list(self._members):
-            self._feed(member)
+        for group in self._groups:
+            for member in list(group.members):
+                self._feed(group, member)
 
-    def _is_overdue(self) -> bool:
-        """Whether the batch is over, and its attempts have had the time to end."""
+    def _is_through(self) -> bool:
+        """Whether nobody is left, or the batch is over and its attempts have had time to end."""
         if self._active.is_under_way():
-            return False
+            # Those that nobody works for wait for a place.
+            return self._is_ending and not self._size()
         self._over_since = self._over_since or monotonic()
-        return monotonic() - self._over_since > self._post.post.launch.grace_s + END_S
+        is_overdue = monotonic() - self._over_since > self._grace_s + END_S
+        return is_overdue or not self._size()
 
     def _wait(self) -> None:
         ray = load_ray()
-        openings = {actor.opening: actor for actor in self._opening}
-        members = {one.news: one for one in self._members if one.news is not None}
+        openings = {actor.opening: (one, actor) for one in self._groups for actor in one.opening}
+        members = {
+            member.news: (group, member)
+            for group in self._groups
+            for member in group.members
+            if member.news is not None
+        }
         waiting = [*openings, *members]
         if not waiting:
+            sleep(TICK_S)
             return
         ready, _ = ray.wait(waiting, num_returns=1, timeout=TICK_S)
         if ready and len(waiting) > 1:
             ready, _ = ray.wait(waiting, num_returns=len(waiting), timeout=0)
         for news in ready:
             if news in openings:
-                self._take_in(openings[news], news)
+                self._take_in(*openings[news], news)
             else:
-                self._hear(members[news], news)
+                self._hear(*members[news], news)
 
-    def _take_in(self, actor: Actor, opened: Any) -> None:
+    def _take_in(self, group: Group, actor: Actor, opened: Any) -> None:
         ray = load_ray()
-        self._opening.remove(actor)
+        group.opening.remove(actor)
         try:
             found = ray.get(opened)
         except ray.exceptions.RayTaskError as error:
-            self._refuse(actor, error)
+            self._refuse(group, actor, _as_own(error))
+            return
+        except ray.exceptions.RuntimeEnvSetupError as error:
+            # What was tried, as a traceback, comes before it.
+            why = str(error).strip().rpartition("\n")[2]
+            needed = f"the environment {group.post.environment} cannot be made"
+            self._refuse(group, actor, WorkerError(f"{needed}: {why}"))
             return
         except ray.exceptions.RayError as error:
             self._manager.lose(actor, _one_line(error))
             if actor.batches > 1:
                 # It died between two batches, which is no loss of this one.
-                self._opening.append(self._manager.create(self._post, actor.replaces))
+                self._make(group, actor.replaces)
             else:
-                self._replace(actor)
+                self._replace(group, actor)
             return
-        self._has_had = True
         self._manager.opened(actor, found)
         for warning in set(found["warnings"]) - self._warned:
             self._warned.add(warning)
             warn_caller(f"{actor.worker}: {warning}", RuntimeWarning)
-        key = self._active.join(actor.worker, found["ready_ms"], actor.replaces)
-        self._members.append(_Member(actor, key, self._config.tasks_per_actor))
+        key = self._active.join(actor.worker, found["ready_ms"], actor.replaces, group.number)
+        group.members.append(Member(actor, key, self._config.tasks_per_actor))
 
-    def _refuse(self, actor: Actor, error: Any) -> None:
+    def _refuse(self, group: Group, actor: Actor, error: BaseException) -> None:
         """Do without an actor that cannot work for the batch; nor could another one there."""
-        self._manager.lose(actor, _one_line(error.cause))
-        if not (self._has_had or self._opening):
-            raise _as_own(error) from None
-        self._may_grow_at = inf
-        warn_caller(f"{actor.name} cannot work for the batch: {actor.reason}", RuntimeWarning)
-        self._check_any()
+        self._manager.lose(actor, _one_line(error))
+        group.error = error
+        if self._size():
+            warn_caller(f"{actor.name} cannot work for the batch: {actor.reason}", RuntimeWarning)
 
-    def _hear(self, member: _Member, news: Any) -> None:
+    def _hear(self, group: Group, member: Member, news: Any) -> None:
         ray = load_ray()
         member.news = None
         try:
             report = ray.get(news)
         except ray.exceptions.RayTaskError as error:
-            self._lose(member, f"its supervisor cannot go on: {_one_line(error.cause)}")
+            reason = f"its supervisor cannot go on: {_one_line(error.cause)}"
+            self._lose(group, member, reason)
             return
         except ray.exceptions.RayError as error:
-            self._lose(member, _one_line(error))
+            self._lose(group, member, _one_line(error))
             return
         gone, returned, busy_s = self._active.report(report)
         member.held -= gone
         member.learn(gone - returned, busy_s, returned)
 
-    def _feed(self, member: _Member) -> None:
+    def _feed(self, group: Group, member: Member) -> None:
         """Give an actor what it has room for, and have it wait for news."""
         slots = max(0, member.window - member.held)
         count, has_stops, is_last, handout = self._active.hand_out(member.key, slots)
         member.held += count
         if member.held:
             member.idle_since = monotonic()
+        self._is_ending |= is_last
         if is_last and not member.held:
             self._active.leave(member.key)
-            self._members.remove(member)
+            group.members.remove(member)
             self._manager.release(member.actor)
             return
         if not (count or has_stops) and (member.is_told_of_end or not is_last):
@@ -241,105 +211,148 @@ class Pool:
         self._turned = now
         if paused > PAUSE_S:
             # This program was not there to hear them.
-            for member in self._members:
-                member.heard += paused
-            for actor in self._opening:
-                actor.since += paused
+            for group in self._groups:
+                for member in group.members:
+                    member.heard += paused
+                for actor in group.opening:
+                    actor.since += paused
         until = monotonic() - self._config.result_timeout - NEWS_S
-        for member in [one for one in self._members if one.heard < until]:
-            self._lose(member, f"it was silent for {self._config.result_timeout:g} s")
+        for group in self._groups:
+            for member in [one for one in group.members if one.heard < until]:
+                reason = f"it was silent for {self._config.result_timeout:g} s"
+                self._lose(group, member, reason)
 
     def _look_for_late(self) -> None:
-        until = monotonic() - self._config.actor_creation_timeout
-        for actor in [one for one in self._opening if one.since < until]:
-            self._opening.remove(actor)
-            why = Question(lambda: lacking(self._config)).look(WHY_S) or "its head is silent"
-            seconds = self._config.actor_creation_timeout
-            self._manager.lose(actor, f"it was not ready within {seconds:g} s")
-            self._may_grow_at = monotonic() + seconds
-            if not self._members and not self._opening:
-                raise WorkerError(
-                    f"no actor was ready within {seconds:g} s: {why}. What has not run is left; "
-                    "bench.resume_batch goes on with it"
-                )
+        seconds = self._config.actor_creation_timeout
+        until = monotonic() - seconds
+        for group in self._groups:
+            for actor in [one for one in group.opening if one.since < until]:
+                group.opening.remove(actor)
+                why = Question(lambda: lacking(self._config)).look(WHY_S) or "its head is silent"
+                self._manager.lose(actor, f"it was not ready within {seconds:g} s")
+                group.may_grow_at = monotonic() + seconds
+                if not self._size():
+                    group.error = WorkerError(
+                        f"no actor was ready within {seconds:g} s: {why}. What has not run is "
+                        "left; bench.resume_batch goes on with it"
+                    )
 
-    def _lose(self, member: _Member, reason: str) -> None:
-        self._members.remove(member)
+    def _lose(self, group: Group, member: Member, reason: str) -> None:
+        group.members.remove(member)
         self._manager.lose(member.actor, reason)
         self._active.fail(member.key, reason)
-        self._replace(member.actor)
+        self._replace(group, member.actor)
 
-    def _replace(self, lost: Actor) -> None:
+    def _replace(self, group: Group, lost: Actor) -> None:
         self._lost += 1
-        if not self._is_work_left():
+        if self._is_ending or not group.outstanding():
             return
         if self._lost <= self._config.actor_max_restarts:
-            self._opening.append(self._manager.create(self._post, lost.worker))
+            self._make(group, lost.worker)
             return
-        self._may_grow_at = inf
         warn_caller(
             f"{self._lost} actors were lost, the last one because {lost.reason}; "
             f"actor_max_restarts={self._config.actor_max_restarts} allows no further one",
             RuntimeWarning,
         )
-        self._check_any()
-
-    def _check_any(self) -> None:
-        if not self._members and not self._opening:
-            raise WorkerError(
+        for one in self._groups:
+            one.error = one.error or WorkerError(
                 "there are no actors any more, and no further one may be made. What has not run is "
                 "left; bench.resume_batch goes on with it"
             )
 
+    def _check_lost(self) -> None:
+        """Give up once only executions are left that nobody can make."""
+        left = [one for one in self._groups if one.outstanding()]
+        errors = [one.error for one in left if one.is_lost]
+        if errors and errors[0] and len(errors) == len(left) and self._active.is_under_way():
+            raise errors[0]
+
     def _scale(self) -> None:
         now = monotonic()
-        if now - self._scaled < SCALE_S or not self._active.is_under_way():
+        under_way = self._active.is_under_way() and not self._is_ending
+        if now - self._scaled < SCALE_S or not under_way:
             return
         self._scaled = now
-        if self._is_more_waiting():
-            there = len(self._members) + len(self._opening)
-            full = all(one.held >= self._config.tasks_per_actor for one in self._members)
-            may_grow = full and not self._opening and now >= self._may_grow_at
-            if may_grow and there < self._config.max_actors and (self._room.look() or 0) > 0:
-                self._opening.append(self._manager.create(self._post))
-            return
-        idle = now - self._config.idle_timeout
-        for member in [one for one in self._members if not one.held and one.idle_since < idle]:
-            if len(self._members) + len(self._opening) <= max(1, self._config.min_actors):
-                break
-            self._active.leave(member.key)
-            self._members.remove(member)
-            self._manager.stop(member.actor)
+        for group in self._groups:
+            if group.waiting() <= 0:
+                self._shrink(group, now - self._config.idle_timeout)
+        short = [one for one in self._groups if now >= one.may_grow_at and one.lacks_actors()]
+        room = (self._room.look() or 0) + self._manager.idle if short else 0
+        for group in short:
+            if self._size() < self._config.max_actors and (room > 0 or not self._size()):
+                self._make(group)
+                room -= 1
+            elif not group.members:
+                # It is for this group, whose turn is the next one.
+                self._free_place()
+                return
 
-    def _count_wanted(self) -> int:
-        """How many actors to begin with: no more than have something to do and room."""
+    def _shrink(self, group: Group, idle: float) -> None:
+        for member in [one for one in group.members if not one.held and one.idle_since < idle]:
+            if self._size() <= max(1, self._config.min_actors):
+                return
+            self._retire(group, member)
+
+    def _free_place(self) -> None:
+        """End an actor with nothing to do, for one of another environment."""
+        for group in self._groups:
+            idle = [one for one in group.members if not one.held]
+            if idle and group.waiting() <= 0:
+                self._retire(group, idle[0])
+                return
+
+    def _retire(self, group: Group, member: Member) -> None:
+        self._active.leave(member.key)
+        group.members.remove(member)
+        self._manager.stop(member.actor)
+
+    def _make(self, group: Group, replaces: str | None = None) -> None:
+        try:
+            group.opening.append(self._manager.create(group.post, replaces))
+        except (TypeError, ValueError) as error:
+            # What Ray finds out only where it is about to send an environment's files.
+            group.error = ConfigurationError(
+                f"Ray does not take the environment {group.post.environment}: {error}"
+            )
+
+    def _shares(self) -> list[int]:
+        """Return how many actors each group begins with: as many as are of use and have room.
+
+        Each has one, as far as they go; a further one goes to whom it leaves the most to do for
+        each (D'Hondt's method).
+        """
         config = self._config
-        useful = ceil(len(self._active.executions()) / config.tasks_per_actor)
-        most = min(config.max_actors, useful, max(1, answer(lambda: room_for(config))))
-        return max(1, config.min_actors, most)
+        useful = [ceil(one.outstanding() / config.tasks_per_actor) for one in self._groups]
+        room = answer(lambda: room_for(config)) + self._manager.idle
+        most = min(config.max_actors, sum(useful), max(1, room))
+        shares = [0] * len(useful)
+        if not any(useful):
+            return shares
+        for _ in range(max(1, config.min_actors, most)):
+            order = [
+                (one > 0 and not share, one / (share + 1))
+                for one, share in zip(useful, shares, strict=True)
+            ]
+            shares[order.index(max(order))] += 1
+        return shares
 
-    def _count_left(self) -> int:
-        counts: dict[str, int] = json.loads(self._active.progress())["counts"]
-        return counts["queued"] + counts["running"]
-
-    def _is_work_left(self) -> bool:
-        return self._active.is_under_way() and self._count_left() > 0
-
-    def _is_more_waiting(self) -> bool:
-        """Whether there is more to do than actors hold."""
-        return self._count_left() > sum(one.held for one in self._members)
+    def _size(self) -> int:
+        return sum(group.size for group in self._groups)
 
     def _let_go(self) -> None:
         """Leave no actor at work for a batch that nobody drives any more."""
         self._drop_opening()
-        for member in self._members:
-            self._manager.stop(member.actor)
-        self._members = []
+        for group in self._groups:
+            for member in group.members:
+                self._manager.stop(member.actor)
+            group.members = []
 
     def _drop_opening(self) -> None:
-        for actor in self._opening:
-            self._manager.drop(actor)
-        self._opening = []
+        for group in self._groups:
+            for actor in group.opening:
+                self._manager.drop(actor)
+            group.opening = []
 
 
 def _as_own(error: Any) -> BaseException:

@@ -1,9 +1,10 @@
 """The Ray runner: the same batch on a cluster."""
 
+import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,7 +13,7 @@ from wtb.errors import ConfigurationError
 from wtb.processes.packing import Packed, pack
 from wtb.processes.runner import DEADLINE_GRACE_S, ProcessBatchTestRunner
 from wtb.ray.actor import Post, mark_of
-from wtb.ray.cluster import connect, leave, load_ray
+from wtb.ray.cluster import check_environment, connect, leave, load_ray
 from wtb.ray.config import RayConfig
 from wtb.ray.lifecycle import ActorLifecycleManager, PostTo
 from wtb.ray.pool import Pool
@@ -97,7 +98,9 @@ class RayBatchTestRunner(StandaloneRunner):
     def check(self, job: "Job") -> None:
         """Refuse a job that cannot be sent to another machine."""
         load_ray()
-        self._processes.check(job)
+        for variant in job.variants:
+            check_environment(self.config.environment_for(variant.environment), variant.title)
+        pack(job)
 
     def drive(self, active: "ActiveBatchRef", job: "Job", workers: int) -> None:
         """Make attempts on the cluster; see `BatchTestRunner.drive`."""
@@ -106,9 +109,9 @@ class RayBatchTestRunner(StandaloneRunner):
         with self._one_at_a_time:
             if connect(self.config, self):
                 self._manager.forget()
-            post = self._post(active, job, packed)
             try:
-                Pool(active, self.config, self._manager, post).run()
+                posts = self._posts(active, job, packed)
+                Pool(active, self.config, self._manager, posts).run()
             finally:
                 if not self._keep_actors:
                     self._leave()
@@ -124,19 +127,29 @@ class RayBatchTestRunner(StandaloneRunner):
         self._manager.stop_all()
         leave(self)
 
-    def _post(self, active: "ActiveBatchRef", job: "Job", packed: Packed) -> PostTo:
+    def _posts(self, active: "ActiveBatchRef", job: "Job", packed: Packed) -> Sequence[PostTo]:
+        """Return what actors have to know of a batch, for each of its environments."""
         ray = load_ray()
-        launch = self._processes.launch(packed, job.timeout)
-        if launch.directory is None:
-            launch = replace(launch, directory=os.getcwd())
         post = Post(
             plan=active.outpost_plan(),
-            launch=launch,
+            launch=self._processes.launch(packed, job.timeout),
             tasks=self.config.tasks_per_actor,
             path=[os.path.abspath(entry) for entry in sys.path],
             file=_file_of(active),
         )
-        return PostTo(post, ray.put(packed.job), ray.put(packed.cases))
+        packed_job, packed_cases = ray.put(packed.job), ray.put(packed.cases)
+        needed = map(self.config.environment_for, json.loads(active.environments()))
+        return [
+            PostTo(_placed(post, environment), packed_job, packed_cases, environment)
+            for environment in needed
+        ]
+
+
+def _placed(post: Post, environment: Mapping[str, Any] | None) -> Post:
+    """Have processes be in this program's working directory, unless they have one of their own."""
+    if post.launch.directory is not None or "working_dir" in (environment or {}):
+        return post
+    return replace(post, launch=replace(post.launch, directory=os.getcwd()))
 
 
 def _file_of(active: "ActiveBatchRef") -> Any:

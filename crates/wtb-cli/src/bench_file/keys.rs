@@ -275,6 +275,11 @@ const VARIANT: &[Key] = &[
     key("context", Shape::Map(&Shape::Anything), "Entries of LangGraph's runtime context."),
     key("params", Shape::Map(&Shape::Anything), "Arguments of the graph's factory."),
     key("graph", Shape::Reference, "A whole other graph in the place of the workflow's own."),
+    key(
+        "environment",
+        Shape::Map(&Shape::Anything),
+        "What it needs of where it runs, as Ray's `runtime_env`. The Ray runner gives it all, the process runner `env_vars`.",
+    ),
 ];
 
 const GRID: &[Key] = &[

@@ -112,6 +112,8 @@ pub struct VariantEntry {
     pub params: Map<String, Value>,
     /// `module:attribute` of a whole other graph.
     pub graph: Option<String>,
+    /// What it needs of where it runs.
+    pub environment: Map<String, Value>,
 }
 
 /// A grid as a bench file describes it: each entry is an axis with its list of values.

@@ -20,7 +20,7 @@ const EVERY_KEY: &str = r#"
 name = "every key"
 workflow = "app.graph:build"
 cases = [{ input = { q = 1 }, expected = "x", id = "one", tags = ["a"], group = "g", answers = ["yes"], workspace = "own" }]
-variants = [{ name = "v", nodes = { a = "b" }, config = { k = 1 }, context = { l = 0.5 }, params = { m = true }, graph = "x:y" }]
+variants = [{ name = "v", nodes = { a = "b" }, config = { k = 1 }, context = { l = 0.5 }, params = { m = true }, graph = "x:y", environment = { env_vars = { A = "1" } } }]
 evaluators = ["exact_match", { use = "app:score", field = "answer", weights = [1, 2] }]
 metric = "exact_match"
 repeats = 3
@@ -145,7 +145,7 @@ fn an_unknown_key_in_a_table_in_a_list_is_named_by_its_path() {
     6 | node = { a = "b" }
       | ^^^^
 
-    hint: did you mean `nodes`? Known here: `name`, `nodes`, `config`, `context`, `params`, `graph`
+    hint: did you mean `nodes`? Known here: `name`, `nodes`, `config`, `context`, `params`, `graph`, `environment`
     "#
     );
 }

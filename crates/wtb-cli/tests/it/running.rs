@@ -45,7 +45,7 @@ fn run_settles_everything_that_python_needs() {
             "cases": { "file": root.join("cases.jsonl") },
             "variants": [{
                 "name": null, "nodes": { "train": "rf" }, "config": {}, "context": {},
-                "params": {}, "graph": null,
+                "params": {}, "graph": null, "environment": {},
             }],
             "grid": null,
             "evaluators": [{ "use": "exact_match", "arguments": {} }],

@@ -98,7 +98,8 @@ impl ActiveBatch {
             let ready = u32::try_from(worker.ready.len()).unwrap_or(u32::MAX);
             let slots = slots.saturating_sub(ready);
             worker.slots = slots;
-            self.feed(&mut state, Input::WorkerIdle { worker: WorkerId(key.0), slots })?;
+            let (worker, group) = (WorkerId(key.0), worker.group);
+            self.feed(&mut state, Input::WorkerIdle { worker, slots, group })?;
         }
         let is_over = state.is_over();
         let Some(worker) = state.workers.get_mut(&key.0) else {

@@ -33,10 +33,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use wtb_model::{AttemptOutcome, BatchId, Event, EventBody, ExecutionId, SessionId};
-use wtb_scheduler::{Config, Input, Millis, Scheduler, SchedulerError};
+use wtb_scheduler::{Config, Group, Input, Millis, Scheduler, SchedulerError};
 use wtb_store::{Store, UnitOfWork};
 
 use crate::clock::Clock;
+use crate::environments::Environments;
 #[cfg(unix)]
 use crate::files::{BatchFiles, Files};
 use crate::pacemaker::Pacemaker;
@@ -64,6 +65,7 @@ pub struct ActiveBatch {
     /// Whether workers take attempts ahead of the moment in which they begin with them, and write down
     /// their starts by themselves: see [`handing`].
     hands_ahead: bool,
+    environments: Environments,
     #[cfg(unix)]
     files: BatchFiles,
     state: Mutex<State>,
@@ -113,6 +115,7 @@ impl ActiveBatch {
             scored,
             checkpointed: setup.checkpointed,
             hands_ahead,
+            environments: setup.environments.clone(),
             #[cfg(unix)]
             files: BatchFiles::new(context.files, setup.workspace.clone(), setup.inputs.clone()),
             state: Mutex::new(State::new(scheduler, setup)),
@@ -130,6 +133,17 @@ impl ActiveBatch {
     pub fn executions(&self) -> Vec<ExecutionId> {
         let state = self.lock();
         state.cells.iter().map(|cell| cell.execution.clone()).collect()
+    }
+
+    /// Returns what the batch's variants need of where they run, `None` for nothing in particular. The
+    /// workers of each are a [`Group`] of their own, by its place here.
+    pub fn environments(&self) -> &[Option<serde_json::Value>] {
+        self.environments.all()
+    }
+
+    /// Returns how many executions that a group's workers can make have not ended.
+    pub fn outstanding(&self, group: Group) -> u32 {
+        self.lock().scheduler.outstanding(group)
     }
 
     /// Whether this is the single execution `execution`, and under way.

@@ -10,6 +10,7 @@ use wtb_store::Ticket;
 
 use super::finish::Ended;
 use super::workers::Worker;
+use crate::environments::Environments;
 use crate::{EngineError, Failure, Progress};
 
 /// One cell: the execution it stands for.
@@ -47,6 +48,7 @@ impl CellInfo {
 /// What an active batch starts from.
 pub(crate) struct Setup {
     pub(crate) cells: Vec<CellInfo>,
+    pub(crate) environments: Environments,
     pub(crate) variants: Vec<String>,
     pub(crate) cases: Vec<String>,
     /// How the whole batch stands, cells of earlier sessions included.

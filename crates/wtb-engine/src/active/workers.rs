@@ -9,7 +9,7 @@ use std::sync::{Condvar, PoisonError};
 use std::time::Duration;
 
 use wtb_model::{EventBody, ExecutionId};
-use wtb_scheduler::{Input, Token, WorkerId};
+use wtb_scheduler::{Group, Input, Token, WorkerId};
 use wtb_store::{Lease, UnitOfWork};
 #[cfg(unix)]
 use wtb_workspace::Namespaces;
@@ -147,6 +147,8 @@ pub enum Poll {
 
 pub(super) struct Worker {
     pub(super) name: String,
+    /// Whose attempts it makes.
+    pub(super) group: Group,
     pub(super) completed: u64,
     /// How many tasks it waits for, as far as the scheduler knows.
     pub(super) slots: u32,
@@ -168,13 +170,14 @@ impl ActiveBatch {
         self.journal(&mut state, body)
     }
 
-    /// Lets a worker join; `replaces` names a failed one whose place it takes. One that comes when
-    /// the batch is over is released by its first poll.
+    /// Lets a worker of a group join; `replaces` names a failed one whose place it takes. One that comes
+    /// when the batch is over is released by its first poll.
     pub fn join(
         &self,
         name: &str,
         ready_ms: u64,
         replaces: Option<&str>,
+        group: Group,
     ) -> Result<WorkerKey, EngineError> {
         self.check_process()?;
         let mut state = self.lock();
@@ -185,6 +188,7 @@ impl ActiveBatch {
         }
         let worker = Worker {
             name: name.to_owned(),
+            group,
             completed: 0,
             slots: 0,
             ready: VecDeque::new(),
@@ -264,7 +268,8 @@ impl ActiveBatch {
             }
             if worker.slots == 0 {
                 worker.slots = 1;
-                let input = Input::WorkerIdle { worker: WorkerId(key.0), slots: 1 };
+                let (worker, group) = (WorkerId(key.0), worker.group);
+                let input = Input::WorkerIdle { worker, slots: 1, group };
                 self.feed(&mut state, input)?;
                 continue;
             }

@@ -21,6 +21,7 @@ use wtb_workspace::Namespaces;
 pub use outpost::{Outpost, OutpostPlan};
 pub use source::Source;
 
+use crate::Group;
 use crate::active::{Delivery, Poll, Task, WorkerKey};
 use crate::error::EngineError;
 use crate::files::AttemptFiles;
@@ -32,6 +33,8 @@ const POLL: Duration = Duration::from_millis(500);
 pub struct Processes {
     supervisor: Supervisor,
     source: Arc<dyn Source>,
+    /// Whose attempts they make.
+    group: Group,
     store: Arc<dyn Store>,
     /// The batch's cases in its order, as the front end packed them.
     cases: Vec<Bytes>,
@@ -72,9 +75,9 @@ impl Host for Attempt<'_> {
 }
 
 impl Processes {
-    /// Starts what the workers are made from, as long as that is wanted.
+    /// Starts what the workers are made from that make a group's attempts, as long as that is wanted.
     pub fn start(
-        source: Arc<dyn Source>,
+        (source, group): (Arc<dyn Source>, Group),
         store: Arc<dyn Store>,
         settings: Settings,
         cases: Vec<Bytes>,
@@ -84,7 +87,7 @@ impl Processes {
         let is_own = settings.spec.command.is_empty();
         let supervisor = Supervisor::start(settings, is_wanted)?;
         let namespaces = if is_own { namespaces(&supervisor.ground()?) } else { Namespaces::None };
-        Ok(Self { supervisor, source, store, cases, namespaces })
+        Ok(Self { supervisor, source, group, store, cases, namespaces })
     }
 
     /// Returns what the workers stand on.
@@ -105,7 +108,7 @@ impl Processes {
             slot.worker = Some(self.supervisor.worker(None)?);
         }
         let ready_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let mut key = self.source.join(name, ready_ms, None)?;
+        let mut key = self.source.join(name, ready_ms, None, self.group)?;
         loop {
             match self.source.poll(key, POLL)? {
                 Poll::Released => break,
@@ -195,7 +198,7 @@ impl Processes {
 
     fn replace(&self, key: WorkerKey, name: &str, why: &str) -> Result<WorkerKey, EngineError> {
         self.source.fail(key, why)?;
-        self.source.join(name, 0, Some(name))
+        self.source.join(name, 0, Some(name), self.group)
     }
 }
 

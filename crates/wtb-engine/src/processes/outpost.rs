@@ -22,7 +22,7 @@ use crate::active::{Delivered, Delivery, Handed, Handout, Poll, Report, Task, Wo
 use crate::clock::Clock;
 use crate::engine::open_store;
 use crate::files::{BatchFiles, Files};
-use crate::{EngineError, EngineSettings};
+use crate::{EngineError, EngineSettings, Group};
 
 /// How long what has happened waits for more, as long as the workers have enough to do.
 const LINGER: Duration = Duration::from_millis(20);
@@ -257,7 +257,7 @@ impl State {
 }
 
 impl Source for Outpost {
-    fn join(&self, _: &str, _: u64, _: Option<&str>) -> Result<WorkerKey, EngineError> {
+    fn join(&self, _: &str, _: u64, _: Option<&str>, _: Group) -> Result<WorkerKey, EngineError> {
         Ok(WorkerKey(self.workers.fetch_add(1, Ordering::Relaxed) + 1))
     }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use wtb_workspace::Namespaces;
 
-use crate::EngineError;
 use crate::active::{ActiveBatch, Delivery, Poll, Task, WorkerKey};
+use crate::{EngineError, Group};
 
 /// What the workers' side of an [`ActiveBatch`] offers, wherever the batch is driven.
 pub trait Source: Send + Sync {
@@ -15,6 +15,7 @@ pub trait Source: Send + Sync {
         name: &str,
         ready_ms: u64,
         replaces: Option<&str>,
+        group: Group,
     ) -> Result<WorkerKey, EngineError>;
 
     /// See [`ActiveBatch::poll`].
@@ -39,8 +40,9 @@ impl Source for ActiveBatch {
         name: &str,
         ready_ms: u64,
         replaces: Option<&str>,
+        group: Group,
     ) -> Result<WorkerKey, EngineError> {
-        self.join(name, ready_ms, replaces)
+        self.join(name, ready_ms, replaces, group)
     }
 
     fn poll(&self, key: WorkerKey, timeout: Duration) -> Result<Poll, EngineError> {

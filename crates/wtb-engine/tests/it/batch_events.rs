@@ -1,6 +1,6 @@
 //! Events of batches, pools, workers and backpressure: each is made to happen.
 
-use wtb_engine::Extension;
+use wtb_engine::{Extension, Group};
 use wtb_model::{BatchStatus, EventBody, FailFast, StatusCounts};
 
 use crate::audit::audit;
@@ -83,7 +83,7 @@ fn batch_paused_and_resumed_hold_work_back() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
     active.pause().unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let idle = active.poll(key, std::time::Duration::ZERO).unwrap();
     assert!(matches!(idle, wtb_engine::Poll::Idle), "{idle:?}");
     assert_eq!(active.progress().status, Some(BatchStatus::Paused));
@@ -107,7 +107,7 @@ fn batch_paused_and_resumed_hold_work_back() {
 fn a_batch_whose_last_attempts_end_while_it_is_paused_completes() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |_| ())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.pause().unwrap();
     assert!(active.complete(&task, success()).unwrap());
@@ -121,7 +121,7 @@ fn a_batch_whose_last_attempts_end_while_it_is_paused_completes() {
 fn batch_cancelled_ends_what_has_not_ended() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 300, |_| ())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let done = take(&active, key);
     assert!(active.complete(&done, success()).unwrap());
     let task = take(&active, key);
@@ -141,7 +141,7 @@ fn batch_released_when_it_is_drained_and_started_again_when_it_is_resumed() {
     let mut bench = Bench::new();
     let active = bench.engine.submit(plan(1, 4, |_| ())).unwrap();
     let id = active.id().unwrap().clone();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.drain().unwrap();
     active.drain().unwrap();
@@ -180,12 +180,12 @@ fn pool_created_and_worker_started_failed_and_replaced() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 3, |_| ())).unwrap();
     active.pool_created("thread", 1).unwrap();
-    let first = active.join("first", 12, None).unwrap();
+    let first = active.join("first", 12, None, Group(0)).unwrap();
     let task = take(&active, first);
     assert!(active.complete(&task, success()).unwrap());
     let lost = take(&active, first);
     active.fail(first, "its thread died").unwrap();
-    let second = active.join("second", 3, Some("first")).unwrap();
+    let second = active.join("second", 3, Some("first"), Group(0)).unwrap();
     let retried = take(&active, second);
     assert_eq!((retried.execution.clone(), retried.attempt), (lost.execution.clone(), 2));
     assert!(!active.complete(&lost, success()).unwrap(), "a lost worker's outcome is refused");
@@ -219,7 +219,7 @@ fn backpressure_applied_and_released_by_the_window_of_unscored_executions() {
         spec.window = 2;
     };
     let active = bench.engine.submit(plan(1, 4, change)).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     for _ in 0..2 {
         let task = take(&active, key);
         assert!(active.complete(&task, success()).unwrap());
@@ -244,7 +244,7 @@ fn backpressure_applied_and_released_by_the_window_of_unscored_executions() {
 fn progress_is_reported_while_a_batch_runs() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     assert!(active.complete(&task, success()).unwrap());
     let (store, id) = (bench.engine.store().as_ref(), active.id().unwrap());

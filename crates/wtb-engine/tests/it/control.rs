@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wtb_engine::{Engine, EngineError, Poll, Scoring};
+use wtb_engine::{Engine, EngineError, Group, Poll, Scoring};
 use wtb_model::{BatchStatus, ExecutionStatus};
 
 use crate::audit::audit;
@@ -12,9 +12,9 @@ use crate::support::{Bench, ended, events, judged, open, plan, run, statuses, su
 fn abandon_gives_back_what_is_under_way_and_releases_who_waits() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |_| ())).unwrap();
-    let busy = active.join("busy", 0, None).unwrap();
+    let busy = active.join("busy", 0, None, Group(0)).unwrap();
     let task = take(&active, busy);
-    let waiting = active.join("waiting", 0, None).unwrap();
+    let waiting = active.join("waiting", 0, None, Group(0)).unwrap();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| active.poll(waiting, Duration::MAX).unwrap());
         active.abandon().unwrap();
@@ -37,7 +37,7 @@ fn closing_from_another_thread_leaves_active_batches_to_a_later_session() {
     let id = active.id().unwrap().clone();
     std::thread::scope(|scope| {
         for number in 0..3 {
-            let key = active.join(&format!("w{number}"), 0, None).unwrap();
+            let key = active.join(&format!("w{number}"), 0, None, Group(0)).unwrap();
             let active = &active;
             scope.spawn(move || {
                 while let Poll::Task(task) = active.poll(key, Duration::MAX).unwrap() {
@@ -45,7 +45,7 @@ fn closing_from_another_thread_leaves_active_batches_to_a_later_session() {
                     active.complete(&task, success()).unwrap();
                 }
                 active.leave(key).unwrap();
-                let late = active.join("late", 0, None).unwrap();
+                let late = active.join("late", 0, None, Group(0)).unwrap();
                 assert!(matches!(active.poll(late, Duration::MAX), Ok(Poll::Released)));
                 active.fail(key, "nobody minds").unwrap();
             });
@@ -80,7 +80,7 @@ fn dropping_an_engine_closes_it() {
 fn a_drained_batch_waits_for_its_running_attempts_and_their_scores() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 3, |spec| spec.evaluators = judged())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.drain().unwrap();
     assert!(active.complete(&task, success()).unwrap());
@@ -111,7 +111,7 @@ fn a_paused_batch_is_cancelled_or_drained_like_any_other() {
 fn cancelling_does_not_wait_for_scores_nobody_brings() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 3, |spec| spec.evaluators = judged())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     for _ in 0..2 {
         let task = take(&active, key);
         active.complete(&task, success()).unwrap();

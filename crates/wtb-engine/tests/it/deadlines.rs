@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wtb_engine::Poll;
+use wtb_engine::{Group, Poll};
 use wtb_model::{BatchStatus, EventBody, ExecutionStatus};
 
 use crate::audit::audit;
@@ -20,7 +20,7 @@ fn execution_timed_out_at_its_deadline_while_its_worker_is_stuck_and_replaced() 
     let active = bench.engine.submit(plan(1, 2, change)).unwrap();
     let gate = Gate::default();
     std::thread::scope(|scope| {
-        let key = active.join("stuck", 0, None).unwrap();
+        let key = active.join("stuck", 0, None, Group(0)).unwrap();
         let (active, gate) = (&active, &gate);
         let late = scope.spawn(move || {
             let task = take(active, key);
@@ -30,7 +30,7 @@ fn execution_timed_out_at_its_deadline_while_its_worker_is_stuck_and_replaced() 
         eventually("the worker to be reported as stuck", || active.stuck(Duration::ZERO) == [key]);
         assert_eq!(active.worker_name(key).as_deref(), Some("stuck"));
         active.fail(key, "stuck in user code").unwrap();
-        let next = active.join("next", 0, Some("stuck")).unwrap();
+        let next = active.join("next", 0, Some("stuck"), Group(0)).unwrap();
         work(active, next, |_| success());
         ended(active);
         gate.open();
@@ -59,8 +59,8 @@ fn a_late_outcome_of_a_retried_attempt_is_fenced() {
         spec.retries = 1;
     };
     let active = bench.engine.submit(plan(1, 1, change)).unwrap();
-    let slow = active.join("slow", 0, None).unwrap();
-    let quick = active.join("quick", 0, None).unwrap();
+    let slow = active.join("slow", 0, None, Group(0)).unwrap();
+    let quick = active.join("quick", 0, None, Group(0)).unwrap();
     let first = take(&active, slow);
     let second = take(&active, quick);
     assert_eq!((first.execution.clone(), second.attempt), (second.execution.clone(), 2));
@@ -81,7 +81,7 @@ fn a_late_outcome_of_a_retried_attempt_is_fenced() {
 fn a_worker_that_comes_back_is_not_stuck() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |spec| spec.timeout_ms = Some(10))).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     eventually("the deadline", || task.is_stopped());
     assert!(!active.complete(&task, success()).unwrap());
@@ -94,7 +94,7 @@ fn a_worker_that_comes_back_is_not_stuck() {
 fn a_worker_that_ignores_a_cancel_is_reported_as_stuck() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.cancel_execution(&task.execution).unwrap();
     assert_eq!(active.stuck(Duration::ZERO), [key]);
@@ -112,7 +112,7 @@ fn backoffs_and_deadlines_fire_without_anybody_polling() {
             spec.max_workers = 1;
         };
         let active = bench.engine.submit(plan(1, 1, change)).unwrap();
-        let key = active.join("w", 0, None).unwrap();
+        let key = active.join("w", 0, None, Group(0)).unwrap();
         take(&active, key);
         assert_eq!(ended(&active).counts.timed_out, 1);
     }

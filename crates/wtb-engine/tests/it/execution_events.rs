@@ -1,6 +1,6 @@
 //! Events of executions and attempts: each is made to happen.
 
-use wtb_engine::{AttemptEnd, Beginning, Delivery};
+use wtb_engine::{AttemptEnd, Beginning, Delivery, Group};
 use wtb_model::{
     AttemptOutcome, Direction, EventBody, ExecutionStatus, NodeRecord, NodeStatus, ScoreRecord,
     StoredValue, Timestamp,
@@ -120,7 +120,7 @@ fn execution_cancelled_alone_stops_its_attempt_and_the_batch_goes_on() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 3, |_| ())).unwrap();
     let ids = active.executions();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.cancel_execution(&task.execution).unwrap();
     assert!(task.is_stopped());
@@ -147,7 +147,7 @@ fn an_execution_that_is_cancelled_before_its_worker_has_seen_it_is_never_run() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
     active.pause().unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     assert!(matches!(active.poll(key, std::time::Duration::ZERO), Ok(wtb_engine::Poll::Idle)));
     active.resume().unwrap(); // Assigns the first cell to the worker that asked.
     let first = active.executions()[0].clone();
@@ -179,7 +179,7 @@ fn execution_retrying_and_requeued_tell_why() {
 fn execution_scored_tells_values_and_errors() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |spec| spec.evaluators = judged())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.complete(&task, success()).unwrap();
     let wtb_engine::Scoring::Task(scoring) = active.poll_scoring(crate::support::PATIENCE).unwrap()
@@ -208,7 +208,7 @@ fn execution_scored_tells_values_and_errors() {
 fn attempt_fenced_names_the_execution_whose_outcome_was_refused() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |_| ())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     assert!(active.complete(&task, success()).unwrap());
     assert!(!active.complete(&task, failure("again")).unwrap());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wtb_engine::{ActiveBatch, Handout, Outpost, Poll, Report, Source, Task, WorkerKey};
+use wtb_engine::{ActiveBatch, Group, Handout, Outpost, Poll, Report, Source, Task, WorkerKey};
 use wtb_model::{AttemptStatus, BatchId, EventBody, ExecutionStatus};
 use wtb_scheduler::SplitMix64;
 
@@ -19,7 +19,7 @@ struct Post {
 impl Post {
     fn of(active: &ActiveBatch, name: &str) -> Self {
         let outpost = Outpost::open(active.outpost_plan()).unwrap();
-        Self { outpost, key: active.join(name, 0, None).unwrap() }
+        Self { outpost, key: active.join(name, 0, None, Group(0)).unwrap() }
     }
 
     /// Gives it as much as it can take, and returns how much that is.
@@ -30,7 +30,7 @@ impl Post {
     }
 
     fn begin(&self) -> Option<Task> {
-        let worker = self.outpost.join("worker", 0, None).unwrap();
+        let worker = self.outpost.join("worker", 0, None, Group(0)).unwrap();
         match self.outpost.poll(worker, Duration::ZERO).unwrap() {
             Poll::Task(task) => Some(task),
             Poll::Idle | Poll::Released => None,

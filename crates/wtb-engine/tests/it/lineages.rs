@@ -5,8 +5,8 @@ use std::thread;
 
 use serde_json::json;
 use wtb_engine::{
-    ActiveBatch, AttemptEnd, Beginning, Delivery, Engine, EngineError, ForkPlan, Place, ResumePlan,
-    RetryPlan, SinglePlan, Task,
+    ActiveBatch, AttemptEnd, Beginning, Delivery, Engine, EngineError, ForkPlan, Group, Place,
+    ResumePlan, RetryPlan, SinglePlan, Task,
 };
 use wtb_model::{
     AttemptOutcome, CheckpointMode, EventBody, ExecutionId, ExecutionStatus as Status, StoredValue,
@@ -219,7 +219,7 @@ fn what_is_under_way_is_neither_rolled_back_nor_resumed() {
     let bench = Bench::new();
     let active = single(&bench);
     let id = active.executions().remove(0);
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     put(&bench.engine, &task, None, "a").unwrap();
     let error = bench.engine.rollback(&id, place(1, "a")).err().unwrap().to_string();
@@ -242,7 +242,7 @@ fn what_a_session_left_goes_on_from_its_last_step() {
     let mut bench = Bench::new();
     let active = single(&bench);
     let id = active.executions().remove(0);
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     put(&bench.engine, &task, None, "a").unwrap();
     bench.reopen();

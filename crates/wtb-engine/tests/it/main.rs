@@ -12,6 +12,7 @@ mod batch_events;
 mod control;
 mod crash;
 mod deadlines;
+mod environments;
 mod execution_events;
 mod extending;
 #[cfg(unix)]

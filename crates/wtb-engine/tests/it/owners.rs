@@ -1,6 +1,6 @@
 //! Who drives a batch: one session at a time, and nobody but it.
 
-use wtb_engine::{EngineError, Poll};
+use wtb_engine::{EngineError, Group, Poll};
 use wtb_model::ExecutionStatus;
 use wtb_store::{Change, StoreError, UnitOfWork};
 
@@ -55,7 +55,7 @@ fn a_session_whose_batch_was_taken_over_starts_nothing_more() {
     let claim = Change::ClaimBatch { batch: id.clone(), session, from, at };
     other.store().commit(UnitOfWork::silent(claim)).unwrap();
 
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     let error = active.wait(PATIENCE).unwrap_err();
     let EngineError::Store(StoreError::NotOwner { owner, .. }) = &error else {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wtb_engine::{AttemptEnd, Beginning, Delivery};
+use wtb_engine::{AttemptEnd, Beginning, Delivery, Group};
 use wtb_model::{AttemptOutcome, AttemptStatus, BatchStatus, ExecutionStatus};
 use wtb_store::ExecutionFilter;
 
@@ -98,7 +98,7 @@ fn the_failures_of_an_earlier_session_count_and_a_stopped_attempt_does_not() {
     let mut bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |spec| spec.retries = 1)).unwrap();
     let id = active.id().unwrap().clone();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let first = take(&active, key);
     active.complete(&first, failure("first")).unwrap();
     let second = take(&active, key);
@@ -124,7 +124,7 @@ fn stopping_a_batch_again_and_again_costs_its_executions_nothing() {
     let id = active.id().unwrap().clone();
     let mut active = active;
     for _ in 0..6 {
-        let key = active.join("w", 0, None).unwrap();
+        let key = active.join("w", 0, None, Group(0)).unwrap();
         take(&active, key);
         active.abandon().unwrap();
         bench.reopen();
@@ -139,7 +139,7 @@ fn a_cell_that_loses_every_worker_ends() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |_| ())).unwrap();
     for number in 0..4 {
-        let key = active.join(&format!("w{number}"), 0, None).unwrap();
+        let key = active.join(&format!("w{number}"), 0, None, Group(0)).unwrap();
         take(&active, key);
         active.fail(key, "it vanished").unwrap();
     }

@@ -1,6 +1,6 @@
 //! Scores: before a cell counts as done, in a later session, and again.
 
-use wtb_engine::{CompareRequest, Scoring, compare_batches};
+use wtb_engine::{CompareRequest, Group, Scoring, compare_batches};
 use wtb_model::{BatchStatus, EventBody, ScoreRecord};
 
 use crate::support::{
@@ -28,7 +28,7 @@ fn a_batch_ends_when_its_scores_are_in() {
 fn the_outcome_is_durable_when_it_is_to_be_scored() {
     let bench = Bench::new();
     let active = bench.engine.submit(plan(1, 1, |spec| spec.evaluators = judged())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let task = take(&active, key);
     active.complete(&task, success()).unwrap();
     let Scoring::Task(scoring) = active.poll_scoring(PATIENCE).unwrap() else {
@@ -49,7 +49,7 @@ fn what_ended_without_a_score_is_scored_by_the_next_session_and_not_run_again() 
     let mut bench = Bench::new();
     let active = bench.engine.submit(plan(1, 2, |spec| spec.evaluators = judged())).unwrap();
     let id = active.id().unwrap().clone();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     for _ in 0..2 {
         let task = take(&active, key);
         active.complete(&task, success()).unwrap();
@@ -88,7 +88,7 @@ fn failing_fast_still_scores_what_had_succeeded() {
         spec.fail_fast = Some(wtb_model::FailFast::Count(1));
     };
     let active = bench.engine.submit(plan(1, 3, change)).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     let good = take(&active, key);
     active.complete(&good, success()).unwrap();
     let bad = take(&active, key);

@@ -1,6 +1,6 @@
 //! Single executions, outside of any batch.
 
-use wtb_engine::{Beginning, RetryPlan, SinglePlan};
+use wtb_engine::{Beginning, Group, RetryPlan, SinglePlan};
 use wtb_model::{ExecutionId, ExecutionStatus, Value};
 use wtb_store::{ExecutionFilter, Page};
 
@@ -54,7 +54,7 @@ fn one_that_failed_is_retried_and_one_under_way_is_not() {
     assert!(error.contains("is under way in this program"), "{error}");
     run(&active, 1, |_| failure("no"));
     let again = bench.engine.retry_single(&retried(&id)).unwrap();
-    let key = again.join("w", 0, None).unwrap();
+    let key = again.join("w", 0, None, Group(0)).unwrap();
     let task = take(&again, key);
     assert_eq!(task.attempt, 2);
     let other = open(bench.directory.path());
@@ -71,7 +71,7 @@ fn one_that_its_session_left_is_taken_up_again() {
     let mut bench = Bench::new();
     let active = bench.engine.submit_single(single()).unwrap();
     let id = active.executions().remove(0);
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     take(&active, key);
     bench.reopen();
     assert!(ended(&active).resumable);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use wtb_engine::{
-    ActiveBatch, AttemptEnd, BatchPlan, CasePlan, Delivery, Ended, Engine, Poll, Scoring, Task,
-    WorkerKey,
+    ActiveBatch, AttemptEnd, BatchPlan, CasePlan, Delivery, Ended, Engine, Group, Poll, Scoring,
+    Task, WorkerKey,
 };
 use wtb_model::{
     AttemptOutcome, Backoff, BatchId, BatchSpec, CheckpointMode, Direction, ErrorInfo, ErrorPolicy,
@@ -160,7 +160,7 @@ pub(crate) fn run(
 ) -> Ended {
     thread::scope(|scope| {
         for number in 0..workers {
-            let key = active.join(&format!("w{number}"), 0, None).unwrap();
+            let key = active.join(&format!("w{number}"), 0, None, Group(0)).unwrap();
             let node = &node;
             scope.spawn(move || work(active, key, node));
         }

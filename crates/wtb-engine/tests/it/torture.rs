@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use wtb_engine::{ActiveBatch, Beginning, Extension, Poll, Scoring, Task, WorkerKey};
+use wtb_engine::{ActiveBatch, Beginning, Extension, Group, Poll, Scoring, Task, WorkerKey};
 use wtb_model::BatchId;
 use wtb_scheduler::SplitMix64;
 use wtb_store::Store;
@@ -99,7 +99,7 @@ fn live(active: &ActiveBatch, seed: u64, disturbed: bool) {
         let spawn = |replaces: Option<String>| {
             let number = names.fetch_add(1, Ordering::SeqCst);
             let name = format!("w{number}");
-            let key = active.join(&name, 0, replaces.as_deref()).unwrap();
+            let key = active.join(&name, 0, replaces.as_deref(), Group(0)).unwrap();
             let dice = SplitMix64::new(seed ^ u64::from(number) << 32);
             scope.spawn(move || misbehave(active, key, dice));
         };

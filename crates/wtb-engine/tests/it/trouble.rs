@@ -1,6 +1,6 @@
 //! A store that fails: the batch ends with the error, nobody hangs, and it can be resumed.
 
-use wtb_engine::{Engine, EngineError, Poll};
+use wtb_engine::{Engine, EngineError, Group, Poll};
 use wtb_model::{AttemptOutcome, NodeRecord, NodeStatus, StoredValue, Timestamp};
 use wtb_store::StoreError;
 
@@ -24,7 +24,7 @@ fn a_full_disk_ends_the_batch_and_it_is_resumed_when_there_is_room() {
         for number in 0..3 {
             let active = &active;
             scope.spawn(move || {
-                let Ok(key) = active.join(&format!("w{number}"), 0, None) else {
+                let Ok(key) = active.join(&format!("w{number}"), 0, None, Group(0)) else {
                     return;
                 };
                 while let Ok(poll) = active.poll(key, PATIENCE) {
@@ -58,7 +58,7 @@ fn a_store_that_was_closed_under_a_batch_ends_it() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open(directory.path());
     let active = engine.submit(plan(1, 2, |spec| spec.evaluators = judged())).unwrap();
-    let key = active.join("w", 0, None).unwrap();
+    let key = active.join("w", 0, None, Group(0)).unwrap();
     engine.store().close().unwrap();
     assert!(active.poll(key, PATIENCE).is_err());
     assert!(matches!(active.poll(key, PATIENCE), Ok(Poll::Released)));
@@ -98,7 +98,7 @@ fn a_batch_never_ends_on_an_outcome_that_was_not_stored() {
     for evaluators in [Vec::new(), judged()] {
         let scored = !evaluators.is_empty();
         let active = engine.submit(plan(1, 1, |spec| spec.evaluators = evaluators)).unwrap();
-        let key = active.join("w", 0, None).unwrap();
+        let key = active.join("w", 0, None, Group(0)).unwrap();
         let task = take(&active, key);
         drop(active.complete(&task, unstorable()));
         if scored {

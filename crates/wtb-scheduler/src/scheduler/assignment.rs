@@ -27,12 +27,14 @@ impl Scheduler {
         self.report_pressure(commands);
     }
 
-    /// Starts the next ready cell on the next waiting worker.
+    /// Starts the next ready cell that a worker waits for, on the next of those.
     fn start_next(&mut self, commands: &mut Vec<Command>) -> bool {
-        let Some(cell) = self.cells.next_ready() else {
+        let (workers, cells) = (&self.workers, &mut self.cells);
+        let next = |group| cells.next_ready(group).map(|cell| (cell, group));
+        let Some((cell, group)) = workers.parked_groups().filter_map(next).min() else {
             return false;
         };
-        let Some(worker) = self.workers.take_slot() else {
+        let Some(worker) = self.workers.take_slot(group) else {
             return false;
         };
         self.cells.set_status(cell, CellStatus::Running);
@@ -54,7 +56,7 @@ impl Scheduler {
     }
 
     fn has_unserved_worker(&self) -> bool {
-        self.counts().queued > 0 && self.workers.any_parked()
+        self.workers.parked_groups().any(|group| self.cells.queued(group) > 0)
     }
 
     fn pressure(&self) -> Option<Pressure> {

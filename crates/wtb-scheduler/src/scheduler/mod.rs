@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     counts::Counts,
     error::{ConfigError, SchedulerError},
-    ids::{CellIndex, Millis, Token, WorkerId},
+    ids::{CellIndex, Group, Millis, Token, WorkerId},
     input::Input,
     timers::Timers,
     workers::Workers,
@@ -29,11 +29,11 @@ use crate::{
 /// commands. The same inputs at the same instants give the same commands.
 ///
 /// ```
-/// use wtb_scheduler::{AttemptEnd, Command, Config, Input, Millis, Scheduler, WorkerId};
+/// use wtb_scheduler::{AttemptEnd, Command, Config, Group, Input, Millis, Scheduler, WorkerId};
 ///
 /// let mut scheduler = Scheduler::new(Config::default(), 1)?;
 /// let worker = WorkerId(1);
-/// let commands = scheduler.handle(Millis(0), Input::WorkerIdle { worker, slots: 1 })?;
+/// let commands = scheduler.handle(Millis(0), Input::WorkerIdle { worker, slots: 1, group: Group(0) })?;
 /// let [Command::Start { token, .. }] = commands[..] else { panic!("{commands:?}") };
 /// let end = AttemptEnd::Succeeded;
 /// let commands = scheduler.handle(Millis(5), Input::Completed { token, end })?;
@@ -140,6 +140,12 @@ impl Scheduler {
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.cells.counts
+    }
+
+    /// Returns how many cells that a group's workers can run have not ended. Takes constant time.
+    #[must_use]
+    pub fn outstanding(&self, group: Group) -> u32 {
+        self.cells.outstanding(group)
     }
 
     /// Returns where the batch stands.

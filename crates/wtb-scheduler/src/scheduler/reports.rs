@@ -4,7 +4,7 @@ use super::Scheduler;
 use crate::{
     cell::{CellEnd, CellStatus},
     command::{Command, ExpireCause, Next, Phase},
-    ids::{CellIndex, Millis, Token, WorkerId},
+    ids::{CellIndex, Group, Millis, Token, WorkerId},
     input::{AttemptEnd, Input},
     rng,
 };
@@ -12,7 +12,9 @@ use crate::{
 impl Scheduler {
     pub(super) fn apply_report(&mut self, report: Input, commands: &mut Vec<Command>) {
         match report {
-            Input::WorkerIdle { worker, slots } => self.worker_idle(worker, slots, commands),
+            Input::WorkerIdle { worker, slots, group } => {
+                self.worker_idle(worker, slots, group, commands);
+            }
             Input::WorkerGone { worker } => {
                 self.lose_worker(worker, ExpireCause::Lost, commands);
             }
@@ -40,13 +42,19 @@ impl Scheduler {
         }
     }
 
-    fn worker_idle(&mut self, worker: WorkerId, slots: u32, commands: &mut Vec<Command>) {
+    fn worker_idle(
+        &mut self,
+        worker: WorkerId,
+        slots: u32,
+        group: Group,
+        commands: &mut Vec<Command>,
+    ) {
         if matches!(self.phase, Phase::Draining | Phase::Finished(_)) {
             self.renew_lease(worker);
             if slots > 0 {
                 commands.push(Command::Release { worker });
             }
-        } else if let Some(at) = self.workers.set_slots(worker, slots, self.now) {
+        } else if let Some(at) = self.workers.set_slots(worker, group, slots, self.now) {
             self.leases.push(at, worker);
         }
     }

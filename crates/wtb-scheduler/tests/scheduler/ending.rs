@@ -1,8 +1,8 @@
 //! Draining, resuming and cancelling: how a batch ends before it is through.
 
 use wtb_scheduler::{
-    AttemptEnd, BatchEnd, CellEnd, CellIndex, Command, Config, ExpireCause, FenceReason, Input,
-    Millis, Next, Phase, Prior, Scheduler, Token, WorkerId,
+    AttemptEnd, BatchEnd, CellEnd, CellIndex, Command, Config, ExpireCause, FenceReason, Group,
+    Input, Millis, Next, Phase, Prior, Scheduler, Token, WorkerId,
 };
 
 use crate::{FAILED, WORKER, batch, completed, ended, idle, next, send, started};
@@ -11,7 +11,7 @@ use crate::{FAILED, WORKER, batch, completed, ended, idle, next, send, started};
 fn a_drained_batch_lets_attempts_finish_and_can_be_resumed() {
     let mut scheduler = batch(Config::default(), 3);
     send(&mut scheduler, 0, idle(1));
-    let other = Input::WorkerIdle { worker: WorkerId(2), slots: 1 };
+    let other = Input::WorkerIdle { worker: WorkerId(2), slots: 1, group: Group(0) };
     let commands = send(&mut scheduler, 1, Input::Drain);
     assert_eq!(commands, [Command::Phase { from: Phase::Running, to: Phase::Draining }]);
     assert_eq!(send(&mut scheduler, 2, other), [Command::Release { worker: WorkerId(2) }]);
@@ -37,7 +37,7 @@ fn stopping_at_once_leaves_the_batch_resumable() {
 
 #[test]
 fn a_resumed_cell_keeps_its_numbering_and_its_spent_budget() {
-    let prior = Prior { attempts: 4, failures: 2, losses: 1, end: None };
+    let prior = Prior { attempts: 4, failures: 2, losses: 1, ..Prior::default() };
     let config = Config { retries: 2, first_token: 50, ..Config::default() };
     let mut scheduler = Scheduler::resume(config, [prior]).unwrap();
     assert_eq!(started(&send(&mut scheduler, 0, idle(1))), [(0, 5, 50)]);

@@ -2,7 +2,7 @@
 
 use wtb_scheduler::{
     AttemptEnd, BatchEnd, CellEnd, CellIndex, CellStatus, Command, Config, ExpireCause, FailFast,
-    FenceReason, Input, Millis, Next, Phase, Token, WorkerId,
+    FenceReason, Group, Input, Millis, Next, Phase, Token, WorkerId,
 };
 
 use crate::{FAILED, WORKER, batch, completed, ended, idle, next, send, started};
@@ -61,7 +61,7 @@ fn the_slot_of_a_stuck_worker_is_not_used_again() {
     let mut scheduler = batch(config, 2);
     send(&mut scheduler, 0, idle(1));
     assert_eq!(started(&send(&mut scheduler, 10, Input::Tick)), []);
-    let replacement = Input::WorkerIdle { worker: WorkerId(2), slots: 1 };
+    let replacement = Input::WorkerIdle { worker: WorkerId(2), slots: 1, group: Group(0) };
     assert_eq!(started(&send(&mut scheduler, 11, replacement)), [(1, 1, 2)]);
 }
 

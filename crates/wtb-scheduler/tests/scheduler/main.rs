@@ -8,14 +8,15 @@ mod refusing;
 mod starting;
 
 use wtb_scheduler::{
-    AttemptEnd, BatchEnd, Command, Config, Input, Millis, Next, Phase, Scheduler, Token, WorkerId,
+    AttemptEnd, BatchEnd, Command, Config, Group, Input, Millis, Next, Phase, Scheduler, Token,
+    WorkerId,
 };
 
 const WORKER: WorkerId = WorkerId(1);
 const FAILED: AttemptEnd = AttemptEnd::Failed { retryable: true, retry_after: None };
 
 fn idle(slots: u32) -> Input {
-    Input::WorkerIdle { worker: WORKER, slots }
+    Input::WorkerIdle { worker: WORKER, slots, group: Group(0) }
 }
 
 fn completed(token: u64, end: AttemptEnd) -> Input {

@@ -1,7 +1,8 @@
 //! Which cell starts when, on whom, and what holds it back.
 
 use wtb_scheduler::{
-    AttemptEnd, BatchEnd, CellIndex, Command, Config, Input, Millis, Phase, WorkerId,
+    AttemptEnd, BatchEnd, CellIndex, Command, Config, Group, Input, Millis, Phase, Prior,
+    Scheduler, WorkerId,
 };
 
 use crate::{batch, completed, ended, idle, send, started};
@@ -28,13 +29,27 @@ fn work_is_dealt_out_in_turn() {
     let mut scheduler = batch(Config::default(), 4);
     send(&mut scheduler, 0, Input::Pause);
     send(&mut scheduler, 0, idle(3));
-    send(&mut scheduler, 0, Input::WorkerIdle { worker: WorkerId(2), slots: 3 });
+    send(&mut scheduler, 0, Input::WorkerIdle { worker: WorkerId(2), slots: 3, group: Group(0) });
     let commands = send(&mut scheduler, 0, Input::Resume);
     let workers = commands.iter().filter_map(|command| match command {
         Command::Start { worker, .. } => Some(worker.0),
         _ => None,
     });
     assert_eq!(workers.collect::<Vec<_>>(), [1, 2, 1, 2]);
+}
+
+#[test]
+fn a_worker_is_given_what_its_group_can_do() {
+    let (first, second) = (Group(0), Group(1));
+    let groups = [first, first, second, first, second];
+    let cells = groups.map(|group| Prior { group, ..Prior::default() });
+    let mut scheduler = Scheduler::resume(Config::default(), cells).unwrap();
+    let other = Input::WorkerIdle { worker: WorkerId(2), slots: 3, group: second };
+    assert_eq!(started(&send(&mut scheduler, 0, other)), [(2, 1, 1), (4, 1, 2)]);
+    assert_eq!((scheduler.outstanding(first), scheduler.outstanding(second)), (3, 2));
+    assert_eq!(started(&send(&mut scheduler, 0, idle(2))), [(0, 1, 3), (1, 1, 4)]);
+    send(&mut scheduler, 1, completed(1, AttemptEnd::Succeeded));
+    assert_eq!((scheduler.outstanding(first), scheduler.outstanding(second)), (3, 1));
 }
 
 #[test]

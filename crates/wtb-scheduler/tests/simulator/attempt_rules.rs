@@ -18,9 +18,9 @@ impl Model {
         ensure!(Some(token) > self.highest_token, "{token} after {:?}", self.highest_token);
         ensure!(self.running_count() < self.config.max_in_flight, "too many attempts run");
         ensure!(self.pending() < self.config.window, "too many cells are pending");
-        let first_ready = self.cells.iter().position(|cell| self.is_ready(cell));
+        let first = self.cells.iter().position(|cell| self.is_wanted(cell));
         let index = attempt.cell.0 as usize;
-        ensure!(first_ready == Some(index), "{} before {first_ready:?}", attempt.cell);
+        ensure!(first == Some(index), "{} before {first:?}", attempt.cell);
         let timeout = self.config.attempt_timeout.filter(|_| attempt.has_begun);
         let deadline = timeout.map(|timeout| self.clock.saturating_add(timeout));
         ensure!(attempt.deadline == deadline, "the deadline is not {deadline:?}");
@@ -29,7 +29,9 @@ impl Model {
             return Err(format!("{} did not ask for work", attempt.worker));
         };
         worker.slots -= 1;
+        let group = worker.group;
         let cell = &mut self.cells[index];
+        ensure!(cell.group == group, "a cell of {} on a worker of {group}", cell.group);
         cell.attempts += 1;
         cell.state = State::Running(token);
         ensure!(

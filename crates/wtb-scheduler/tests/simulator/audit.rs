@@ -1,9 +1,9 @@
 //! The rules for the whole: what must hold after each step, and at the end.
 
-use wtb_scheduler::{CellIndex, Input, Millis, Phase};
+use wtb_scheduler::{CellIndex, Group, Input, Millis, Phase};
 
 use crate::{
-    model::{Model, State, Violation, ensure},
+    model::{Cell, Model, State, Violation, ensure},
     subject::Subject,
 };
 
@@ -58,9 +58,8 @@ impl Model {
     }
 
     fn audit_progress(&self) -> Result<(), Violation> {
-        let waits = self.workers.values().any(|worker| worker.slots > 0);
-        let ready = self.cells.iter().any(|cell| self.is_ready(cell));
-        let could_start = self.phase == Phase::Running && waits && ready;
+        let is_wanted = self.cells.iter().any(|cell| self.is_wanted(cell));
+        let could_start = self.phase == Phase::Running && is_wanted;
         let full = self.running_count() >= self.config.max_in_flight
             || self.pending() >= self.config.window;
         ensure!(!could_start || full, "a worker waits although there is work and no limit is met");
@@ -83,6 +82,14 @@ impl Model {
         for (index, cell) in (0..).zip(&self.cells) {
             let (told, known) = (subject.status(CellIndex(index)), self.expected_status(cell));
             ensure!(told == Some(known), "cell {index} is {told:?}, not {known:?}");
+        }
+        for group in (0..4).map(Group) {
+            let told = subject.outstanding(group);
+            let open = |cell: &Cell| {
+                cell.group == group && !matches!(cell.state, State::Unsettled(_) | State::Ended(_))
+            };
+            let counted = self.count(open);
+            ensure!(told == counted, "{group} has {told} cells left, counted {counted}");
         }
         let (told, known) = (subject.next_wake(), self.expected_wake());
         ensure!(told == known, "wakes at {told:?}, not {known:?}");

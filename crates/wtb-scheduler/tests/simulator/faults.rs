@@ -94,10 +94,10 @@ impl World {
         }
         let back = self.delay(2 * JUMP_MAX);
         if self.strikes(60) {
-            let end = self.draw_end();
+            let (end, group) = (self.draw_end(), self.plan.draw_group(&mut self.random));
             self.post(back, Event::Deliver(Input::Completed { token, end }));
             self.post(back, Event::Deliver(Input::Heartbeat { worker }));
-            self.post(back, Event::Deliver(Input::WorkerIdle { worker, slots: 1 }));
+            self.post(back, Event::Deliver(Input::WorkerIdle { worker, slots: 1, group }));
         }
         self.post(back, Event::Join);
     }
@@ -210,7 +210,8 @@ impl World {
         }
         if self.strikes(rates.withdraw) {
             let worker = WorkerId(self.delay(9));
-            self.deliver(Input::WorkerIdle { worker, slots: 0 })?;
+            let group = self.plan.draw_group(&mut self.random);
+            self.deliver(Input::WorkerIdle { worker, slots: 0, group })?;
             self.post(9, Event::Poll(worker));
         }
         Ok(())
@@ -244,7 +245,9 @@ impl World {
                 self.deliver(Input::WorkerGone { worker })?;
             }
         }
-        self.join();
+        for _ in 0..self.plan.groups {
+            self.join();
+        }
         Ok(())
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wtb_scheduler::{
-    CellEnd, CellIndex, CellStatus, Config, Counts, Input, Millis, Phase, Prior, Token, WorkerId,
+    CellEnd, CellIndex, CellStatus, Config, Counts, Group, Input, Millis, Phase, Prior, Token,
+    WorkerId,
 };
 
 /// A broken invariant, in words.
@@ -32,6 +33,7 @@ pub(crate) enum State {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
+    pub(crate) group: Group,
     pub(crate) state: State,
     pub(crate) attempts: u32,
     pub(crate) failures: u32,
@@ -49,6 +51,7 @@ pub(crate) struct Attempt {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Worker {
+    pub(crate) group: Group,
     pub(crate) slots: u32,
     pub(crate) last_seen: Millis,
 }
@@ -96,6 +99,7 @@ pub(crate) struct Model {
 impl Model {
     pub(crate) fn new(config: Config, priors: &[Prior]) -> Self {
         let cell = |prior: &Prior| Cell {
+            group: prior.group,
             state: prior.end.map_or(State::Queued, State::Ended),
             attempts: prior.attempts,
             failures: prior.failures,
@@ -122,6 +126,7 @@ impl Model {
     /// Returns what a new session would be told of each cell.
     pub(crate) fn priors(&self) -> Vec<Prior> {
         let prior = |cell: &Cell| Prior {
+            group: cell.group,
             attempts: cell.attempts,
             failures: cell.failures,
             losses: cell.losses,
@@ -144,6 +149,12 @@ impl Model {
             State::Waiting(at) => at <= self.clock,
             State::Running(_) | State::Unsettled(_) | State::Ended(_) => false,
         }
+    }
+
+    /// Whether a worker waits that can run the cell, and the cell can run.
+    pub(crate) fn is_wanted(&self, cell: &Cell) -> bool {
+        let waits = |worker: &Worker| worker.slots > 0 && worker.group == cell.group;
+        self.is_ready(cell) && self.workers.values().any(waits)
     }
 
     pub(crate) fn count(&self, which: impl Fn(&Cell) -> bool) -> u32 {
@@ -235,7 +246,7 @@ impl Model {
         }
         self.note_lapsed_leases();
         match input {
-            Input::WorkerIdle { worker, slots } => self.note_idle(worker, slots),
+            Input::WorkerIdle { worker, slots, group } => self.note_idle(worker, slots, group),
             Input::Heartbeat { worker } => self.note_alive(worker),
             Input::WorkerGone { worker } => {
                 self.workers.remove(&worker);
@@ -289,9 +300,9 @@ impl Model {
         });
     }
 
-    fn note_idle(&mut self, worker: WorkerId, slots: u32) {
+    fn note_idle(&mut self, worker: WorkerId, slots: u32, group: Group) {
         if matches!(self.phase, Phase::Running | Phase::Paused) {
-            self.workers.insert(worker, Worker { slots, last_seen: self.clock });
+            self.workers.insert(worker, Worker { group, slots, last_seen: self.clock });
         } else {
             self.note_alive(worker);
             self.step.to_turn_away = (slots > 0).then_some(worker);

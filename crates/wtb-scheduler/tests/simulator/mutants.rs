@@ -8,7 +8,7 @@ use std::{
 };
 
 use wtb_scheduler::{
-    AttemptEnd, CellEnd, CellIndex, CellStatus, Command, Config, Counts, FenceReason, Input,
+    AttemptEnd, CellEnd, CellIndex, CellStatus, Command, Config, Counts, FenceReason, Group, Input,
     Millis, Next, Phase, Prior, Scheduler, SchedulerError, Token,
 };
 
@@ -49,6 +49,9 @@ impl Subject for Mutant {
         let mut counts = self.inner.counts();
         (self.tamper_counts)(&mut counts);
         counts
+    }
+    fn outstanding(&self, group: Group) -> u32 {
+        self.inner.outstanding(group)
     }
     fn phase(&self) -> Phase {
         self.inner.phase()
@@ -102,6 +105,11 @@ pub(crate) const MUTANTS: &[(&str, Factory)] = &[
     ("waits less than the backoff allows", |mut config, priors| {
         config.backoff.initial = Millis(0);
         genuine(config, priors)
+    }),
+    ("gives work to any group", |config, priors| {
+        let group = Group(0);
+        let priors: Vec<_> = priors.iter().map(|prior| Prior { group, ..*prior }).collect();
+        genuine(config, &priors)
     }),
     ("never gives up", |config, priors| genuine(Config { fail_fast: None, ..config }, priors)),
     ("does not settle", |config, priors| {

@@ -3,7 +3,7 @@
 //! Each seed switches most faults off and gives the others its own rate ("swarm testing", A. Groce
 //! et al., ISSTA 2012): worlds with few kinds of fault reach states that a mix of all never does.
 
-use wtb_scheduler::{Backoff, Config, FailFast, Millis, SplitMix64};
+use wtb_scheduler::{Backoff, Config, FailFast, Group, Millis, Prior, SplitMix64};
 
 /// Faults in percent of the occasions on which they can happen.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     pub(crate) cells: u32,
     pub(crate) workers: u32,
+    /// How many groups cells and workers are of.
+    pub(crate) groups: u32,
     pub(crate) slots_max: u32,
     pub(crate) duration_max: u64,
     pub(crate) settle_delay_max: u64,
@@ -65,6 +67,7 @@ impl Plan {
             config: draw_config(random),
             cells: if chance(random, 3) { 0 } else { between(random, 1, 24) },
             workers: between(random, 1, 6),
+            groups: if chance(random, 50) { 1 } else { between(random, 2, 3) },
             slots_max: between(random, 1, 4),
             duration_max: u64::from(longest),
             settle_delay_max: u64::from(between(random, 1, 80)),
@@ -72,6 +75,19 @@ impl Plan {
             chaos_gap_max: u64::from(between(random, 2, 40)),
             rates: draw_rates(random),
         }
+    }
+}
+
+impl Plan {
+    /// Draws a group; there are a handful.
+    pub(crate) fn draw_group(&self, random: &mut SplitMix64) -> Group {
+        Group(u16::try_from(random.below(self.groups)).unwrap_or(0))
+    }
+
+    /// Returns the cells of a new batch.
+    pub(crate) fn draw_cells(&self, random: &mut SplitMix64) -> Vec<Prior> {
+        let cell = |_| Prior { group: self.draw_group(random), ..Prior::default() };
+        (0..self.cells).map(cell).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is put to the test: the scheduler, seen through its public face, or one of the `mutants`.
 
 use wtb_scheduler::{
-    CellIndex, CellStatus, Command, Config, Counts, Input, Millis, Phase, Prior, Scheduler,
+    CellIndex, CellStatus, Command, Config, Counts, Group, Input, Millis, Phase, Prior, Scheduler,
     SchedulerError,
 };
 
@@ -10,6 +10,7 @@ pub(crate) trait Subject {
     fn handle(&mut self, now: Millis, input: Input) -> Result<Vec<Command>, SchedulerError>;
     fn next_wake(&self) -> Option<Millis>;
     fn counts(&self) -> Counts;
+    fn outstanding(&self, group: Group) -> u32;
     fn phase(&self) -> Phase;
     fn status(&self, cell: CellIndex) -> Option<CellStatus>;
 }
@@ -26,6 +27,9 @@ impl Subject for Scheduler {
     }
     fn counts(&self) -> Counts {
         self.counts()
+    }
+    fn outstanding(&self, group: Group) -> u32 {
+        self.outstanding(group)
     }
     fn phase(&self) -> Phase {
         self.phase()

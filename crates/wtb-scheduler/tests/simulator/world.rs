@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wtb_scheduler::{
-    CellIndex, Command, Input, Millis, Next, Prior, SchedulerError, SplitMix64, Token, WorkerId,
+    CellIndex, Command, Group, Input, Millis, Next, Prior, SchedulerError, SplitMix64, Token,
+    WorkerId,
 };
 
 use crate::{
@@ -81,7 +82,7 @@ impl World {
     pub(crate) fn new(seed: u64, factory: Factory, trace: bool) -> Self {
         let mut random = SplitMix64::new(seed);
         let plan = Plan::draw(&mut random);
-        let session = vec![Prior::default(); plan.cells as usize];
+        let session = plan.draw_cells(&mut random);
         if trace {
             eprintln!("seed {seed}: {plan:#?}");
         }
@@ -243,7 +244,13 @@ impl World {
         };
         let running = u32::try_from(known.running.len()).unwrap_or(u32::MAX);
         let slots = known.slots.saturating_sub(running);
-        self.deliver(Input::WorkerIdle { worker, slots })
+        let group = self.group_of(worker);
+        self.deliver(Input::WorkerIdle { worker, slots, group })
+    }
+
+    /// As many workers as there are groups that join one after the other are of all of them.
+    fn group_of(&self, worker: WorkerId) -> Group {
+        Group(u16::try_from(worker.0 % u64::from(self.plan.groups)).unwrap_or(0))
     }
 
     fn beat(&mut self, worker: WorkerId) -> Result<(), Violation> {
