@@ -245,8 +245,8 @@ impl ActiveBatchRef {
 
     /// Returns what supervisors elsewhere have to know, as JSON with the store's secrets.
     #[cfg(target_os = "linux")]
-    fn outpost_plan(&self) -> Result<String> {
-        let plan = self.active.outpost_plan();
+    fn outpost_plan(&self, py: Python<'_>) -> Result<String> {
+        let plan = py.detach(|| self.active.outpost_plan())?;
         serde_json::to_string(&plan).map_err(|error| invalid(error.to_string()))
     }
 

@@ -75,7 +75,7 @@ fn by_itself(batch: &Arc<ActiveBatch>) -> Result<Driven, EngineError> {
 /// Two supervisors with a store of their own each, and many workers, so that no body is waited for.
 fn handed_ahead(batch: &Arc<ActiveBatch>) -> Result<Driven, EngineError> {
     let outposts: Vec<_> = (0..SUPERVISORS)
-        .map(|_| Outpost::open(batch.outpost_plan()).map(Arc::new))
+        .map(|_| Outpost::open(batch.outpost_plan()?).map(Arc::new))
         .collect::<Result<_, _>>()?;
     thread::scope(|scope| {
         for outpost in &outposts {

@@ -59,7 +59,9 @@ pub use compare::{CompareRequest, compare_batches};
 pub use engine::{Engine, EngineSettings, KEPT_BYTES_MAX, open_store};
 pub use error::EngineError;
 #[cfg(unix)]
-pub use files::{AttemptFiles, RemovedWorkspaces, WorkspaceTrial, remove_orphans, try_workspaces};
+pub use files::{
+    AttemptFiles, GivenInputs, RemovedWorkspaces, WorkspaceTrial, remove_orphans, try_workspaces,
+};
 pub use lineage::{ForkPlan, Place, ResumePlan};
 pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
 #[cfg(target_os = "linux")]

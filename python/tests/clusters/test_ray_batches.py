@@ -6,13 +6,36 @@ import subprocess
 import sys
 
 import pytest
+from programs import told_by
 from seeds_example import check_comparison, pipeline_comparison
+from stores import store_at
 
 import wtb
 from wtb.errors import ConfigurationError, WorkerError
 from wtb.ray.actor import VariantExecutionActor, mark_of
 
 GRAPH = "ray_graphs:build"
+
+
+def test_inputs_reach_a_machine_that_does_not_have_them(tmp_path):
+    inputs = tmp_path / "only here" / "inputs"
+    (inputs / "__pycache__").mkdir(parents=True)
+    (inputs / "given.txt").write_text("42")
+    (inputs / "__pycache__" / "left.pyc").write_text("cache")
+    told = told_by(
+        "inputs_elsewhere.py",
+        store_at(tmp_path / "store"),
+        str(inputs),
+        str(tmp_path / "workspaces"),
+    )
+    assert told["statuses"] == ["succeeded"] * 4
+    assert told["found"] == [42.0] * 4
+    assert told["files"] == ["given.txt"]
+    (made,) = told["there"]
+    assert made.startswith(str(tmp_path / "workspaces"))
+    assert ".inputs-" in made
+    (warning,) = told["warnings"]
+    assert "`__pycache__`" in warning
 
 
 def numbers(count, **more):

@@ -153,12 +153,15 @@ impl ActiveBatch {
         self.batch.is_none() && state.result.is_none() && state.cells.iter().any(own)
     }
 
-    /// Returns what supervisors in other processes have to know of it.
+    /// Returns what supervisors in other processes have to know of it. Inputs that there still is something
+    /// to do with are read and stored for that, so that machines without them get them.
     #[cfg(target_os = "linux")]
-    pub fn outpost_plan(&self) -> crate::OutpostPlan {
+    pub fn outpost_plan(&self) -> Result<crate::OutpostPlan, EngineError> {
         let (workspace, inputs) = self.files.plan();
         let settings = self.files.settings();
-        crate::OutpostPlan {
+        let cases: Vec<_> = self.lock().cells.iter().map(|cell| cell.case).collect();
+        let given = self.files.give(cases.into_iter())?;
+        Ok(crate::OutpostPlan {
             name: String::new(),
             store: self.address_elsewhere(),
             workspaces: settings.workspaces.clone(),
@@ -167,7 +170,8 @@ impl ActiveBatch {
             batch: self.batch.clone(),
             workspace: workspace.clone(),
             inputs: inputs.to_vec(),
-        }
+            given,
+        })
     }
 
     /// The store's address as it is in other processes, whatever their working directory is.

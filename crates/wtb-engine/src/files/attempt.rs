@@ -86,6 +86,7 @@ impl AttemptFiles {
                     outcome.warnings.extend(left_out(&self.inputs.left_out));
                 }
                 outcome.warnings.extend(left_out(&taken.left_out));
+                outcome.warnings.extend(self.inputs.not_given.clone());
                 outcome.warnings.extend(self.not_copied());
                 outcome.warnings.extend(links(&taken));
             }
@@ -154,7 +155,7 @@ impl Drop for AttemptFiles {
 }
 
 /// Says what is not in a snapshot: nothing is left out silently.
-fn left_out(left_out: &LeftOut) -> Option<String> {
+pub(super) fn left_out(left_out: &LeftOut) -> Option<String> {
     let (path, reason) = left_out.listed.first()?;
     let reason = match reason {
         Reason::Rule(rule) => format!("the rule `{rule}`"),

@@ -1,20 +1,32 @@
 //! What the workspaces of one batch are made of.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wtb_model::{KeepWorkspaces, WorkspaceRecord, WorkspaceSpec};
+use serde::{Deserialize, Serialize};
+use wtb_model::{KeepWorkspaces, StoredValue, WorkspaceRecord, WorkspaceSpec};
 use wtb_store::{Change, StoreError, UnitOfWork};
 use wtb_workspace::{
     Ground, LeftOut, Namespaces, RULES_FILE, Rules, Rung, SnapshotId, StatCache, Taken, Workspace,
     Workspaces,
 };
 
+use super::attempt::left_out;
 use super::{AttemptFiles, Files};
 use crate::active::Task;
 use crate::{EngineError, EngineSettings};
+
+/// A directory of inputs as it is on the machine that drives the batch, for machines that have none of that
+/// name, or another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GivenInputs {
+    /// Their snapshot.
+    snapshot: StoredValue,
+    /// What that leaves out.
+    left_out: Option<String>,
+}
 
 /// The files of one active batch.
 pub(crate) struct BatchFiles {
@@ -22,6 +34,8 @@ pub(crate) struct BatchFiles {
     spec: WorkspaceSpec,
     /// The inputs of each case that has its own.
     cases: Vec<Option<String>>,
+    /// The inputs of a batch that another machine drives, by their directories there.
+    given: BTreeMap<String, GivenInputs>,
     /// What was found out about inputs. Whoever finds it out keeps the others waiting.
     inputs: Mutex<HashMap<(PathBuf, Namespaces), Arc<Inputs>>>,
 }
@@ -34,6 +48,8 @@ pub(super) struct Inputs {
     pub(super) snapshot: SnapshotId,
     /// What is not in that.
     pub(super) left_out: LeftOut,
+    /// What is not in workspaces, since the inputs were made of a snapshot.
+    pub(super) not_given: Option<String>,
     cache: StatCache,
     /// Whether a row of the store names the snapshot, so that nobody collects it.
     is_named: AtomicBool,
@@ -41,7 +57,41 @@ pub(super) struct Inputs {
 
 impl BatchFiles {
     pub(crate) fn new(files: Arc<Files>, spec: WorkspaceSpec, cases: Vec<Option<String>>) -> Self {
-        Self { files, spec, cases, inputs: Mutex::default() }
+        Self { files, spec, cases, given: BTreeMap::new(), inputs: Mutex::default() }
+    }
+
+    /// Takes these for inputs that are not on this machine.
+    pub(crate) fn with_given(self, given: BTreeMap<String, GivenInputs>) -> Self {
+        Self { given, ..self }
+    }
+
+    /// Returns the inputs of cases as they are on this machine. They are read and stored for that.
+    pub(crate) fn give(
+        &self,
+        cases: impl Iterator<Item = u32>,
+    ) -> Result<BTreeMap<String, GivenInputs>, EngineError> {
+        let directories: BTreeSet<_> = cases.filter_map(|case| self.directory(case)).collect();
+        let given = directories.into_iter().map(|directory| {
+            // One that is not there is told by what reads it.
+            let path = Path::new(directory).canonicalize().unwrap_or_else(|_| directory.into());
+            let rules = Rules::of(&path)?;
+            let mut caches = self.files.caches.lock().unwrap_or_else(PoisonError::into_inner);
+            let cache = caches.entry(path.clone()).or_default();
+            let taken = self.files.snapshots.take(&path, &rules, cache)?;
+            let snapshot = taken.id.reference();
+            let left_out = left_out(&taken.left_out);
+            Ok((directory.to_owned(), GivenInputs { snapshot, left_out }))
+        });
+        let given = given.collect::<Result<BTreeMap<_, _>, EngineError>>()?;
+        // Who is given them reads them in the store.
+        self.files.store.flush()?;
+        Ok(given)
+    }
+
+    /// The inputs of a case.
+    fn directory(&self, case: u32) -> Option<&str> {
+        let own = usize::try_from(case).ok().and_then(|case| self.cases.get(case)?.as_deref());
+        own.or(self.spec.inputs.as_deref())
     }
 
     /// Returns what they are made from: that of the batch, and the inputs of each case that has its own.
@@ -60,8 +110,7 @@ impl BatchFiles {
         task: &Task,
         namespaces: Namespaces,
     ) -> Result<Option<AttemptFiles>, EngineError> {
-        let own = usize::try_from(task.case).ok().and_then(|case| self.cases.get(case)?.as_ref());
-        let Some(directory) = own.or(self.spec.inputs.as_ref()).map(Path::new) else {
+        let Some(directory) = self.directory(task.case).map(Path::new) else {
             return Ok(None);
         };
         let inputs = self.inputs(directory, namespaces)?;
@@ -139,7 +188,17 @@ impl BatchFiles {
         let Taken { id: snapshot, left_out, .. } =
             snapshots.take(ground.inputs(), &rules, &mut cache)?;
         let (workspaces, is_named) = (Arc::clone(&inputs.workspaces), AtomicBool::new(false));
-        Ok(Arc::new(Inputs { workspaces, ground, rules, snapshot, left_out, cache, is_named }))
+        let not_given = inputs.not_given.clone();
+        Ok(Arc::new(Inputs {
+            workspaces,
+            ground,
+            rules,
+            snapshot,
+            left_out,
+            not_given,
+            cache,
+            is_named,
+        }))
     }
 
     /// The snapshot that an attempt begins with, if it goes on from a checkpoint that has one.
@@ -191,20 +250,43 @@ impl BatchFiles {
     }
 
     fn look_at(&self, directory: &Path, namespaces: Namespaces) -> Result<Inputs, EngineError> {
-        let Files { caches, snapshots, .. } = self.files.as_ref();
         let workspaces = self.files.workspaces(namespaces)?;
-        let ground = match self.spec.rung.as_deref().map(str::parse::<Rung>) {
-            None => workspaces.ground(directory)?,
-            Some(Ok(rung)) => workspaces.ground_by(directory, rung)?,
-            Some(Err(unknown)) => return Err(EngineError::Invalid(unknown)),
+        let rung = self.spec.rung.as_deref().map(str::parse::<Rung>).transpose();
+        let rung = rung.map_err(EngineError::Invalid)?;
+        let given = directory.to_str().and_then(|directory| self.given.get(directory));
+        let here = || match rung {
+            None => workspaces.ground(directory),
+            Some(rung) => workspaces.ground_by(directory, rung),
         };
+        let Some(given) = given else {
+            return self.look_at_ground(Arc::clone(&workspaces), here()?);
+        };
+        if directory.is_dir() {
+            let found = self.look_at_ground(Arc::clone(&workspaces), here()?)?;
+            if found.snapshot.reference() == given.snapshot {
+                return Ok(found);
+            }
+        }
+        let unreadable = || EngineError::Invalid("the inputs were given as no snapshot".to_owned());
+        let id = SnapshotId::of_reference(&given.snapshot).ok_or_else(unreadable)?;
+        let ground = workspaces.ground_of(&self.files.snapshots, id, rung)?;
+        let found = self.look_at_ground(workspaces, ground)?;
+        Ok(Inputs { not_given: given.left_out.clone(), ..found })
+    }
+
+    fn look_at_ground(
+        &self,
+        workspaces: Arc<Workspaces>,
+        ground: Ground,
+    ) -> Result<Inputs, EngineError> {
+        let Files { caches, snapshots, .. } = self.files.as_ref();
         let rules = Rules::of(ground.inputs())?;
         let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
         let cache = caches.entry(ground.inputs().to_owned()).or_default();
         let Taken { id: snapshot, left_out, .. } =
             snapshots.take(ground.inputs(), &rules, cache)?;
-        let (cache, is_named) = (cache.clone(), AtomicBool::new(false));
-        Ok(Inputs { workspaces, ground, rules, snapshot, left_out, cache, is_named })
+        let (cache, is_named, not_given) = (cache.clone(), AtomicBool::new(false), None);
+        Ok(Inputs { workspaces, ground, rules, snapshot, left_out, not_given, cache, is_named })
     }
 
     fn forget(&self, directory: &Path, namespaces: Namespaces) {

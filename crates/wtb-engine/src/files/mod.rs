@@ -22,6 +22,7 @@ use wtb_workspace::{
 
 pub use attempt::AttemptFiles;
 pub(crate) use batch::BatchFiles;
+pub use batch::GivenInputs;
 pub use trial::{WorkspaceTrial, try_workspaces};
 
 use crate::{EngineError, EngineSettings};

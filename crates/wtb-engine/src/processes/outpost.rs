@@ -4,7 +4,9 @@
 //! all under the attempt's lease. How an attempt ended is told to whoever drives the batch, since that one decides
 //! what becomes of it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,7 +23,7 @@ use super::Source;
 use crate::active::{Delivered, Delivery, Handed, Handout, Poll, Report, Task, WorkerKey};
 use crate::clock::Clock;
 use crate::engine::open_store;
-use crate::files::{BatchFiles, Files};
+use crate::files::{BatchFiles, Files, GivenInputs};
 use crate::{EngineError, EngineSettings, Group};
 
 /// How long what has happened waits for more, as long as the workers have enough to do.
@@ -51,6 +53,22 @@ pub struct OutpostPlan {
     pub workspace: WorkspaceSpec,
     /// The inputs of each case that has its own.
     pub inputs: Vec<Option<String>>,
+    /// Inputs by their directories, for machines that do not have them.
+    pub given: BTreeMap<String, GivenInputs>,
+}
+
+impl OutpostPlan {
+    /// Returns where workspaces are made on this machine: at the same place if that can be, else among the
+    /// temporary files.
+    fn usable(&self, base: PathBuf) -> PathBuf {
+        let is_used = self.workspace.inputs.is_some() || self.inputs.iter().any(Option::is_some);
+        let is_there = || DirBuilder::new().mode(0o700).recursive(true).create(&base).is_ok();
+        if !is_used || is_there() {
+            return base;
+        }
+        let user = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
+        std::env::temp_dir().join(format!("wtb-workspaces-{user}"))
+    }
 }
 
 /// A batch as a supervisor in another process sees it.
@@ -89,11 +107,13 @@ impl Outpost {
     /// Opens the store of a batch, and its end here.
     pub fn open(plan: OutpostPlan) -> Result<Self, EngineError> {
         let store = open_store(&plan.store, false)?;
-        let (workspaces, kept_bytes_max) = (plan.workspaces.clone(), plan.kept_bytes_max);
+        let workspaces = plan.workspaces.clone().map(|base| plan.usable(base));
+        let kept_bytes_max = plan.kept_bytes_max;
         let settings = EngineSettings { workspaces, kept_bytes_max };
         let files = Files::new(Arc::clone(&store), plan.session.clone(), settings);
         Ok(Self {
-            files: BatchFiles::new(files, plan.workspace.clone(), plan.inputs.clone()),
+            files: BatchFiles::new(files, plan.workspace.clone(), plan.inputs.clone())
+                .with_given(plan.given.clone()),
             store,
             plan,
             workers: AtomicU64::new(0),
@@ -122,11 +142,23 @@ impl Outpost {
                 // What has ended well is told before that nothing more will.
                 Some(failure) if state.news_since.is_none() => return Err(failure.clone()),
                 None if due > now => {}
-                _ => return Ok(state.say(now)),
+                _ => {
+                    let report = state.say(now);
+                    drop(state);
+                    return self.durable(report);
+                }
             }
             let wait = due - now;
             state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// What attempts have written is in the store before anybody hears of their ends: their outcomes name it.
+    fn durable(&self, report: Report) -> Result<Report, EngineError> {
+        if !report.ended.is_empty() {
+            self.store.flush()?;
+        }
+        Ok(report)
     }
 
     /// Says that a worker cannot go on: whoever asks for news next is told.

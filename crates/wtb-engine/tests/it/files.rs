@@ -12,13 +12,13 @@ use wtb_workspace::{Namespaces, Rung, SnapshotId, Snapshots};
 use crate::support::{events, failure, plan, run, statuses, success, url};
 
 /// An engine that makes workspaces, and inputs for them.
-struct Place {
-    directory: TempDir,
-    engine: Arc<Engine>,
+pub(crate) struct Place {
+    pub(crate) directory: TempDir,
+    pub(crate) engine: Arc<Engine>,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir(directory.path().join("inputs")).unwrap();
         fs::write(directory.path().join("inputs/a.txt"), "input").unwrap();
@@ -26,7 +26,7 @@ impl Place {
         Self { directory, engine }
     }
 
-    fn plan(&self, retries: u32, keep: KeepWorkspaces) -> BatchPlan {
+    pub(crate) fn plan(&self, retries: u32, keep: KeepWorkspaces) -> BatchPlan {
         let inputs = Some(self.directory.path().join("inputs").display().to_string());
         plan(1, 1, |spec| {
             spec.retries = retries;
@@ -34,12 +34,12 @@ impl Place {
         })
     }
 
-    fn base(&self) -> PathBuf {
+    pub(crate) fn base(&self) -> PathBuf {
         self.directory.path().join("workspaces")
     }
 
     /// The names of the workspaces that are there.
-    fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         let directories = |path: &Path| {
             let entries = fs::read_dir(path).into_iter().flatten().flatten();
             let visible =

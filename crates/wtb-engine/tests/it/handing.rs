@@ -18,7 +18,7 @@ struct Post {
 
 impl Post {
     fn of(active: &ActiveBatch, name: &str) -> Self {
-        let outpost = Outpost::open(active.outpost_plan()).unwrap();
+        let outpost = Outpost::open(active.outpost_plan().unwrap()).unwrap();
         Self { outpost, key: active.join(name, 0, None, Group(0)).unwrap() }
     }
 

@@ -19,6 +19,8 @@ mod extending;
 mod files;
 #[cfg(target_os = "linux")]
 mod handing;
+#[cfg(target_os = "linux")]
+mod inputs_elsewhere;
 mod lineages;
 mod owners;
 mod retries;

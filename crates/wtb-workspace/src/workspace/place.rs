@@ -3,13 +3,14 @@
 //! ```text
 //! BASE/.shared/              read-only copies that workspaces share (rung hardlink)
 //! BASE/SESSION/owner         locked as long as a process of the session lives
+//! BASE/SESSION/.inputs-ID/   inputs that are not on this machine, of a snapshot
 //! BASE/SESSION/NAME/tree/    what a node works in: the copy, or where the overlay is mounted
 //! BASE/SESSION/NAME/upper/   what was changed (rung overlay)
 //! BASE/SESSION/NAME/kept     it is to be kept when its session ends
 //! ```
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -93,7 +94,10 @@ impl Workspaces {
 
     /// Finds the best way to make workspaces of inputs. It is tried out once for each directory.
     pub fn ground(&self, inputs: &Path) -> Result<Ground, WorkspaceError> {
-        let inputs = self.inputs(inputs)?;
+        self.best_ground(self.inputs(inputs)?)
+    }
+
+    fn best_ground(&self, inputs: PathBuf) -> Result<Ground, WorkspaceError> {
         let known =
             self.grounds.lock().unwrap_or_else(PoisonError::into_inner).get(&inputs).cloned();
         if let Some(ground) = known {
@@ -122,7 +126,34 @@ impl Workspaces {
 
     /// Takes a certain way to make workspaces, or fails if that does not work.
     pub fn ground_by(&self, inputs: &Path, rung: Rung) -> Result<Ground, WorkspaceError> {
-        let inputs = self.inputs(inputs)?;
+        self.certain_ground(self.inputs(inputs)?, rung)
+    }
+
+    /// Makes inputs that are not on this machine, of a snapshot, and finds the best or takes a certain way
+    /// to make workspaces of them. The processes of a session make them once.
+    pub fn ground_of(
+        &self,
+        snapshots: &Snapshots,
+        id: SnapshotId,
+        rung: Option<Rung>,
+    ) -> Result<Ground, WorkspaceError> {
+        let inputs = self.directory.join(format!(".inputs-{id}"));
+        let path = inputs.with_extension("lock");
+        let lock = File::options().create(true).append(true).open(&path);
+        let lock = lock.map_err(WorkspaceError::io("make", &path))?;
+        lock.lock().map_err(WorkspaceError::io("lock", &path))?;
+        // It is switched in as a whole, so what is there is complete.
+        if !inputs.exists() {
+            snapshots.restore(id, &inputs)?;
+        }
+        drop(lock);
+        match rung {
+            None => self.best_ground(inputs),
+            Some(rung) => self.certain_ground(inputs, rung),
+        }
+    }
+
+    fn certain_ground(&self, inputs: PathBuf, rung: Rung) -> Result<Ground, WorkspaceError> {
         match self.probe(rung, &inputs)? {
             Ok(()) => Ok(Ground { inputs, rung, refused: Vec::new() }),
             Err(reason) => {
