@@ -14,7 +14,7 @@ RELEASE = "0.3.1"
 def reference_python() -> Path:
     """Return the interpreter of an environment that holds the reference, making it if needed.
 
-    It gets the same LangGraph as this environment, so that both stand on the same ground.
+    It gets the same LangGraph and Ray as this environment, so that both stand on the same ground.
 
     Raises:
         subprocess.CalledProcessError: pip could not install it.
@@ -24,7 +24,7 @@ def reference_python() -> Path:
     stamp = folder / "installed.txt"
     wanted = [
         f"{PACKAGE}[langgraph-sqlite]=={RELEASE}",
-        *(f"{name}=={version(name)}" for name in ("langgraph", "langchain-core")),
+        *(f"{name}=={version(name)}" for name in ("langgraph", "langchain-core", "ray")),
     ]
     if stamp.is_file() and stamp.read_text().split() == wanted:
         return python

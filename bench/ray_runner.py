@@ -1,6 +1,7 @@
 """What a cluster costs: warm processes of two actors beside those of the process runner.
 
-Ray runs on this machine, so that both have the same cores; the start of the cluster is not timed.
+Beside it the reference's runner on Ray. Ray runs on this machine, so that all have the same cores;
+the start of the cluster is not timed.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from _harness import (
     ratio,
     samples_table,
 )
+from _reference import RELEASE, reference_python
 
 VARIANTS = 2
 WORKERS = 2
 
 PROCESS = "wtb process, warm"
 RAY = "wtb ray, warm"
+REFERENCE = f"reference {RELEASE} ray"
 
 NOTES = {
     PROCESS: f"{WORKERS} processes that make many attempts; checkpoints at every step",
@@ -29,6 +32,7 @@ NOTES = {
 CAVEATS = (
     "both have the start of a template in their time (an interpreter that imports LangGraph), of "
     "the actors one each; the actors themselves stay from round to round",
+    "the reference has its one actor before it is timed, and runs fewer cases, as it is slow",
     "Ray's own processes, the driver and the actors share the cores with the attempts here; on a "
     "cluster they do not",
 )
@@ -50,9 +54,21 @@ def measure(options: argparse.Namespace) -> Measured:
         Contender(PROCESS, "bench.py", own, expected=VARIANTS * cases),
         Contender(RAY, "on_ray.py", request, expected=VARIANTS * cases),
     ]
+    if not options.without_reference:
+        fewer = cases // 10
+        reference = {"cases": fewer, "runner": "ray"}
+        contenders.append(
+            Contender(
+                REFERENCE,
+                "reference.py",
+                reference,
+                expected=VARIANTS * fewer,
+                python=reference_python(),
+            )
+        )
     samples = interleaved(contenders, rounds, Contender.milliseconds)
     print(samples_table(samples, NOTES) + "\n")
-    return [
+    figures = [
         Figure(
             name=f"{PROCESS} / {RAY}",
             value=ratio(samples[PROCESS], samples[RAY]),
@@ -63,6 +79,19 @@ def measure(options: argparse.Namespace) -> Measured:
             samples=samples,
         )
     ]
+    if REFERENCE in samples:
+        figures.append(
+            Figure(
+                name=f"{RAY} / {REFERENCE}",
+                value=ratio(samples[RAY], samples[REFERENCE]),
+                unit="x",
+                target=0.1,
+                better="at most",
+                basis="time per execution",
+                samples=samples,
+            )
+        )
+    return figures
 
 
 if __name__ == "__main__":

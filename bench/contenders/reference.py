@@ -5,7 +5,9 @@ executions in one SQLite file and LangGraph's checkpoints in another. It has no 
 without checkpoints.
 """
 
+import os
 from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -16,8 +18,11 @@ from wtb.sdk.workflow_project import ExecutionConfig
 
 
 def measure(request: dict[str, Any]) -> dict[str, Any]:
-    """Time one batch test from the call until it returns."""
-    with WTBTestBench.create("development", data_dir=request["directory"]) as bench:
+    """Time one batch test from the call until it returns; a cluster has been started before."""
+    on_cluster = request["runner"] == "ray"
+    with WTBTestBench.create(
+        "development", data_dir=request["directory"], enable_ray=on_cluster
+    ) as bench:
         project = WorkflowProject(
             name="noop",
             graph_factory=graphs.noop,
@@ -25,6 +30,8 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
         )
         project.register_variant(node="second", name="other", implementation=graphs.other_second)
         bench.register_project(project)
+        if on_cluster:
+            bench.run_batch_test("noop", [{}], graphs.cases(1))
         cases = graphs.cases(request["cases"])
         begun = perf_counter()
         batch = bench.run_batch_test("noop", [{}, {"second": "other"}], cases)
@@ -34,4 +41,6 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # Its actors find the graphs there.
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
     serve(measure)
