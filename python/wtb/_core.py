@@ -4,6 +4,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -73,6 +74,7 @@ def moved(spec: Mapping[str, Any], plan: Plan) -> str | None:
         **spec,
         "runner": place.kind,
         "max_workers": plan.workers,
+        "timeout_ms": _plan.milliseconds(plan.job.timeout, "timeout"),
         "losses_max": losses_max(place),
         "front": {**spec["front"], "runner": options},
     }
@@ -275,6 +277,8 @@ class Core:
         workers = _plan.worker_count(place, asked)
         known = self.remembered(data["id"])
         job = self.job_of_batch(data, again)
+        if job.timeout is None and timeout_s(place) is not None:
+            job = replace(job, timeout=timeout_s(place))
         evaluators = _restore.restore_batch_evaluators(
             data, again.evaluators, () if known is None else known[1]
         )

@@ -123,12 +123,15 @@ def test_a_driver_that_was_stopped_for_a_while_gives_nobody_up(cluster, tmp_path
 
 @pytest.mark.parametrize("there_first", [True, False], ids=["from Ray", "to Ray"])
 def test_a_batch_goes_on_with_another_runner(bench, make_runner, until, there_first):
-    runners = [make_runner({"isolation": "warm"}), "process"]
+    on_cluster = make_runner({"isolation": "warm"}, task_timeout_seconds=40.0)
+    runners = [on_cluster, "process"]
     first, second = runners if there_first else reversed(runners)
     batch = started(bench, first, [0.1] * 30, max_workers=2)
     until(lambda: batch.progress.counts["succeeded"] >= 4)
     batch.stop()
     again = bench.resume_batch(batch.id, runner=second, max_workers=2)
     assert {one.status for one in again.results} == {"succeeded"}
+    spec = bench._core.stored(again)["spec"]
+    assert spec["timeout_ms"] == 40_000, "what the cluster's runner says; the batch does not"
     by_ray = {one.attempts[-1].worker.startswith("ray-") for one in again.results}
     assert by_ray == {True, False}

@@ -27,7 +27,7 @@ use crate::files::{BatchFiles, Files, GivenInputs};
 use crate::{EngineError, EngineSettings, Group};
 
 /// How long what has happened waits for more, as long as the workers have enough to do.
-const LINGER: Duration = Duration::from_millis(20);
+const LINGER: Duration = Duration::from_millis(50);
 /// How long an attempt may wait for its start before it is handed back, for others that are free.
 const HOLD_MAX: Duration = Duration::from_secs(1);
 /// How many attempts are remembered that are to stop and are neither waiting nor under way.
