@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use wtb_model::{KeepWorkspaces, StoredValue, WorkspaceRecord, WorkspaceSpec};
-use wtb_store::{Change, StoreError, UnitOfWork};
+use wtb_store::{Change, Hash, NewObject, Objects, StoreError, UnitOfWork};
 use wtb_workspace::{
-    Ground, LeftOut, Namespaces, RULES_FILE, Rules, Rung, SnapshotId, StatCache, Taken, Workspace,
-    Workspaces,
+    Ground, LeftOut, Namespaces, RULES_FILE, Rules, Rung, SnapshotId, Snapshots, StatCache, Taken,
+    Workspace, WorkspaceError, Workspaces,
 };
 
 use super::attempt::left_out;
@@ -65,24 +65,27 @@ impl BatchFiles {
         Self { given, ..self }
     }
 
-    /// Returns the inputs of cases as they are on this machine. They are read and stored for that.
+    /// Returns the inputs of cases as they are on this machine. They are read and stored for that. What cannot
+    /// be read is left out: attempts tell of it, where the machines do not have it either.
     pub(crate) fn give(
         &self,
         cases: impl Iterator<Item = u32>,
     ) -> Result<BTreeMap<String, GivenInputs>, EngineError> {
         let directories: BTreeSet<_> = cases.filter_map(|case| self.directory(case)).collect();
-        let given = directories.into_iter().map(|directory| {
-            // One that is not there is told by what reads it.
-            let path = Path::new(directory).canonicalize().unwrap_or_else(|_| directory.into());
-            let rules = Rules::of(&path)?;
+        let mut given = BTreeMap::new();
+        for directory in directories {
+            let Ok(path) = Path::new(directory).canonicalize() else { continue };
+            let Ok(rules) = Rules::of(&path) else { continue };
             let mut caches = self.files.caches.lock().unwrap_or_else(PoisonError::into_inner);
             let cache = caches.entry(path.clone()).or_default();
-            let taken = self.files.snapshots.take(&path, &rules, cache)?;
-            let snapshot = taken.id.reference();
-            let left_out = left_out(&taken.left_out);
-            Ok((directory.to_owned(), GivenInputs { snapshot, left_out }))
-        });
-        let given = given.collect::<Result<BTreeMap<_, _>, EngineError>>()?;
+            let taken = match self.files.snapshots.take(&path, &rules, cache) {
+                Ok(taken) => taken,
+                Err(WorkspaceError::Io { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let (snapshot, left_out) = (taken.id.reference(), left_out(&taken.left_out));
+            given.insert(directory.to_owned(), GivenInputs { snapshot, left_out });
+        }
         // Who is given them reads them in the store.
         self.files.store.flush()?;
         Ok(given)
@@ -92,6 +95,11 @@ impl BatchFiles {
     fn directory(&self, case: u32) -> Option<&str> {
         let own = usize::try_from(case).ok().and_then(|case| self.cases.get(case)?.as_deref());
         own.or(self.spec.inputs.as_deref())
+    }
+
+    /// Lets go of all workspaces on this machine.
+    pub(crate) fn close(&self) {
+        self.files.close();
     }
 
     /// Returns what they are made from: that of the batch, and the inputs of each case that has its own.
@@ -258,19 +266,22 @@ impl BatchFiles {
             None => workspaces.ground(directory),
             Some(rung) => workspaces.ground_by(directory, rung),
         };
+        let snapshots = &self.files.snapshots;
         let Some(given) = given else {
-            return self.look_at_ground(Arc::clone(&workspaces), here()?);
+            return self.look_at_ground(Arc::clone(&workspaces), here()?, snapshots);
         };
-        if directory.is_dir() {
-            let found = self.look_at_ground(Arc::clone(&workspaces), here()?)?;
-            if found.snapshot.reference() == given.snapshot {
-                return Ok(found);
-            }
+        // What is another machine's is read for that, and not stored.
+        let compared = Snapshots::new(Arc::new(NotKept));
+        if let Ok(ground) = here()
+            && let Ok(found) = self.look_at_ground(Arc::clone(&workspaces), ground, &compared)
+            && found.snapshot.reference() == given.snapshot
+        {
+            return Ok(found);
         }
         let unreadable = || EngineError::Invalid("the inputs were given as no snapshot".to_owned());
         let id = SnapshotId::of_reference(&given.snapshot).ok_or_else(unreadable)?;
-        let ground = workspaces.ground_of(&self.files.snapshots, id, rung)?;
-        let found = self.look_at_ground(workspaces, ground)?;
+        let ground = workspaces.ground_of(snapshots, id, rung)?;
+        let found = self.look_at_ground(workspaces, ground, snapshots)?;
         Ok(Inputs { not_given: given.left_out.clone(), ..found })
     }
 
@@ -278,8 +289,9 @@ impl BatchFiles {
         &self,
         workspaces: Arc<Workspaces>,
         ground: Ground,
+        snapshots: &Snapshots,
     ) -> Result<Inputs, EngineError> {
-        let Files { caches, snapshots, .. } = self.files.as_ref();
+        let caches = &self.files.caches;
         let rules = Rules::of(ground.inputs())?;
         let mut caches = caches.lock().unwrap_or_else(PoisonError::into_inner);
         let cache = caches.entry(ground.inputs().to_owned()).or_default();
@@ -294,6 +306,19 @@ impl BatchFiles {
         self.files.caches.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(directory.to_owned(), namespaces));
+    }
+}
+
+/// Takes objects of which only the names are wanted.
+struct NotKept;
+
+impl Objects for NotKept {
+    fn put(&self, _: NewObject) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
+        Err(StoreError::NotFound { what: "object", id: wtb_store::hex(hash) })
     }
 }
 

@@ -5,9 +5,9 @@
 //! what becomes of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, Metadata};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use wtb_model::{BatchId, Event, EventBody, SessionId, WorkspaceSpec};
 use wtb_scheduler::AttemptEnd;
-use wtb_store::{AttemptStart, Change, Store, StoreError, UnitOfWork};
+use wtb_store::{AttemptStart, Change, Store, StoreError, Ticket, UnitOfWork};
 use wtb_worker::End;
 use wtb_workspace::Namespaces;
 
@@ -30,6 +30,8 @@ use crate::{EngineError, EngineSettings, Group};
 const LINGER: Duration = Duration::from_millis(50);
 /// How long an attempt may wait for its start before it is handed back, for others that are free.
 const HOLD_MAX: Duration = Duration::from_secs(1);
+/// How often it is looked whether what ended attempts have written is durable.
+const CONFIRMED: Duration = Duration::from_millis(2);
 /// How many attempts are remembered that are to stop and are neither waiting nor under way.
 const STOPPED_MAX: usize = 1024;
 
@@ -60,14 +62,22 @@ pub struct OutpostPlan {
 impl OutpostPlan {
     /// Returns where workspaces are made on this machine: at the same place if that can be, else among the
     /// temporary files.
-    fn usable(&self, base: PathBuf) -> PathBuf {
+    fn place_for_workspaces(&self, base: PathBuf) -> PathBuf {
         let is_used = self.workspace.inputs.is_some() || self.inputs.iter().any(Option::is_some);
-        let is_there = || DirBuilder::new().mode(0o700).recursive(true).create(&base).is_ok();
-        if !is_used || is_there() {
+        let make = |base: &Path| {
+            let session = base.join(self.session.as_str());
+            DirBuilder::new().mode(0o700).recursive(true).create(session).is_ok()
+        };
+        if !is_used || make(&base) {
             return base;
         }
         let user = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
-        std::env::temp_dir().join(format!("wtb-workspaces-{user}"))
+        let temporary = std::env::temp_dir().join(format!("wtb-workspaces-{user}"));
+        // Somebody else may have taken the name.
+        let is_own = |found: Metadata| found.uid() == user && found.mode() & 0o777 == 0o700;
+        let is_usable = make(&temporary) && temporary.symlink_metadata().is_ok_and(is_own);
+        // By the first one it is told what is wrong.
+        if is_usable { temporary } else { base }
     }
 }
 
@@ -92,6 +102,8 @@ struct State {
     /// or have still to come, since what is sent at the same time may come in any order.
     stopped: BTreeSet<u64>,
     report: Report,
+    /// Attempts that have ended, until what they have written is durable: their outcomes name it.
+    ending: VecDeque<(Ticket, Delivered)>,
     /// Since when there has been something to say.
     news_since: Option<Instant>,
     is_last: bool,
@@ -107,7 +119,7 @@ impl Outpost {
     /// Opens the store of a batch, and its end here.
     pub fn open(plan: OutpostPlan) -> Result<Self, EngineError> {
         let store = open_store(&plan.store, false)?;
-        let workspaces = plan.workspaces.clone().map(|base| plan.usable(base));
+        let workspaces = plan.workspaces.clone().map(|base| plan.place_for_workspaces(base));
         let kept_bytes_max = plan.kept_bytes_max;
         let settings = EngineSettings { workspaces, kept_bytes_max };
         let files = Files::new(Arc::clone(&store), plan.session.clone(), settings);
@@ -136,29 +148,19 @@ impl Outpost {
         state.take(handout);
         self.handed.notify_all();
         loop {
+            state.confirm();
             let now = Instant::now();
             let due = state.due(until);
             match &state.failure {
                 // What has ended well is told before that nothing more will.
                 Some(failure) if state.news_since.is_none() => return Err(failure.clone()),
                 None if due > now => {}
-                _ => {
-                    let report = state.say(now);
-                    drop(state);
-                    return self.durable(report);
-                }
+                _ => return Ok(state.say(now)),
             }
-            let wait = due - now;
+            let soon = if state.ending.is_empty() { Duration::MAX } else { CONFIRMED };
+            let wait = soon.min(due - now);
             state = self.news.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-
-    /// What attempts have written is in the store before anybody hears of their ends: their outcomes name it.
-    fn durable(&self, report: Report) -> Result<Report, EngineError> {
-        if !report.ended.is_empty() {
-            self.store.flush()?;
-        }
-        Ok(report)
     }
 
     /// Says that a worker cannot go on: whoever asks for news next is told.
@@ -225,6 +227,12 @@ impl Outpost {
     }
 }
 
+impl Drop for Outpost {
+    fn drop(&mut self) {
+        self.files.close();
+    }
+}
+
 impl State {
     fn take(&mut self, handout: Handout) {
         let now = Instant::now();
@@ -268,7 +276,7 @@ impl State {
 
     fn say(&mut self, now: Instant) -> Report {
         let mut report = std::mem::take(&mut self.report);
-        self.news_since = None;
+        self.news_since = (!self.ending.is_empty()).then_some(now);
         while let Some((handed, since)) = self.queue.front()
             && now.duration_since(*since) > HOLD_MAX
         {
@@ -276,6 +284,19 @@ impl State {
             self.queue.pop_front();
         }
         report
+    }
+
+    /// Takes those among the ended attempts whose writes are durable by now. It is not waited for: who asks for
+    /// news wants to hear that this supervisor lives, also while the store does not answer.
+    fn confirm(&mut self) {
+        while let Some(written) = self.ending.front().and_then(|(ticket, _)| ticket.poll())
+            && let Some((_, delivered)) = self.ending.pop_front()
+        {
+            match written {
+                Ok(_) => self.report.ended.push(delivered),
+                Err(error) => drop(self.failure.get_or_insert(error.into())),
+            }
+        }
     }
 
     fn hand_back(&mut self, token: u64) {
@@ -339,6 +360,7 @@ impl Source for Outpost {
         }
         let Delivery { end, outcome } = delivery;
         let (end, retryable, retry_after_ms) = told(end);
+        let written = self.store.submit(UnitOfWork::default())?;
         let mut state = self.lock();
         let place = state.running.iter().find(|(_, running)| running.task.token == task.token);
         if let Some(key) = place.map(|(key, _)| *key)
@@ -349,7 +371,7 @@ impl Source for Outpost {
         }
         let (execution, token) = (task.execution.clone(), task.token);
         let delivered = Delivered { execution, token, end, retryable, retry_after_ms, outcome };
-        state.report.ended.push(delivered);
+        state.ending.push_back((written, delivered));
         state.has_news();
         self.news.notify_all();
         Ok(true)

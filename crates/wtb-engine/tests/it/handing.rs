@@ -42,6 +42,7 @@ impl Post {
     }
 
     fn news(&self) -> Report {
+        self.outpost.store().flush().unwrap();
         self.outpost.exchange(Handout::default(), Duration::ZERO).unwrap()
     }
 }

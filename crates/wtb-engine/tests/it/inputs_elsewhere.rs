@@ -54,10 +54,10 @@ impl Batch {
         outpost.open_workspace(&task, Namespaces::None).unwrap();
         look(task.files().unwrap().directory());
         outpost.complete(&task, success()).unwrap();
-        let news = outpost.exchange(Handout::default(), Duration::ZERO).unwrap();
+        let news = outpost.exchange(Handout::default(), Duration::from_secs(30)).unwrap();
         self.active.report(news).unwrap();
         assert_eq!(ended(&self.active).status, Some(BatchStatus::Completed));
-        outpost.store().close().unwrap();
+        drop(outpost);
         let store = self.place.engine.store();
         let detail = store.detail(&task.execution).unwrap();
         let workspace = detail.attempts[0].workspace.clone().unwrap();
@@ -119,9 +119,22 @@ fn where_the_place_for_workspaces_cannot_be_made_they_are_among_the_temporary_fi
 }
 
 #[test]
-fn inputs_that_are_gone_before_anything_runs_are_an_error_of_the_batch() {
+fn inputs_that_the_drivers_machine_does_not_have_either_may_be_elsewhere() {
     let batch = Batch::new();
-    fs::remove_dir_all(batch.inputs()).unwrap();
-    let error = batch.active.outpost_plan().unwrap_err().to_string();
-    assert!(error.contains("inputs"), "{error}");
+    let away = batch.inputs().with_extension("away");
+    fs::rename(batch.inputs(), &away).unwrap();
+    let plan = batch.active.outpost_plan().unwrap();
+    assert!(plan.given.is_empty());
+    fs::rename(&away, batch.inputs()).unwrap();
+    let (_, inputs) = batch.make(plan, are_the_drivers);
+    assert_eq!(Path::new(&inputs), batch.inputs().canonicalize().unwrap());
+}
+
+#[test]
+fn what_was_made_for_a_batch_goes_with_the_last_supervisor_of_the_session() {
+    let batch = Batch::new();
+    let plan = batch.active.outpost_plan().unwrap();
+    fs::rename(batch.inputs(), batch.inputs().with_extension("away")).unwrap();
+    let (_, inputs) = batch.make(plan, are_the_drivers);
+    assert!(!Path::new(&inputs).exists(), "{inputs}");
 }

@@ -16,6 +16,9 @@ use crate::WorkspaceError;
 /// The file that is locked.
 const OWNER: &str = "owner";
 
+/// What the names of inputs that were made of a snapshot begin with.
+pub(super) const GIVEN: &str = ".inputs-";
+
 /// The lock of a session.
 #[derive(Debug)]
 pub(super) struct Owner(#[expect(dead_code, reason = "it is held, not read")] File);
@@ -76,9 +79,25 @@ pub fn find_orphans(base: &Path) -> Result<Vec<Orphan>, WorkspaceError> {
             let is_kept = path.join(kept::KEPT).exists();
             orphans.push(Orphan { session: session.clone(), name, path, is_kept });
         }
+        clear_given(&directory)?;
         clear_away(&directory)?;
     }
     Ok(orphans)
+}
+
+/// Removes the inputs that a dead session has made of snapshots, also if workspaces of it are kept.
+pub(super) fn clear_given(session: &Path) -> Result<(), WorkspaceError> {
+    let left = lock(session)?;
+    if matches!(left, Left::Owned) {
+        return Ok(());
+    }
+    for entry in fs::read_dir(session).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(GIVEN.as_bytes()) {
+            remove_tree(&entry.path())?;
+        }
+    }
+    drop(left);
+    Ok(())
 }
 
 /// Returns the directories in a directory that are not hidden, by name.

@@ -14,6 +14,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use wtb_model::SessionId;
@@ -22,13 +24,16 @@ use super::copy::Copy;
 use super::ground::Ground;
 use super::kept;
 use super::mount::{Mount, Namespaces, UPPER, WORK};
-use super::orphans::Owner;
+use super::orphans::{self, GIVEN, Owner};
 use super::pristine::Pristine;
 use super::probe::probe;
 use super::remove::remove_tree;
 use super::rung::Rung;
 use crate::snapshot::Target;
 use crate::{Rules, SnapshotId, Snapshots, StatCache, Taken, TreePath, WorkspaceError};
+
+/// How many probes this process has begun.
+static PROBES: AtomicU64 = AtomicU64::new(0);
 
 /// What a node works in, within its workspace's directory.
 const TREE: &str = "tree";
@@ -90,6 +95,8 @@ impl Workspaces {
     /// Lets go of them, whoever still refers to one: what is left is a dead session's from now on.
     pub fn release(&self) {
         self.owner.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What cannot be removed now is removed by a later session.
+        let _ = orphans::clear_given(&self.directory);
     }
 
     /// Finds the best way to make workspaces of inputs. It is tried out once for each directory.
@@ -137,7 +144,7 @@ impl Workspaces {
         id: SnapshotId,
         rung: Option<Rung>,
     ) -> Result<Ground, WorkspaceError> {
-        let inputs = self.directory.join(format!(".inputs-{id}"));
+        let inputs = self.directory.join(format!("{GIVEN}{id}"));
         let path = inputs.with_extension("lock");
         let lock = File::options().create(true).append(true).open(&path);
         let lock = lock.map_err(WorkspaceError::io("make", &path))?;
@@ -175,7 +182,9 @@ impl Workspaces {
     }
 
     fn probe(&self, rung: Rung, inputs: &Path) -> Result<Result<(), String>, WorkspaceError> {
-        let scratch = self.directory.join(format!(".probe-{rung}"));
+        // Other processes of the session may try the same at this moment.
+        let number = PROBES.fetch_add(1, Ordering::Relaxed);
+        let scratch = self.directory.join(format!(".probe-{rung}-{}-{number}", process::id()));
         remove_tree(&scratch)?;
         make_private(&scratch, false)?;
         let found = probe(rung, inputs, &scratch, self.namespaces);

@@ -50,6 +50,28 @@ fn workspaces_of_dead_sessions_are_found_and_removed() {
 }
 
 #[test]
+fn inputs_that_were_made_go_with_the_session_whatever_is_kept_of_it() {
+    let world = World::with_inputs();
+    let snapshot = world.take(&world.inputs).id;
+    let first = world.workspaces(Namespaces::None);
+    let second = world.workspaces(Namespaces::None);
+    let made = |workspaces: &Workspaces| {
+        let ground = workspaces.ground_of(&world.snapshots, snapshot, Some(Rung::Copy)).unwrap();
+        ground.inputs().to_owned()
+    };
+    let inputs = made(&first);
+    assert_eq!(made(&second), inputs, "once for all programs of the session");
+    assert_eq!(world.take(&inputs).id, snapshot);
+    let ground = second.ground_of(&world.snapshots, snapshot, Some(Rung::Copy)).unwrap();
+    second.prepare(&ground, "failed").unwrap().keep().unwrap();
+    first.release();
+    assert!(inputs.join("run.sh").exists(), "the other one needs them");
+    second.release();
+    assert!(!inputs.exists());
+    assert_eq!(find_orphans(&world.base).unwrap().len(), 1, "what is kept stays");
+}
+
+#[test]
 fn trees_that_forbid_it_are_removed_and_links_are_not_followed() {
     let world = World::with_inputs();
     let tree = world.directory.path().join("tree");

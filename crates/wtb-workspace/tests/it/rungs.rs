@@ -176,6 +176,40 @@ fn root_gets_no_hard_links_since_it_could_write_through_them() {
 }
 
 #[test]
+fn several_programs_of_a_session_find_the_same_way_at_once() {
+    // In a process of its own: what it forks would inherit files that other tests are about to run.
+    let ran = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "rungs::many_at_once", "--nocapture"])
+        .env("WTB_TEST_MANY_AT_ONCE", "")
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// Not a test by itself.
+#[test]
+fn many_at_once() {
+    if std::env::var_os("WTB_TEST_MANY_AT_ONCE").is_none() {
+        return;
+    }
+    let world = World::with_inputs();
+    let is_root = rustix::process::geteuid().is_root();
+    let namespaces = if is_root { Namespaces::Mount } else { Namespaces::UserAndMount };
+    let found = world.workspaces(namespaces).ground(&world.inputs).unwrap().rung();
+    for _ in 0..10 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let workspaces = world.workspaces(namespaces);
+                scope.spawn(|| {
+                    let workspaces = workspaces;
+                    assert_eq!(workspaces.ground(&world.inputs).unwrap().rung(), found);
+                });
+            }
+        });
+    }
+}
+
+#[test]
 fn what_cannot_be_is_said_with_a_reason() {
     let world = World::with_inputs();
     let workspaces = world.workspaces(Namespaces::None);
