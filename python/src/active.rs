@@ -171,8 +171,8 @@ impl ActiveBatchRef {
     }
 
     /// Returns how many executions that need an environment, by its place, have not ended.
-    fn outstanding(&self, environment: u16) -> u32 {
-        self.active.outstanding(Group(environment))
+    fn outstanding(&self, py: Python<'_>, environment: u16) -> u32 {
+        py.detach(|| self.active.outstanding(Group(environment)))
     }
 
     fn fail(&self, py: Python<'_>, worker: u64, reason: &str) -> Result<()> {

@@ -9,7 +9,7 @@ from wtb.errors import ConfigurationError
 if TYPE_CHECKING:
     from wtb.variants import Variant
 
-__all__ = ["ENV_VARS", "plain_environment", "refuse_environments"]
+__all__ = ["ENV_VARS", "plain_environment", "refuse_environments", "shares", "titled"]
 
 ENV_VARS = "env_vars"
 """The key of an environment that holds environment variables."""
@@ -51,6 +51,35 @@ def _check_variables(variables: object, title: str) -> None:
         )
 
 
+def titled(environment: Mapping[str, Any] | None) -> str:
+    """Return how errors speak of an environment: its variables may be secrets."""
+    return f"an environment ({', '.join(environment)})" if environment else "no environment"
+
+
+def shares(useful: Sequence[int], most: int) -> list[int]:
+    """Share workers among environments.
+
+    Each that has work has one, as far as they go. A further one goes to whom it leaves the most to
+    do for each (D'Hondt's method), and to nobody who has no use for it as long as others have.
+
+    Args:
+        useful: How many workers each could use.
+        most: How many there are.
+
+    Example:
+        >>> shares([10, 1, 0, 4], 6)
+        [3, 1, 0, 2]
+    """
+    found = [0] * len(useful)
+    for _ in range(most if any(useful) else 0):
+        order = [
+            (one > has, one > 0 and not has, one / (has + 1))
+            for one, has in zip(useful, found, strict=True)
+        ]
+        found[order.index(max(order))] += 1
+    return found
+
+
 def refuse_environments(
     variants: "Sequence[Variant]", runner: str, given: Sequence[str] = ()
 ) -> None:
@@ -68,8 +97,8 @@ def refuse_environments(
         needed = [key for key in variant.environment or {} if key not in given]
         if needed:
             only_variables = set(needed) == {ENV_VARS}
-            others = "runner='process' or 'ray' does" if only_variables else "runner='ray' does"
+            others = "runner='process' or 'ray'" if only_variables else "a batch with runner='ray'"
             raise ConfigurationError(
                 f"{variant.title} needs an environment of its own ({', '.join(needed)}), which the "
-                f"{runner} runner cannot give it; {others}"
+                f"{runner} runner cannot give it: {others} can"
             )

@@ -13,8 +13,9 @@ from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from wtb import _plan, _values
-from wtb._environments import refuse_environments
+from wtb._environments import ENV_VARS, refuse_environments
 from wtb._job import attempted
+from wtb._warn import warn_caller
 from wtb.errors import ConfigurationError, WtbError, did_you_mean
 from wtb.processes.runner import ProcessBatchTestRunner
 from wtb.standalone import StandaloneRunner
@@ -275,8 +276,23 @@ def place_again(kind: str, options: Mapping[str, Any]) -> BatchTestRunner:
     if kind == ProcessBatchTestRunner.kind:
         return resolve_runner(kind, options)
     if kind == RAY:
-        return ProcessBatchTestRunner(**options.get("processes", {}))
+        return _as_on_cluster(options)
     return SequentialBatchTestRunner()
+
+
+def _as_on_cluster(options: Mapping[str, Any]) -> ProcessBatchTestRunner:
+    """Return processes of this machine with what is left here of an actor's environment."""
+    environment = options.get("config", {}).get("runtime_env") or {}
+    lost = [key for key in environment if key != ENV_VARS]
+    if lost:
+        warn_caller(
+            f"the executions of the batch had {', '.join(lost)} of the cluster's runtime_env; what "
+            "goes on by itself runs in processes of this machine, without",
+            RuntimeWarning,
+        )
+    given = options.get("processes", {})
+    variables = {**environment.get(ENV_VARS, {}), **given.get("environment", {})}
+    return ProcessBatchTestRunner(**{**given, "environment": variables})
 
 
 def deadline_grace_s(runner: BatchTestRunner) -> float:

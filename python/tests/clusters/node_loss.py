@@ -78,6 +78,7 @@ def main(store, marks):
         lives = is_there(zombie)
         os.kill(frozen, signal.SIGCONT)
         again = [one.attempts[-1] for one in batch.results if len(one.attempts) > 1]
+        recorded = {f"{one.id}.{made.number}" for one in batch.results for made in one.attempts}
         events = bench.journal(batch=batch.id, kinds=["execution.*"])
         ended = Counter(one.execution_id for one in events if one.kind == "execution.succeeded")
         told = {
@@ -85,8 +86,7 @@ def main(store, marks):
             "most ends of one": max(ended.values()),
             "lost": len(of_status(runner, "lost")),
             "a zombie lives": lives,
-            "attempts": sum(len(one.attempts) for one in batch.results),
-            "begun": len(os.listdir(marks)),
+            "begun and not recorded": sorted(set(os.listdir(marks)) - recorded),
             "elsewhere after": [one.started_at.timestamp() - gone_at for one in again],
         }
         sys.stdout.write(json.dumps(told) + "\n")

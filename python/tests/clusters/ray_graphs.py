@@ -54,7 +54,7 @@ def first(state):
         import wtb_trial
 
         wtb.log_metric("version", float(wtb_trial.VERSION))
-    time.sleep(state.get("wait_s", 0))
+    time.sleep(state.get("wait_s", 0) * float(os.environ.get("RAY_TRIAL_SLOWER", "1")))
     return {"number": state["number"] * 2, "process": os.getpid(), "call": calls}
 
 

@@ -20,6 +20,10 @@ def with_variable(name, value):
     return variant(name, env_vars={"RAY_TRIAL": str(value)})
 
 
+LONGER = {"env_vars": {"RAY_TRIAL": "2", "RAY_TRIAL_SLOWER": "3"}}
+"""Where nodes take longer."""
+
+
 def cases(count, **case):
     return [{"number": number, "how": "tell the environment", **case} for number in range(count)]
 
@@ -127,7 +131,7 @@ def test_an_environment_that_cannot_be_made_costs_its_variants_only(bench, make_
     variants = [with_variable("fine", 1), broken]
     with (
         pytest.warns(RuntimeWarning, match="cannot work for the batch"),
-        pytest.raises(WorkerError, match=r"the environment .* cannot be made"),
+        pytest.raises(WorkerError, match=r"an environment \(conda\) cannot be made"),
     ):
         bench.run_batch(GRAPH, variants=variants, test_cases=cases(3, wait_s=1.0), runner=runner)
     (batch,) = bench.batches()
@@ -136,10 +140,50 @@ def test_an_environment_that_cannot_be_made_costs_its_variants_only(bench, make_
     assert batch.is_resumable
 
 
+def test_an_actor_that_never_gets_ready_is_told_of_and_the_others_go_on(bench, make_runner):
+    runner = make_runner(actor_creation_timeout=4.0)
+    hangs = variant("hangs", py_executable="sleep 1000 #")
+    said = r"an environment \(py_executable\) was ready within 4 s: there was room for it"
+    with (
+        pytest.warns(RuntimeWarning, match=said),
+        pytest.raises(WorkerError, match=said),
+    ):
+        bench.run_batch(
+            GRAPH,
+            variants=[with_variable("fine", 1), hangs],
+            test_cases=cases(6, wait_s=1.0),
+            runner=runner,
+        )
+    stand = {(one.variant, one.status) for one in bench.executions()}
+    assert stand == {("fine", "succeeded"), ("hangs", "queued")}
+
+
+def test_actors_whose_work_is_done_make_room_for_others(bench, make_runner):
+    runner = make_runner(min_actors=2, max_actors=2, num_cpus_per_task=1.0)
+    variants = [with_variable("done", 1), wtb.Variant("slow", environment=LONGER)]
+    batch = bench.run_batch(
+        GRAPH, variants=variants, test_cases=cases(12, wait_s=0.2), runner=runner
+    )
+    assert {name: len(actors) for name, (_, actors) in told(batch).items()} == {
+        "done": 1,
+        "slow": 2,
+    }
+
+
+def test_what_goes_on_by_itself_has_the_variables(bench, make_runner):
+    runner = make_runner(runtime_env={"env_vars": {"RAY_TRIAL": "1"}})
+    variants = [wtb.Variant("base"), with_variable("two", 2)]
+    batch = bench.run_batch(GRAPH, variants=variants, test_cases=cases(1), runner=runner)
+    for execution, value in zip(batch.results, (1.0, 2.0), strict=True):
+        again = bench.resume(bench.fork(execution, at=bench.checkpoints(execution)[0]))
+        assert (again.status, again.metrics["RAY_TRIAL"]) == ("succeeded", value)
+
+
 def test_what_ray_cannot_make_is_refused_before_anything_runs(bench, make_runner, tmp_path):
     runner = make_runner()
     for environment, why in (
         ({"pips": ["x"]}, r"'v': an environment has no key 'pips'. Did you mean 'pip'\?"),
+        ({"working_dir": str(tmp_path)}, "'v': working_dir is .*no directory of this machine"),
         ({"pip": ["a"], "uv": ["b"]}, "'v': Ray does not take its environment: .*cannot be specif"),
     ):
         with pytest.raises(ConfigurationError, match=why):
@@ -150,18 +194,11 @@ def test_what_ray_cannot_make_is_refused_before_anything_runs(bench, make_runner
                 runner=runner,
             )
     assert not bench.batches()
-    with pytest.raises(ConfigurationError, match="Ray does not take the environment"):
-        bench.run_batch(
-            GRAPH,
-            variants=[variant("v", working_dir=str(tmp_path))],
-            test_cases=cases(1),
-            runner=runner,
-        )
 
 
 def test_what_only_the_cluster_gives_is_refused_elsewhere(bench):
     needy = [variant("needy", pip=["anything"])]
     for runner in ("inline", "thread", "process"):
-        with pytest.raises(ConfigurationError, match=r"'needy' needs .*\(pip\).*runner='ray' does"):
+        with pytest.raises(ConfigurationError, match=r"'needy' needs .*\(pip\).*runner='ray' can"):
             bench.run_batch(GRAPH, variants=needy, test_cases=cases(1), runner=runner)
     assert not bench.batches()

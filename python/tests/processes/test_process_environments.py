@@ -59,7 +59,7 @@ def test_it_is_found_again_in_a_later_session_and_refused_where_it_cannot_be_giv
     bench.close()
     with TestBench(store_at(tmp_path / "store")) as later:
         before = [event.sequence for event in later.journal()]
-        with pytest.raises(ConfigurationError, match=r"'a' needs .*runner='process' or 'ray' does"):
+        with pytest.raises(ConfigurationError, match=r"'a' needs .*runner='process' or 'ray' can"):
             later.resume_batch(batch.id, workflow=looking(), runner="thread")
         needy = Variant("c", environment={"env_vars": {"A": "1"}, "pip": ["x"]})
         with pytest.raises(ConfigurationError, match=r"'c' needs .*\(pip\)"):

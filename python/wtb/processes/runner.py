@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from wtb import _native, _plan
-from wtb._environments import ENV_VARS, refuse_environments
+from wtb._environments import ENV_VARS, refuse_environments, shares
 from wtb.errors import ConfigurationError
 from wtb.processes.launch import Launch
 from wtb.processes.packing import Packed, pack, pack_plain
@@ -146,11 +146,15 @@ class ProcessBatchTestRunner(StandaloneRunner):
         started: list[_native.ProcessesRef] = []
         pool = _Pool(active)
         try:
-            for number, environment in enumerate(_environments(active, job)):
-                if left := active.outstanding(number):
-                    launch = self.launch(packed, job.timeout).with_variables(environment)
+            environments = _environments(active, job)
+            left = [active.outstanding(number) for number in range(len(environments))]
+            # One for each at least, since attempts cannot change the environment of a worker.
+            most = min(sum(left), max(workers, sum(map(bool, left))))
+            for number, share in enumerate(shares(left, most)):
+                if share:
+                    launch = self.launch(packed, job.timeout).with_variables(environments[number])
                     started.append(self._started(active, number, launch, packed))
-                    pool.add(started[-1], min(workers, left))
+                    pool.add(started[-1], share)
             pool.run()
         finally:
             for processes in started:

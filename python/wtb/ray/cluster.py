@@ -192,6 +192,14 @@ def check_environment(environment: Mapping[str, Any] | None, title: str) -> None
         if key not in known and PLUGINS not in os.environ:
             near = did_you_mean(key, sorted(known), listed_as="Ray's are")
             raise ConfigurationError(f"{title}: an environment has no key {key!r}. {near}")
+    for key in ("working_dir", "py_modules"):
+        given = (environment or {}).get(key, [])
+        for one in [given] if isinstance(given, str) else given:
+            if os.path.isdir(one):
+                raise ConfigurationError(
+                    f"{title}: {key} is {one!r}; actors take no directory of this machine, but the "
+                    "URI of a zip file"
+                )
     try:
         RuntimeEnv(**(environment or {}))
     except (TypeError, ValueError) as error:
@@ -213,6 +221,10 @@ def lacking(config: RayConfig) -> str:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     fits = any(all(node.get(name, 0.0) >= one for name, one in wants.items()) for node in nodes)
     asked = ", ".join(f"{name}: {amount:g}" for name, amount in wants.items()) or "nothing"
+    if fits and room_for(config) > 0:
+        return (
+            f"there was room for it ({asked}), so that it is its environment, or Ray, that is slow"
+        )
     if fits:
         return f"an actor takes {asked}, for which a machine is large enough, but not free"
     largest = {name: max((one.get(name, 0.0) for one in nodes), default=0.0) for name in wants}

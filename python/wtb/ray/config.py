@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from wtb import _plan
-from wtb._environments import ENV_VARS
+from wtb._environments import ENV_VARS, plain_environment
 from wtb.errors import ConfigurationError
 
 __all__ = ["RayConfig"]
@@ -91,8 +91,12 @@ class RayConfig:
             _check_amount(getattr(self, name), name)
         if self.object_store_memory_gb is not None:
             _check_amount(self.object_store_memory_gb, "object_store_memory_gb")
-        if not isinstance(self.runtime_env, Mapping | None):
-            raise ConfigurationError(f"runtime_env is a mapping, not {self.runtime_env!r}")
+        environment = plain_environment(self.runtime_env, "RayConfig(runtime_env=...)")
+        object.__setattr__(self, "runtime_env", environment)
+        if not isinstance(self.resources_per_task, Mapping):
+            raise ConfigurationError(
+                f"resources_per_task maps names to amounts, not {self.resources_per_task!r}"
+            )
         for name, amount in self.resources_per_task.items():
             _check_amount(amount, f"the resource {name!r}")
 

@@ -4,6 +4,7 @@ from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from wtb._environments import titled
 from wtb.ray.lifecycle import Actor, PostTo
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class Group:
     def is_lost(self) -> bool:
         """Whether nobody can do its work."""
         return self.error is not None and not self.size
+
+    @property
+    def title(self) -> str:
+        """How errors speak of its environment."""
+        return titled(self.post.environment)
 
     def outstanding(self) -> int:
         """Return how many of its executions have not ended."""

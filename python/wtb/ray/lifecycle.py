@@ -134,21 +134,25 @@ class ActorLifecycleManager:
         """How many actors wait for their next batch."""
         return len(self._idle)
 
-    def create(self, post: PostTo, replaces: str | None = None) -> Actor:
-        """Return an actor that gets ready for a batch: an idle one, or else a new one.
+    def is_idle(self, post: PostTo) -> bool:
+        """Return whether an idle one could get ready for a batch at once."""
+        return any(actor.environment == post.environment for actor in self._idle)
 
-        An idle one in another environment makes room for it.
+    def create(self, post: PostTo, replaces: str | None = None, *, has_room: bool = True) -> Actor:
+        """Return an actor that gets ready for a batch: an idle one, or else a new one.
 
         Args:
             post: What it is to work for.
             replaces: The name of the lost one whose place it takes.
+            has_room: Whether there is room for a new one; if not, an idle one in another
+                environment makes some.
         """
         for actor in reversed(self._idle):
             if actor.environment == post.environment:
                 self._idle.remove(actor)
                 actor.replaces = replaces
                 return self.reset(actor, post)
-        if self._idle:
+        if self._idle and not has_room:
             self.stop(self._idle.pop(0))
         name = f"ray-{next(self._numbers)}"
         if self._class is None:

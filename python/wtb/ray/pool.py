@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from math import ceil
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from wtb._warn import warn_caller
-from wtb.errors import ConfigurationError, WorkerError, WtbError
-from wtb.ray.cluster import Question, answer, lacking, load_ray, room_for
+from wtb.errors import WorkerError, WtbError
+from wtb.ray.cluster import Question, lacking, load_ray
 from wtb.ray.config import RayConfig
 from wtb.ray.group import Group, Member
 from wtb.ray.lifecycle import Actor, ActorLifecycleManager, PostTo
+from wtb.ray.staff import Staff
 
 if TYPE_CHECKING:
     from wtb._native import ActiveBatchRef
@@ -23,9 +23,6 @@ TICK_S = 0.02
 
 NEWS_S = 0.5
 """How long an actor waits for something to say; so it is heard of at least that often."""
-
-SCALE_S = 0.25
-"""How often the driver looks whether there are too few or too many actors."""
 
 WHY_S = 2.0
 """How long the cluster's head may take to say what an actor lacks."""
@@ -59,9 +56,8 @@ class Pool:
         self._manager = manager
         self._grace_s = posts[0].post.launch.grace_s
         self._groups = [Group(active, number, post) for number, post in enumerate(posts)]
-        self._room = Question(lambda: room_for(config))
+        self._staff = Staff(active, config, manager, self._groups)
         self._lost = 0
-        self._scaled = 0.0
         self._turned = monotonic()
         self._is_ending = False
         self._over_since: float | None = None
@@ -74,11 +70,7 @@ class Pool:
             WtbError: There are no actors for what is left, and none can be made.
         """
         try:
-            shares = self._shares()
-            self._active.pool_created("ray", sum(shares))
-            for group, share in zip(self._groups, shares, strict=True):
-                for _ in range(share):
-                    self._make(group)
+            self._active.pool_created("ray", self._staff.begin())
             while not self._is_through():
                 self._turn()
         except BaseException:
@@ -96,7 +88,8 @@ class Pool:
         self._look_for_silent()
         self._look_for_late()
         self._check_lost()
-        self._scale()
+        if self._active.is_under_way() and not self._is_ending:
+            self._staff.scale()
         for group in self._groups:
             for member in list(group.members):
                 self._feed(group, member)
@@ -105,10 +98,10 @@ class Pool:
         """Whether nobody is left, or the batch is over and its attempts have had time to end."""
         if self._active.is_under_way():
             # Those that nobody works for wait for a place.
-            return self._is_ending and not self._size()
+            return self._is_ending and not self._staff.size
         self._over_since = self._over_since or monotonic()
         is_overdue = monotonic() - self._over_since > self._grace_s + END_S
-        return is_overdue or not self._size()
+        return is_overdue or not self._staff.size
 
     def _wait(self) -> None:
         ray = load_ray()
@@ -143,14 +136,13 @@ class Pool:
         except ray.exceptions.RuntimeEnvSetupError as error:
             # What was tried, as a traceback, comes before it.
             why = str(error).strip().rpartition("\n")[2]
-            needed = f"the environment {group.post.environment} cannot be made"
-            self._refuse(group, actor, WorkerError(f"{needed}: {why}"))
+            self._refuse(group, actor, WorkerError(f"{group.title} cannot be made: {why}"))
             return
         except ray.exceptions.RayError as error:
             self._manager.lose(actor, _one_line(error))
             if actor.batches > 1:
                 # It died between two batches, which is no loss of this one.
-                self._make(group, actor.replaces)
+                self._staff.make(group, actor.replaces)
             else:
                 self._replace(group, actor)
             return
@@ -165,7 +157,7 @@ class Pool:
         """Do without an actor that cannot work for the batch; nor could another one there."""
         self._manager.lose(actor, _one_line(error))
         group.error = error
-        if self._size():
+        if self._staff.size:
             warn_caller(f"{actor.name} cannot work for the batch: {actor.reason}", RuntimeWarning)
 
     def _hear(self, group: Group, member: Member, news: Any) -> None:
@@ -231,11 +223,14 @@ class Pool:
                 why = Question(lambda: lacking(self._config)).look(WHY_S) or "its head is silent"
                 self._manager.lose(actor, f"it was not ready within {seconds:g} s")
                 group.may_grow_at = monotonic() + seconds
-                if not self._size():
-                    group.error = WorkerError(
-                        f"no actor was ready within {seconds:g} s: {why}. What has not run is "
-                        "left; bench.resume_batch goes on with it"
-                    )
+                if group.members:
+                    continue
+                group.error = WorkerError(
+                    f"no actor with {group.title} was ready within {seconds:g} s: {why}. What has "
+                    "not run is left; bench.resume_batch goes on with it"
+                )
+                if self._staff.size:
+                    warn_caller(f"{group.error}", RuntimeWarning)
 
     def _lose(self, group: Group, member: Member, reason: str) -> None:
         group.members.remove(member)
@@ -248,7 +243,7 @@ class Pool:
         if self._is_ending or not group.outstanding():
             return
         if self._lost <= self._config.actor_max_restarts:
-            self._make(group, lost.worker)
+            self._staff.make(group, lost.worker)
             return
         warn_caller(
             f"{self._lost} actors were lost, the last one because {lost.reason}; "
@@ -267,78 +262,6 @@ class Pool:
         errors = [one.error for one in left if one.is_lost]
         if errors and errors[0] and len(errors) == len(left) and self._active.is_under_way():
             raise errors[0]
-
-    def _scale(self) -> None:
-        now = monotonic()
-        under_way = self._active.is_under_way() and not self._is_ending
-        if now - self._scaled < SCALE_S or not under_way:
-            return
-        self._scaled = now
-        for group in self._groups:
-            if group.waiting() <= 0:
-                self._shrink(group, now - self._config.idle_timeout)
-        short = [one for one in self._groups if now >= one.may_grow_at and one.lacks_actors()]
-        room = (self._room.look() or 0) + self._manager.idle if short else 0
-        for group in short:
-            if self._size() < self._config.max_actors and (room > 0 or not self._size()):
-                self._make(group)
-                room -= 1
-            elif not group.members:
-                # It is for this group, whose turn is the next one.
-                self._free_place()
-                return
-
-    def _shrink(self, group: Group, idle: float) -> None:
-        for member in [one for one in group.members if not one.held and one.idle_since < idle]:
-            if self._size() <= max(1, self._config.min_actors):
-                return
-            self._retire(group, member)
-
-    def _free_place(self) -> None:
-        """End an actor with nothing to do, for one of another environment."""
-        for group in self._groups:
-            idle = [one for one in group.members if not one.held]
-            if idle and group.waiting() <= 0:
-                self._retire(group, idle[0])
-                return
-
-    def _retire(self, group: Group, member: Member) -> None:
-        self._active.leave(member.key)
-        group.members.remove(member)
-        self._manager.stop(member.actor)
-
-    def _make(self, group: Group, replaces: str | None = None) -> None:
-        try:
-            group.opening.append(self._manager.create(group.post, replaces))
-        except (TypeError, ValueError) as error:
-            # What Ray finds out only where it is about to send an environment's files.
-            group.error = ConfigurationError(
-                f"Ray does not take the environment {group.post.environment}: {error}"
-            )
-
-    def _shares(self) -> list[int]:
-        """Return how many actors each group begins with: as many as are of use and have room.
-
-        Each has one, as far as they go; a further one goes to whom it leaves the most to do for
-        each (D'Hondt's method).
-        """
-        config = self._config
-        useful = [ceil(one.outstanding() / config.tasks_per_actor) for one in self._groups]
-        room = answer(lambda: room_for(config)) + self._manager.idle
-        most = min(config.max_actors, sum(useful), max(1, room))
-        shares = [0] * len(useful)
-        if not any(useful):
-            return shares
-        for _ in range(max(1, config.min_actors, most)):
-            order = [
-                (one > 0 and not share, one / (share + 1))
-                for one, share in zip(useful, shares, strict=True)
-            ]
-            shares[order.index(max(order))] += 1
-        return shares
-
-    def _size(self) -> int:
-        return sum(group.size for group in self._groups)
 
     def _let_go(self) -> None:
         """Leave no actor at work for a batch that nobody drives any more."""
