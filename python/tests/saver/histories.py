@@ -10,7 +10,8 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.types import Interrupt, Send, StateSnapshot
 
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
-VERSION = re.compile(r"0*(\d+)\.[0-9a-f.]+")
+# LangGraph's second half is a random number, a small one among them 7e-05.
+VERSION = re.compile(r"0*(\d+)\.[0-9a-f.-]+")
 
 
 class Plain:

@@ -223,7 +223,7 @@ class Pool:
                 why = Question(lambda: lacking(self._config)).look(WHY_S) or "its head is silent"
                 self._manager.lose(actor, f"it was not ready within {seconds:g} s")
                 group.may_grow_at = monotonic() + seconds
-                if group.members:
+                if group.size:
                     continue
                 group.error = WorkerError(
                     f"no actor with {group.title} was ready within {seconds:g} s: {why}. What has "
