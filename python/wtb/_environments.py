@@ -9,7 +9,7 @@ from wtb.errors import ConfigurationError
 if TYPE_CHECKING:
     from wtb.variants import Variant
 
-__all__ = ["ENV_VARS", "plain_environment", "refuse_environments", "shares", "titled"]
+__all__ = ["ENV_VARS", "plain_environment", "refuse_environments", "shares"]
 
 ENV_VARS = "env_vars"
 """The key of an environment that holds environment variables."""
@@ -49,11 +49,6 @@ def _check_variables(variables: object, title: str) -> None:
             f"{title}: env_vars names environment variables and their values, all of them texts, "
             f"not {variables!r}"
         )
-
-
-def titled(environment: Mapping[str, Any] | None) -> str:
-    """Return how errors speak of an environment: its variables may be secrets."""
-    return f"an environment ({', '.join(environment)})" if environment else "no environment"
 
 
 def shares(useful: Sequence[int], most: int) -> list[int]:

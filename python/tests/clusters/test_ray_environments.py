@@ -143,7 +143,7 @@ def test_an_environment_that_cannot_be_made_costs_its_variants_only(bench, make_
 def test_an_actor_that_never_gets_ready_is_told_of_and_the_others_go_on(bench, make_runner):
     runner = make_runner(actor_creation_timeout=4.0)
     hangs = variant("hangs", py_executable="sleep 1000 #")
-    said = r"an environment \(py_executable\) was ready within 4 s: there was room for it"
+    said = r"an environment \(py_executable\) was not ready within 4 s: there was room for it"
     with (
         pytest.warns(RuntimeWarning, match=said),
         pytest.raises(WorkerError, match=said),

@@ -4,7 +4,6 @@ from math import ceil
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from wtb._environments import titled
 from wtb.ray.lifecycle import Actor, PostTo
 
 if TYPE_CHECKING:
@@ -109,8 +108,9 @@ class Group:
 
     @property
     def title(self) -> str:
-        """How errors speak of its environment."""
-        return titled(self.post.environment)
+        """How errors speak of one of its actors, without values that may be secrets."""
+        keys = ", ".join(self.post.environment or ())
+        return f"an actor with an environment ({keys})" if keys else "an actor"
 
     def outstanding(self) -> int:
         """Return how many of its executions have not ended."""

@@ -226,8 +226,8 @@ class Pool:
                 if group.size:
                     continue
                 group.error = WorkerError(
-                    f"no actor with {group.title} was ready within {seconds:g} s: {why}. What has "
-                    "not run is left; bench.resume_batch goes on with it"
+                    f"{group.title} was not ready within {seconds:g} s: {why}. What has not run is "
+                    "left; bench.resume_batch goes on with it"
                 )
                 if self._staff.size:
                     warn_caller(f"{group.error}", RuntimeWarning)
