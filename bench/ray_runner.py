@@ -28,6 +28,7 @@ REFERENCE = f"reference {RELEASE} ray"
 NOTES = {
     PROCESS: f"{WORKERS} processes that make many attempts; checkpoints at every step",
     RAY: f"the same, {WORKERS} actors with a process each; they write into the store themselves",
+    REFERENCE: "its development mode: one actor, cases one after the other, as its SDK runs them",
 }
 CAVEATS = (
     "both have the start of a template in their time (an interpreter that imports LangGraph), of "

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import traceback
 import warnings
@@ -89,7 +90,8 @@ class VariantExecutionActor:
                 sys.path.append(entry)
         host = socket.gethostname()
         worker = f"{name}@{host}"
-        plan = json.dumps({**json.loads(post.plan), "name": worker})
+        own = {"name": worker, "temporary": tempfile.gettempdir()}
+        plan = json.dumps({**json.loads(post.plan), **own})
         launch = post.launch
         if launch.directory is not None and not os.path.isdir(launch.directory):
             launch = replace(launch, directory=None)

@@ -165,6 +165,7 @@ impl ActiveBatch {
             name: String::new(),
             store: self.address_elsewhere(),
             workspaces: settings.workspaces.clone(),
+            temporary: None,
             kept_bytes_max: settings.kept_bytes_max,
             session: self.session.clone(),
             batch: self.batch.clone(),

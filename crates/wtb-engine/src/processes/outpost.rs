@@ -45,6 +45,10 @@ pub struct OutpostPlan {
     pub store: String,
     /// Where workspaces are made; see [`EngineSettings`].
     pub workspaces: Option<PathBuf>,
+    /// The directory for temporary files there, which whoever is there knows: workspaces are made in it where they
+    /// cannot be made at that place.
+    #[serde(default)]
+    pub temporary: Option<PathBuf>,
     /// How many bytes those may take together that are kept.
     pub kept_bytes_max: u64,
     /// The session that drives it.
@@ -71,8 +75,9 @@ impl OutpostPlan {
         if !is_used || make(&base) {
             return base;
         }
+        let Some(temporary) = &self.temporary else { return base };
         let user = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
-        let temporary = std::env::temp_dir().join(format!("wtb-workspaces-{user}"));
+        let temporary = temporary.join(format!("wtb-workspaces-{user}"));
         // Somebody else may have taken the name.
         let is_own = |found: Metadata| found.uid() == user && found.mode() & 0o777 == 0o700;
         let is_usable = make(&temporary) && temporary.symlink_metadata().is_ok_and(is_own);

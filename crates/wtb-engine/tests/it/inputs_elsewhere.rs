@@ -114,7 +114,9 @@ fn where_the_place_for_workspaces_cannot_be_made_they_are_among_the_temporary_fi
     let mut plan = batch.active.outpost_plan().unwrap();
     // Below a file there can be no directory.
     plan.workspaces = Some(batch.inputs().join("a.txt/workspaces"));
-    let temporary = std::env::temp_dir().canonicalize().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    plan.temporary = Some(temporary.path().to_owned());
+    let temporary = temporary.path().canonicalize().unwrap();
     batch.make(plan, |directory| assert!(directory.starts_with(&temporary)));
 }
 
