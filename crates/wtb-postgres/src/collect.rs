@@ -33,6 +33,7 @@ const FETCHED: u32 = 1_000;
 
 /// Columns that hold stored values, and their tables.
 const VALUES: &[(&str, &str)] = &[
+    ("given", "batches"),
     ("input", "executions"),
     ("output", "executions"),
     ("state", "executions"),

@@ -3,7 +3,7 @@
 use wtb_model::{
     AttemptOutcome, AttemptStatus, BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, Event,
     ExecutionId, ExecutionRecord, ExecutionStatus, ScoreRecord, SessionId, SessionRecord,
-    Timestamp, VariantRecord, WorkspaceRecord,
+    StoredValue, Timestamp, VariantRecord, WorkspaceRecord,
 };
 
 use crate::StoreError;
@@ -148,6 +148,17 @@ pub enum Change {
         status: BatchStatus,
         /// When.
         at: Timestamp,
+    },
+    /// The workers of a batch on other machines are given its inputs as snapshots. These are kept as long as
+    /// the batch, or until others are given. Refused with [`StoreError::NotOwner`] unless the session
+    /// drives the batch, and when they are not there.
+    GiveInputs {
+        /// The batch.
+        batch: BatchId,
+        /// The session that owns it.
+        session: SessionId,
+        /// An object that names all the snapshots.
+        inputs: StoredValue,
     },
     /// An attempt starts: its execution is running under a new token. Refused with
     /// [`StoreError::NotOwner`] when the execution's batch belongs to another session or to

@@ -160,7 +160,7 @@ impl ActiveBatch {
         let (workspace, inputs) = self.files.plan();
         let settings = self.files.settings();
         let cases: Vec<_> = self.lock().cells.iter().map(|cell| cell.case).collect();
-        let given = self.files.give(cases.into_iter())?;
+        let given = self.files.give(cases.into_iter(), self.batch.as_ref(), &self.session)?;
         Ok(crate::OutpostPlan {
             name: String::new(),
             store: self.address_elsewhere(),

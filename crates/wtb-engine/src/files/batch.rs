@@ -1,41 +1,30 @@
 //! What the workspaces of one batch are made of.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-use wtb_model::{KeepWorkspaces, StoredValue, WorkspaceRecord, WorkspaceSpec};
-use wtb_store::{Change, Hash, NewObject, Objects, StoreError, UnitOfWork};
+use wtb_model::{KeepWorkspaces, WorkspaceRecord, WorkspaceSpec};
+use wtb_store::{Change, StoreError, UnitOfWork};
 use wtb_workspace::{
     Ground, LeftOut, Namespaces, RULES_FILE, Rules, Rung, SnapshotId, Snapshots, StatCache, Taken,
-    Workspace, WorkspaceError, Workspaces,
+    Workspace, Workspaces,
 };
 
-use super::attempt::left_out;
+use super::given::GivenInputs;
 use super::{AttemptFiles, Files};
 use crate::active::Task;
 use crate::{EngineError, EngineSettings};
 
-/// A directory of inputs as it is on the machine that drives the batch, for machines that have none of that
-/// name, or another one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GivenInputs {
-    /// Their snapshot.
-    snapshot: StoredValue,
-    /// What that leaves out.
-    left_out: Option<String>,
-}
-
 /// The files of one active batch.
 pub(crate) struct BatchFiles {
-    files: Arc<Files>,
-    spec: WorkspaceSpec,
+    pub(super) files: Arc<Files>,
+    pub(super) spec: WorkspaceSpec,
     /// The inputs of each case that has its own.
     cases: Vec<Option<String>>,
     /// The inputs of a batch that another machine drives, by their directories there.
-    given: BTreeMap<String, GivenInputs>,
+    pub(super) given: BTreeMap<String, GivenInputs>,
     /// What was found out about inputs. Whoever finds it out keeps the others waiting.
     inputs: Mutex<HashMap<(PathBuf, Namespaces), Arc<Inputs>>>,
 }
@@ -50,9 +39,9 @@ pub(super) struct Inputs {
     pub(super) left_out: LeftOut,
     /// What is not in workspaces, since the inputs were made of a snapshot.
     pub(super) not_given: Option<String>,
-    cache: StatCache,
+    pub(super) cache: StatCache,
     /// Whether a row of the store names the snapshot, so that nobody collects it.
-    is_named: AtomicBool,
+    pub(super) is_named: AtomicBool,
 }
 
 impl BatchFiles {
@@ -65,34 +54,8 @@ impl BatchFiles {
         Self { given, ..self }
     }
 
-    /// Returns the inputs of cases as they are on this machine. They are read and stored for that. What cannot
-    /// be read is left out: attempts tell of it, where the machines do not have it either.
-    pub(crate) fn give(
-        &self,
-        cases: impl Iterator<Item = u32>,
-    ) -> Result<BTreeMap<String, GivenInputs>, EngineError> {
-        let directories: BTreeSet<_> = cases.filter_map(|case| self.directory(case)).collect();
-        let mut given = BTreeMap::new();
-        for directory in directories {
-            let Ok(path) = Path::new(directory).canonicalize() else { continue };
-            let Ok(rules) = Rules::of(&path) else { continue };
-            let mut caches = self.files.caches.lock().unwrap_or_else(PoisonError::into_inner);
-            let cache = caches.entry(path.clone()).or_default();
-            let taken = match self.files.snapshots.take(&path, &rules, cache) {
-                Ok(taken) => taken,
-                Err(WorkspaceError::Io { .. }) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let (snapshot, left_out) = (taken.id.reference(), left_out(&taken.left_out));
-            given.insert(directory.to_owned(), GivenInputs { snapshot, left_out });
-        }
-        // Who is given them reads them in the store.
-        self.files.store.flush()?;
-        Ok(given)
-    }
-
     /// The inputs of a case.
-    fn directory(&self, case: u32) -> Option<&str> {
+    pub(super) fn directory(&self, case: u32) -> Option<&str> {
         let own = usize::try_from(case).ok().and_then(|case| self.cases.get(case)?.as_deref());
         own.or(self.spec.inputs.as_deref())
     }
@@ -257,35 +220,7 @@ impl BatchFiles {
         Ok(inputs)
     }
 
-    fn look_at(&self, directory: &Path, namespaces: Namespaces) -> Result<Inputs, EngineError> {
-        let workspaces = self.files.workspaces(namespaces)?;
-        let rung = self.spec.rung.as_deref().map(str::parse::<Rung>).transpose();
-        let rung = rung.map_err(EngineError::Invalid)?;
-        let given = directory.to_str().and_then(|directory| self.given.get(directory));
-        let here = || match rung {
-            None => workspaces.ground(directory),
-            Some(rung) => workspaces.ground_by(directory, rung),
-        };
-        let snapshots = &self.files.snapshots;
-        let Some(given) = given else {
-            return self.look_at_ground(Arc::clone(&workspaces), here()?, snapshots);
-        };
-        // What is another machine's is read for that, and not stored.
-        let compared = Snapshots::new(Arc::new(NotKept));
-        if let Ok(ground) = here()
-            && let Ok(found) = self.look_at_ground(Arc::clone(&workspaces), ground, &compared)
-            && found.snapshot.reference() == given.snapshot
-        {
-            return Ok(found);
-        }
-        let unreadable = || EngineError::Invalid("the inputs were given as no snapshot".to_owned());
-        let id = SnapshotId::of_reference(&given.snapshot).ok_or_else(unreadable)?;
-        let ground = workspaces.ground_of(snapshots, id, rung)?;
-        let found = self.look_at_ground(workspaces, ground, snapshots)?;
-        Ok(Inputs { not_given: given.left_out.clone(), ..found })
-    }
-
-    fn look_at_ground(
+    pub(super) fn look_at_ground(
         &self,
         workspaces: Arc<Workspaces>,
         ground: Ground,
@@ -302,23 +237,9 @@ impl BatchFiles {
     }
 
     fn forget(&self, directory: &Path, namespaces: Namespaces) {
-        self.files.snapshots.forget();
-        self.files.caches.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.files.forget();
         let mut known = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
         known.remove(&(directory.to_owned(), namespaces));
-    }
-}
-
-/// Takes objects of which only the names are wanted.
-struct NotKept;
-
-impl Objects for NotKept {
-    fn put(&self, _: NewObject) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
-        Err(StoreError::NotFound { what: "object", id: wtb_store::hex(hash) })
     }
 }
 

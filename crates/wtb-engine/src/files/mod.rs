@@ -6,6 +6,7 @@
 
 mod attempt;
 mod batch;
+mod given;
 mod trial;
 
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use wtb_workspace::{
 
 pub use attempt::AttemptFiles;
 pub(crate) use batch::BatchFiles;
-pub use batch::GivenInputs;
+pub use given::GivenInputs;
 pub use trial::{WorkspaceTrial, try_workspaces};
 
 use crate::{EngineError, EngineSettings};
@@ -72,6 +73,12 @@ impl Files {
         }
         opened.insert(namespaces, Arc::clone(&workspaces));
         Ok(workspaces)
+    }
+
+    /// Relies on no object that was put or found before.
+    fn forget(&self) {
+        self.snapshots.forget();
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Lets go of the workspaces: from now on they are a dead session's. Somebody may still refer to one,

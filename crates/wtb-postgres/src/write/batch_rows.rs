@@ -10,7 +10,7 @@ use crate::connection::{Connection, get};
 use crate::errors::Failure;
 use crate::sql::Value;
 
-const CREATED: Table<11> = Table {
+const CREATED: Table<12> = Table {
     name: "batches",
     what: "a batch",
     columns: [
@@ -25,13 +25,14 @@ const CREATED: Table<11> = Table {
         ("created_at", Kind::Int),
         ("started_at", Kind::Int),
         ("finished_at", Kind::Int),
+        ("given", Kind::Bytes),
     ],
 };
 
 const COUNTED: Table<1> =
     Table { name: "batch_counts", what: "the counts of a batch", columns: [("batch", Kind::Int)] };
 
-const CHANGED: Table<6> = Table {
+const CHANGED: Table<7> = Table {
     name: "batches",
     what: "a batch",
     columns: [
@@ -41,6 +42,7 @@ const CHANGED: Table<6> = Table {
         ("started_at", Kind::Int),
         ("finished_at", Kind::Int),
         ("spec", Kind::Text),
+        ("given", Kind::Bytes),
     ],
 };
 
@@ -121,10 +123,12 @@ pub(super) fn flush_batches<'rows, 'group: 'rows>(
             Value::Int(batch.started_at),
             Value::Int(batch.finished_at),
             spec.into(),
+            encode_optional(batch.given).into(),
         ])
     });
     let set = "status = u.status, session = u.session, started_at = u.started_at, \
-               finished_at = u.finished_at, spec = COALESCE(u.spec, t.spec)";
+               finished_at = u.finished_at, spec = COALESCE(u.spec, t.spec), \
+               given = COALESCE(u.given, t.given)";
     CHANGED.update(connection, rows, 1, set)
 }
 
@@ -132,7 +136,7 @@ fn created_row(
     key: i64,
     batch: &Batch<'_>,
     record: &BatchRecord,
-) -> Result<[Value; 11], StoreError> {
+) -> Result<[Value; 12], StoreError> {
     Ok([
         key.into(),
         record.id.as_str().into(),
@@ -145,6 +149,7 @@ fn created_row(
         Value::time(record.created_at),
         Value::Int(batch.started_at),
         Value::Int(batch.finished_at),
+        encode_optional(batch.given).into(),
     ])
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use wtb_model::{
     BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionRecord, SessionId,
-    Timestamp, VariantRecord,
+    StoredValue, Timestamp, VariantRecord,
 };
 use wtb_store::StoreError;
 
@@ -25,6 +25,7 @@ pub(super) struct Batch<'group> {
     /// The session that it names, ended or not.
     pub(super) session: Option<String>,
     pub(super) spec: Option<&'group BatchSpec>,
+    pub(super) given: Option<&'group StoredValue>,
     pub(super) started_at: Option<i64>,
     pub(super) finished_at: Option<i64>,
     pub(super) next: Next,
@@ -93,6 +94,7 @@ impl<'group> Batches<'group> {
                 status,
                 session: get(row, 3)?,
                 spec: None,
+                given: None,
                 started_at: get(row, 4)?,
                 finished_at: get(row, 5)?,
                 next: Next::default(),
@@ -147,6 +149,7 @@ impl<'group> Batches<'group> {
             status: record.status,
             session: record.session.as_ref().map(SessionId::to_string),
             spec: None,
+            given: None,
             started_at: record.started_at.map(Timestamp::as_micros),
             finished_at: record.finished_at.map(Timestamp::as_micros),
             next: Next::default(),

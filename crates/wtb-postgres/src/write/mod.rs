@@ -246,6 +246,9 @@ impl<'group> Group<'group> {
             Change::SetBatchStatus { batch, session, status, at } => {
                 self.set_batch_status(batch, session, *status, *at)
             }
+            Change::GiveInputs { batch, session, inputs } => {
+                self.give_inputs(batch, session, inputs)
+            }
             Change::SetBatchSpec { batch, spec } => self.batches.set_spec(batch, spec).map(drop),
             Change::StartAttempt(start) => self.start_attempt(start),
             Change::RevokeLease { lease } => {

@@ -1,12 +1,12 @@
 //! Who owns a batch: claimed, released, and only by its owner moved from state to state.
 
-use wtb_model::{BatchId, BatchStatus, SessionId, Timestamp};
+use wtb_model::{BatchId, BatchStatus, SessionId, StoredValue, Timestamp};
 use wtb_store::StoreError;
 
 use super::Group;
 use super::batches::Batch;
 
-impl Group<'_> {
+impl<'group> Group<'group> {
     pub(super) fn claim_batch(
         &mut self,
         id: &BatchId,
@@ -32,6 +32,20 @@ impl Group<'_> {
         let (key, batch) = self.batches.find(id)?;
         self.check_owner(batch, Some(session), || format!("releasing batch {id}"))?;
         let batch = Batch { session: None, changed: true, ..batch.clone() };
+        self.batches.rows.set(key, batch);
+        Ok(())
+    }
+
+    pub(super) fn give_inputs(
+        &mut self,
+        id: &BatchId,
+        session: &SessionId,
+        inputs: &'group StoredValue,
+    ) -> Result<(), StoreError> {
+        let (key, batch) = self.batches.find(id)?;
+        self.check_owner(batch, Some(session), || format!("giving the inputs of batch {id}"))?;
+        let batch = Batch { given: Some(inputs), changed: true, ..batch.clone() };
+        self.objects.check([Some(inputs)])?;
         self.batches.rows.set(key, batch);
         Ok(())
     }

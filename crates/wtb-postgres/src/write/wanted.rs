@@ -84,6 +84,11 @@ impl<'group> Wanted<'group> {
                 self.batch(batch);
                 self.session(session);
             }
+            Change::GiveInputs { batch, session, inputs } => {
+                self.batch(batch);
+                self.session(session);
+                self.values([Some(inputs)]);
+            }
             Change::SetBatchSpec { batch, .. } => self.batch(batch),
             Change::StartAttempt(start) => {
                 self.execution(&start.execution);

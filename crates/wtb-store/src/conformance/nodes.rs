@@ -2,13 +2,14 @@
 
 use wtb_model::{ExecutionRecord, StoredValue};
 
-use super::sample::{execution, noise, unit};
+use super::sample::{Batch, execution, noise, session_id, unit};
 use super::{Place, checks, refusal};
 use crate::{Change, Hash, NewObject, Store, StoreError};
 
 checks!("nodes":
     a_node_comes_back_with_its_links,
     what_a_node_names_is_not_collected,
+    inputs_that_a_batch_is_given_stay_until_it_is_given_others,
     a_node_ahead_of_its_name_keeps_what_is_older,
     a_node_of_what_is_not_there_is_refused,
     what_was_lost_can_be_put_again,
@@ -66,6 +67,46 @@ fn what_a_node_names_is_not_collected(place: &dyn Place) -> Result<(), StoreErro
     assert_eq!(again.get_node(inner)?.0, links);
     assert_eq!(again.get(links[1])?, noise(2, 30_000));
     assert_eq!(again.collect()?.objects, 0);
+    Ok(())
+}
+
+fn inputs_that_a_batch_is_given_stay_until_it_is_given_others(
+    place: &dyn Place,
+) -> Result<(), StoreError> {
+    let store = place.open()?;
+    let batch = Batch::new(1, &session_id(1), (1, 1, 1));
+    let snapshots = [leaf(store.as_ref(), 1)?, leaf(store.as_ref(), 2)?];
+    let give = |session, hash| Change::GiveInputs {
+        batch: batch.record.id.clone(),
+        session,
+        inputs: StoredValue::Object { kind: "inputs".to_owned(), hash, size: 1 },
+    };
+    let first = node(store.as_ref(), &snapshots[..1])?;
+    // Also in the unit that makes the batch.
+    store.commit(unit([batch.create(), give(session_id(1), first)]))?;
+    let error = refusal(store.commit(unit([give(session_id(2), first)])));
+    assert!(matches!(error, StoreError::NotOwner { .. }), "{error}");
+    let error = refusal(store.commit(unit([give(session_id(1), [7; 32])])));
+    assert!(matches!(error, StoreError::NotFound { what: "object", .. }), "{error}");
+    if !place.age_objects() {
+        return Ok(());
+    }
+    store.commit(unit([Change::SetBatchSpec {
+        batch: batch.record.id.clone(),
+        spec: Box::new(batch.record.spec.clone()),
+    }]))?;
+    store.collect()?;
+    let there = |hash| place.open().and_then(|store| store.get(hash)).is_ok();
+    assert_eq!(snapshots.map(there), [true, false]);
+
+    // What was put lately is not put again, and was not collected but for the test: a new memory.
+    let store = place.open()?;
+    let again = leaf(store.as_ref(), 2)?;
+    let second = node(store.as_ref(), &[again])?;
+    store.commit(unit([give(session_id(1), second)]))?;
+    place.age_objects();
+    store.collect()?;
+    assert_eq!(snapshots.map(there), [false, true]);
     Ok(())
 }
 

@@ -29,6 +29,7 @@ const OBJECTS_PER_DROPPED: i64 = 4;
 
 /// Columns that hold stored values.
 const VALUES: &[&str] = &[
+    "SELECT given FROM batches",
     "SELECT input FROM executions",
     "SELECT output FROM executions",
     "SELECT state FROM executions",

@@ -5,11 +5,13 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use wtb_model::SessionId;
 
 use super::kept;
+use super::place::make_private;
 use super::remove::remove_tree;
 use crate::WorkspaceError;
 
@@ -24,22 +26,35 @@ pub(super) const GIVEN: &str = ".inputs-";
 pub(super) struct Owner(#[expect(dead_code, reason = "it is held, not read")] File);
 
 impl Owner {
+    /// Claims the directory of a session, and makes it where there is none. What another process of the
+    /// session removes at this moment is waited for.
     pub(super) fn claim(session: &Path) -> Result<Self, WorkspaceError> {
         let path = session.join(OWNER);
-        let file = File::options().create(true).append(true).open(&path);
-        let file = file.map_err(WorkspaceError::io("make", &path))?;
-        // Shared: a session may open its workspaces more than once.
-        file.try_lock_shared().map_err(|error| {
-            WorkspaceError::io("lock", &path)(match error {
-                TryLockError::Error(error) => error,
-                TryLockError::WouldBlock => io::Error::new(
-                    io::ErrorKind::WouldBlock,
-                    "its workspaces are being removed at this moment",
-                ),
-            })
-        })?;
-        Ok(Self(file))
+        loop {
+            make_private(session, true)?;
+            let file = match open(&path) {
+                // It was removed in between.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                other => other.map_err(WorkspaceError::io("make", &path))?,
+            };
+            // Shared: a session may open its workspaces more than once.
+            file.lock_shared().map_err(WorkspaceError::io("lock", &path))?;
+            if is_at(&file, &path) {
+                return Ok(Self(file));
+            }
+        }
     }
+}
+
+fn open(owner: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(owner)
+}
+
+/// Whether a file is still the one of that name: a lock of one that was removed says nothing.
+fn is_at(file: &File, path: &Path) -> bool {
+    let id = |found: fs::Metadata| (found.dev(), found.ino());
+    let found = file.metadata().ok().map(id);
+    found.is_some() && found == fs::metadata(path).ok().map(id)
 }
 
 /// A workspace whose session has ended.
@@ -125,7 +140,7 @@ pub(super) fn directories(path: &Path) -> Result<Vec<(PathBuf, String)>, Workspa
 enum Left {
     /// The session itself: it lives.
     Owned,
-    /// Nobody: the lock is held as long as this is, if there is one at all.
+    /// Nobody: the lock is held as long as this is, if there is anything at all.
     Free(#[expect(dead_code, reason = "it is held, not read")] Option<File>),
 }
 
@@ -133,26 +148,43 @@ enum Left {
 /// counts.
 fn lock(session: &Path) -> Result<Left, WorkspaceError> {
     let path = session.join(OWNER);
-    let file = match File::open(&path) {
-        // It never came to hold anything, or is being cleared away.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Free(None)),
-        // Another user's: that one's to remove.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Left::Owned),
-        other => other.map_err(WorkspaceError::io("open", &path))?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Left::Free(Some(file))),
-        Err(TryLockError::WouldBlock) => Ok(Left::Owned),
-        Err(TryLockError::Error(error)) => Err(WorkspaceError::io("lock", &path)(error)),
+    loop {
+        // Made where there is none: a session may be about to claim the directory.
+        let file = match open(&path) {
+            // It has been cleared away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Free(None)),
+            // Another user's: that one's to remove.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(Left::Owned);
+            }
+            other => other.map_err(WorkspaceError::io("open", &path))?,
+        };
+        match file.try_lock() {
+            Ok(()) if is_at(&file, &path) => return Ok(Left::Free(Some(file))),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Left::Owned),
+            Err(TryLockError::Error(error)) => {
+                return Err(WorkspaceError::io("lock", &path)(error));
+            }
+        }
     }
 }
 
 /// Removes the directory of a dead session that has no workspaces any more.
 pub(super) fn clear_away(session: &Path) -> Result<(), WorkspaceError> {
     let left = lock(session)?;
-    if matches!(left, Left::Free(_)) && directories(session)?.is_empty() {
-        remove_tree(session)?;
-    }
+    let removed = match left {
+        Left::Free(_) if directories(session)?.is_empty() => remove_tree(session),
+        Left::Free(_) | Left::Owned => Ok(()),
+    };
     drop(left);
-    Ok(())
+    match removed {
+        // A session has come to claim it in the meantime.
+        Err(WorkspaceError::Io { source, .. })
+            if source.kind() == io::ErrorKind::DirectoryNotEmpty =>
+        {
+            Ok(())
+        }
+        removed => removed,
+    }
 }

@@ -78,8 +78,7 @@ impl Workspaces {
         session: &SessionId,
         namespaces: Namespaces,
     ) -> Result<Self, WorkspaceError> {
-        let directory = base.join(session.as_str());
-        make_private(&directory, true)?;
+        make_private(base, true)?;
         let base = base.canonicalize().map_err(WorkspaceError::io("look at", base))?;
         let directory = base.join(session.as_str());
         Ok(Self {
@@ -364,7 +363,7 @@ impl Workspace {
 }
 
 /// Makes a directory for its owner alone.
-fn make_private(path: &Path, with_parents: bool) -> Result<(), WorkspaceError> {
+pub(super) fn make_private(path: &Path, with_parents: bool) -> Result<(), WorkspaceError> {
     let made = fs::DirBuilder::new().mode(0o700).recursive(with_parents).create(path);
     made.map_err(WorkspaceError::io("make the directory", path))
 }

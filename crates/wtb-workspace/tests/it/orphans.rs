@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wtb_workspace::{Namespaces, Rung, Workspaces, find_orphans, remove_tree};
 
@@ -69,6 +70,35 @@ fn inputs_that_were_made_go_with_the_session_whatever_is_kept_of_it() {
     second.release();
     assert!(!inputs.exists());
     assert_eq!(find_orphans(&world.base).unwrap().len(), 1, "what is kept stays");
+}
+
+#[test]
+fn a_process_may_begin_while_another_of_its_session_clears_up() {
+    let world = World::with_inputs();
+    let snapshot = world.take(&world.inputs).id;
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let workspaces = world.workspaces(Namespaces::None);
+                    let copy = Some(Rung::Copy);
+                    let made = workspaces.ground_of(&world.snapshots, snapshot, copy);
+                    let made = made.unwrap().inputs().join("run.sh");
+                    assert!(made.exists(), "nobody removes what this one uses");
+                    workspaces.release();
+                }
+            });
+        }
+        // `wtb gc` looks for what dead sessions have left.
+        for _ in 0..100 {
+            assert!(find_orphans(&world.base).unwrap().is_empty());
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    drop(find_orphans(&world.base).unwrap());
+    let left = std::fs::read_dir(&world.base).into_iter().flatten().count();
+    assert_eq!(left, 0);
 }
 
 #[test]

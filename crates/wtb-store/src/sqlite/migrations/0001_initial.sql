@@ -3,8 +3,8 @@
 -- key, whose order is the order of insertion, so that no listing depends on a clock.
 -- Statuses are the names that the program prints; times are microseconds since 1970.
 -- `spec`, `description`, `tags`, `error`, `usage`, `warnings`, `front` and `body` are JSON.
--- `input`, `output`, `expected`, `answers`, `state`, `interrupts`, `stdout`, `stderr`, `found` and
--- `files` are stored values (see `codec.rs`).
+-- `input`, `output`, `expected`, `answers`, `state`, `interrupts`, `stdout`, `stderr`, `found`,
+-- `files` and `given` are stored values (see `codec.rs`).
 
 CREATE TABLE sessions (
     key             INTEGER PRIMARY KEY,
@@ -19,7 +19,8 @@ CREATE TABLE sessions (
 
 CREATE INDEX sessions_open ON sessions (key) WHERE ended_at IS NULL;
 
--- `session` may name a session of another store's past, so it is no foreign key.
+-- `session` may name a session of another store's past, so it is no foreign key. `given` names the
+-- snapshots of inputs that workers on other machines are given.
 CREATE TABLE batches (
     key         INTEGER PRIMARY KEY,
     id          TEXT NOT NULL UNIQUE,
@@ -31,7 +32,8 @@ CREATE TABLE batches (
     session     TEXT,
     created_at  INTEGER NOT NULL,
     started_at  INTEGER,
-    finished_at INTEGER
+    finished_at INTEGER,
+    given       BLOB
 ) STRICT;
 
 -- How many executions of a batch stand where: kept up to date in the transaction that moves them,

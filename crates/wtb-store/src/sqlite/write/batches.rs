@@ -3,7 +3,7 @@
 use rusqlite::params;
 use wtb_model::{
     BatchId, BatchRecord, BatchSpec, BatchStatus, CaseRecord, ExecutionRecord, ExecutionStatus,
-    SessionId, Timestamp, VariantRecord,
+    SessionId, StoredValue, Timestamp, VariantRecord,
 };
 
 use super::Transaction;
@@ -187,6 +187,23 @@ impl Transaction<'_> {
             "UPDATE batches SET session = NULL WHERE key = ?1",
             [owned.key],
             "releasing a batch",
+        )
+        .map(drop)
+    }
+
+    pub(super) fn give_inputs(
+        &mut self,
+        batch: &BatchId,
+        session: &SessionId,
+        inputs: &StoredValue,
+    ) -> Result<(), StoreError> {
+        let owned = self.owned_batch(batch)?;
+        owned.owner.check(Some(session), || format!("giving the inputs of batch {batch}"))?;
+        self.check_objects([Some(inputs)])?;
+        self.change(
+            "UPDATE batches SET given = ?2 WHERE key = ?1",
+            params![owned.key, encode_value(inputs)],
+            "giving inputs",
         )
         .map(drop)
     }

@@ -160,6 +160,9 @@ impl<'writer> Transaction<'writer> {
             Change::SetBatchStatus { batch, session, status, at } => {
                 self.set_batch_status(batch, session, *status, *at)
             }
+            Change::GiveInputs { batch, session, inputs } => {
+                self.give_inputs(batch, session, inputs)
+            }
             Change::StartAttempt(start) => self.start_attempt(start),
             Change::RevokeLease { lease } => self.revoke_lease(&lease.execution, lease.token),
             Change::PutWorkspace { attempt, lease, workspace } => {
