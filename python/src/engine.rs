@@ -98,14 +98,15 @@ impl EngineRef {
 #[pymethods]
 impl EngineRef {
     #[new]
-    #[pyo3(signature = (url, workspaces=None, kept_bytes_max=KEPT_BYTES_MAX))]
+    #[pyo3(signature = (url, workspaces=None, kept_bytes_max=KEPT_BYTES_MAX, objects=None))]
     fn new(
         py: Python<'_>,
         url: &str,
         workspaces: Option<PathBuf>,
         kept_bytes_max: u64,
+        objects: Option<PathBuf>,
     ) -> Result<Self> {
-        let settings = EngineSettings { workspaces, kept_bytes_max };
+        let settings = EngineSettings { workspaces, kept_bytes_max, objects };
         Ok(Self(py.detach(|| Engine::open_with(url, settings))?))
     }
 

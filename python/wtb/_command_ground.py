@@ -28,7 +28,8 @@ def opened(asked: Asked) -> Iterator["TestBench"]:
     address = asked["store"]
     try:
         # The address is a file, whatever it is called: a bench would take some for directories.
-        bench = TestBench(address if "://" in address else f"sqlite:///{address}")
+        address = address if "://" in address else f"sqlite:///{address}"
+        bench = TestBench(address, object_store=asked.get("object_store"))
     except StoreError as error:
         raise ConfigurationError(
             f"{error}\n\nhint: name another store with `--store` or the variable `WTB_STORE`"

@@ -88,10 +88,13 @@ class Core:
         url: The store's address.
         workspaces: The directory that workspaces are made in.
         workspaces_max: How many bytes those that are kept may take.
+        objects: The directory for the bytes of large objects, if it is to be set.
     """
 
-    def __init__(self, url: str, workspaces: str, workspaces_max: int) -> None:
-        self.engine = EngineRef(url, workspaces, workspaces_max)
+    def __init__(
+        self, url: str, workspaces: str, workspaces_max: int, objects: str | None = None
+    ) -> None:
+        self.engine = EngineRef(url, workspaces, workspaces_max, objects)
         self._places = (workspaces, _plan.store_file(url))
         self.lineages = LineagesRef(self.engine)
         self.checkpoints = self.engine.checkpoints()

@@ -83,7 +83,11 @@ class ActiveBatchRef:
 
 class EngineRef:
     def __init__(
-        self, url: str, workspaces: str | None = None, kept_bytes_max: int = ...
+        self,
+        url: str,
+        workspaces: str | None = None,
+        kept_bytes_max: int = ...,
+        objects: str | None = None,
     ) -> None: ...
     @property
     def url(self) -> str: ...

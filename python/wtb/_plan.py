@@ -59,6 +59,20 @@ def store_file(url: str) -> str | None:
     return os.path.abspath(url.removeprefix("sqlite:///").partition("?")[0])
 
 
+def objects_directory(object_store: str | Path | None) -> str | None:
+    """Return the directory for large objects, if one is given."""
+    if object_store is None:
+        return None
+    text = os.fspath(object_store) if isinstance(object_store, str | os.PathLike) else ""
+    text = text.removeprefix("file://")
+    if not text or "://" in text:
+        raise ConfigurationError(
+            "object_store is a directory that all machines have under the same path, not "
+            f"{object_store!r}; leave it out to keep large values where the store has them"
+        )
+    return os.path.abspath(text)
+
+
 def workspaces_directory(store: str | Path | None) -> str:
     """Return where workspaces are made: beside a store in files, else in `.wtb`."""
     file = store_file(store_url(store))

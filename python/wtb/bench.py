@@ -42,6 +42,9 @@ class TestBench(BenchLineages):
     Args:
         store: A directory (its `wtb.db` is the store), a file, or a `sqlite:///` or
             `postgresql://` URL; by default the directory `./.wtb`.
+        object_store: A directory for the bytes of large values and files, one that all machines
+            have under the same path. The store remembers it, so that it is given once; by default
+            large values go where they went before, which is the database of a new store.
         workspaces: The directory that workspaces are made in; by default `workspaces` beside the
             store, or `.wtb/workspaces`.
         workspaces_max: How many bytes the workspaces may take that are kept after their attempts;
@@ -59,12 +62,15 @@ class TestBench(BenchLineages):
         self,
         store: str | Path | None = None,
         *,
+        object_store: str | Path | None = None,
         workspaces: str | Path | None = None,
         workspaces_max: int = WORKSPACES_BYTES_MAX,
     ) -> None:
         directory = workspaces or _plan.workspaces_directory(store)
         most = _plan.count(workspaces_max, "workspaces_max", 0, 2**63 - 1)
-        super().__init__(Core(_plan.store_url(store), os.path.abspath(directory), most))
+        objects = _plan.objects_directory(object_store)
+        url = _plan.store_url(store)
+        super().__init__(Core(url, os.path.abspath(directory), most, objects))
 
     def run(
         self,

@@ -125,6 +125,8 @@ pub struct Selection {
 pub struct RunRequest {
     /// The store's address.
     pub store: String,
+    /// The directory for the bytes of large objects, absolute; `None` leaves it as the store says.
+    pub object_store: Option<PathBuf>,
     /// The bench file, absolute.
     pub file: PathBuf,
     /// The bench file's directory, which Python puts first on `sys.path`.

@@ -155,7 +155,12 @@ pub(crate) fn run_request(
         let text = "nothing is selected: the limit of cases is 0";
         return Err(CliError::new(ErrorKind::NothingSelected, text));
     }
+    let object_store =
+        variables.or(args.object_store, "WTB_OBJECT_STORE", |text| Ok(text.into()))?;
+    let object_store = object_store.map(|path| surroundings.directory.join(path));
     Ok(RunRequest {
+        object_store: object_store
+            .or_else(|| file.object_store.as_ref().map(|path| directory.join(path))),
         store: store_url::locate(global.store.as_deref(), from_file, surroundings),
         name: args.name.or_else(|| file.name.clone()).unwrap_or_else(|| called_after(&directory)),
         cases: cases(&file)?,

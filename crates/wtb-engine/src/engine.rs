@@ -23,18 +23,20 @@ use crate::{EngineError, create, entropy, session, settings};
 /// How much the workspaces may take together that are kept after their attempts, unless it is said.
 pub const KEPT_BYTES_MAX: u64 = 10 << 30;
 
-/// Where a session makes workspaces.
+/// Where a session has files beside its store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
     /// The directory that workspaces are made in; without one there are none.
     pub workspaces: Option<PathBuf>,
     /// How many bytes those may take together that are kept; the oldest ones have to go then.
     pub kept_bytes_max: u64,
+    /// The directory for the bytes of large objects, which the store remembers; `None` leaves it where it is.
+    pub objects: Option<PathBuf>,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { workspaces: None, kept_bytes_max: KEPT_BYTES_MAX }
+        Self { workspaces: None, kept_bytes_max: KEPT_BYTES_MAX, objects: None }
     }
 }
 
@@ -100,6 +102,9 @@ impl Engine {
     /// The same, with workspaces.
     pub fn open_with(url: &str, settings: EngineSettings) -> Result<Arc<Self>, EngineError> {
         let store = open_store(url, true)?;
+        if let Some(directory) = &settings.objects {
+            store.keep_objects_in(directory)?;
+        }
         let clock = Clock::start();
         let session = entropy::session_id()?;
         let record = session::describe(session.clone(), Clock::now());

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use postgres::Config;
-use wtb_store::StoreError;
 use wtb_store::options::unknown;
+use wtb_store::{OUTSIDE_BYTES_MIN, StoreError};
 
 use crate::errors::with_causes;
 use crate::tls::{Tls, Wishes};
@@ -58,6 +58,8 @@ pub struct PostgresOptions {
     /// How long to wait for a server that is away before giving up what was to be read or written.
     /// In an address: `patience=SECONDS`.
     pub patience: Duration,
+    /// From how many bytes on objects go to the store's directory of objects, if it has one.
+    pub outside_bytes_min: usize,
     /// How long to wait for rows that another program has locked. In an address:
     /// `lock_timeout=SECONDS`.
     pub lock_timeout: Duration,
@@ -78,6 +80,7 @@ impl Default for PostgresOptions {
             create: true,
             readers: 4,
             patience: Duration::from_mins(1),
+            outside_bytes_min: OUTSIDE_BYTES_MIN,
             lock_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             queue_capacity: 4096,

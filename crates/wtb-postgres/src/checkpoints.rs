@@ -9,7 +9,7 @@ use bytes::Bytes;
 use wtb_model::{StoredValue, Value};
 use wtb_store::{
     ChannelHistory, CheckpointFilter, CheckpointName, CheckpointOutline, CheckpointRecord,
-    CheckpointStep, Checkpoints, Collected, Hash, NewValue, PendingWrite, Recent, Slot, StoreError,
+    CheckpointStep, Checkpoints, Collected, Hash, NewValue, PendingWrite, Slot, StoreError,
     missing,
 };
 
@@ -76,7 +76,7 @@ impl Checkpoints for PostgresStore {
         self.writing.settle();
         self.readers.view(|query| {
             let steps = query.steps(thread)?;
-            let mut values = Values::new(&self.recent);
+            let mut values = Values::new(self);
             for (row, _) in &steps {
                 values.want(&row.body);
             }
@@ -96,7 +96,7 @@ impl Checkpoints for PostgresStore {
         self.writing.settle();
         self.readers.view(|query| {
             let found = query.histories(name, channels)?;
-            let mut values = Values::new(&self.recent);
+            let mut values = Values::new(self);
             for history in found.values() {
                 history.seed.iter().for_each(|seed| values.want(seed));
                 history.writes.iter().for_each(|write| values.want(&write.value));
@@ -116,7 +116,7 @@ impl Checkpoints for PostgresStore {
 
     fn collect(&self) -> Result<Collected, StoreError> {
         self.writing.settle();
-        self.readers.work(collect)
+        self.readers.work(|connection| collect(connection, &self.outside))
     }
 
     #[expect(
@@ -139,7 +139,7 @@ impl PostgresStore {
         query: &mut Query<'_>,
         rows: Vec<CheckpointRow>,
     ) -> Result<Vec<CheckpointRecord>, Failure> {
-        let mut values = Values::new(&self.recent);
+        let mut values = Values::new(self);
         for row in &rows {
             values.want_row(row);
         }
@@ -150,7 +150,7 @@ impl PostgresStore {
 
 /// The values of a reading.
 struct Values<'store> {
-    recent: &'store Recent,
+    store: &'store PostgresStore,
     wanted: BTreeSet<Hash>,
     /// Those that are remembered.
     known: HashMap<(Slot, Hash), Bytes>,
@@ -158,9 +158,9 @@ struct Values<'store> {
 }
 
 impl<'store> Values<'store> {
-    fn new(recent: &'store Recent) -> Self {
+    fn new(store: &'store PostgresStore) -> Self {
         let (wanted, known, found) = (BTreeSet::new(), HashMap::new(), HashMap::new());
-        Self { recent, wanted, known, found }
+        Self { store, wanted, known, found }
     }
 
     fn want(&mut self, stored: &StoredValue) {
@@ -175,7 +175,7 @@ impl<'store> Values<'store> {
         for (channel, stored) in &row.outline.channels {
             let StoredValue::Object { hash, .. } = stored else { continue };
             let slot = slot(&row.outline.name, channel);
-            match self.recent.bytes(&slot, *hash) {
+            match self.store.recent.bytes(&slot, *hash) {
                 Some(bytes) => drop(self.known.insert((slot, *hash), bytes)),
                 None => drop(self.wanted.insert(*hash)),
             }
@@ -183,7 +183,7 @@ impl<'store> Values<'store> {
     }
 
     fn read(&mut self, query: &mut Query<'_>) -> Result<(), Failure> {
-        self.found = query.objects(&self.wanted)?;
+        self.found = query.objects(&self.store.outside, &self.wanted)?;
         Ok(())
     }
 
@@ -211,7 +211,7 @@ impl<'store> Values<'store> {
             return Ok(Value::new(kind, bytes.clone()));
         }
         let (bytes, pieces) = self.found.get(hash).ok_or_else(|| missing(*hash))?;
-        self.recent.remember(known.0, *hash, bytes.clone(), pieces.clone());
+        self.store.recent.remember(known.0, *hash, bytes.clone(), pieces.clone());
         Ok(Value::new(kind, bytes.clone()))
     }
 

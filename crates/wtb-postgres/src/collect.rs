@@ -17,11 +17,12 @@ use postgres::Row;
 use wtb_model::StoredValue;
 use wtb_store::codec::{decode_channels, decode_node, decode_pieces, decode_value};
 use wtb_store::writer::REMEMBERED_FOR;
-use wtb_store::{Collected, Encoding, Hash, StoreError};
+use wtb_store::{Collected, Encoding, Hash, Outside, StoreError};
 
 use crate::bulk::ROWS_MAX;
 use crate::connection::{Connection, get};
 use crate::errors::Failure;
+use crate::outside::there;
 use crate::sql::Value;
 
 /// How long an object stays that was put ahead of what names it.
@@ -65,7 +66,10 @@ pub(crate) fn is_due(connection: &mut Connection) -> Result<bool, Failure> {
 }
 
 /// Removes the objects that nothing names.
-pub(crate) fn collect(connection: &mut Connection) -> Result<Collected, Failure> {
+pub(crate) fn collect(
+    connection: &mut Connection,
+    outside: &Outside,
+) -> Result<Collected, Failure> {
     connection.begin_collecting()?;
     let named = named(connection)?;
     let dead = dead(connection, &named)?;
@@ -80,6 +84,10 @@ pub(crate) fn collect(connection: &mut Connection) -> Result<Collected, Failure>
     let sql = "UPDATE @.collections SET number = number + $1, dropped = 0";
     connection.execute(sql, &[moved.into()], "noting a collection")?;
     connection.commit()?;
+    // After the rows: a row must never name a file that is not there.
+    if let Some(directory) = outside.directory()? {
+        directory.sweep(|hashes| there(connection, hashes))?;
+    }
     Ok(collected)
 }
 
@@ -116,7 +124,8 @@ fn note(named: &mut HashSet<Hash>, value: &StoredValue) {
 /// The keys and sizes of objects that are neither named, nor part of what stays, nor touched lately.
 fn dead(connection: &mut Connection, named: &HashSet<Hash>) -> Result<Vec<(i64, i64)>, Failure> {
     let young = format!("touched_at >= extract(epoch FROM now())::bigint - {}", GRACE.as_secs());
-    let sql = format!("{OBJECTS}, length(data)::bigint, {young} FROM @.objects");
+    let bytes = "CASE encoding WHEN 4 THEN size ELSE length(data)::bigint END";
+    let sql = format!("{OBJECTS}, {bytes}, {young} FROM @.objects");
     let (mut parts, mut unnamed) = (Parts::default(), Vec::new());
     each_row(connection, &sql, &mut |row| {
         let (hash, is_young): (&[u8], bool) = (get(row, 1)?, get(row, 5)?);

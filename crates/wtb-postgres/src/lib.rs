@@ -58,6 +58,7 @@ mod connection;
 mod errors;
 mod locks;
 mod migrations;
+mod outside;
 mod patience;
 mod pool;
 mod read;

@@ -1,5 +1,7 @@
 //! The store itself: what it owns, and how the traits come down to the queue and the readers.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wtb_model::{
@@ -8,14 +10,16 @@ use wtb_model::{
 };
 use wtb_store::writer::{Bounds, Writing};
 use wtb_store::{
-    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
-    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, Upgrade, store_value,
+    BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, Location,
+    NewObject, ObjectDirectory, Objects, Outside, Page, Receipt, Recent, Store, StoreError, Ticket,
+    UnitOfWork, Upgrade, store_value,
 };
 
 use crate::address::{Address, PostgresOptions};
 use crate::connection::Connection;
 use crate::errors::Failure;
 use crate::migrations::{Lives, MIGRATIONS, compare, migrate, upgrade};
+use crate::outside;
 use crate::pool::Readers;
 use crate::read::{Findable, Query};
 use crate::writer::Writer;
@@ -49,6 +53,7 @@ pub struct PostgresStore {
     pub(crate) writing: Writing,
     pub(crate) readers: Readers,
     pub(crate) recent: Recent,
+    pub(crate) outside: Arc<Outside>,
 }
 
 impl PostgresStore {
@@ -59,7 +64,7 @@ impl PostgresStore {
     /// the client knows.
     pub fn open(address: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let address = Address::parse(address, options)?;
-        let (connection, sequence) =
+        let (connection, sequence, location) =
             prepare(&address).map_err(|failure| name_store(failure, &address.url))?;
         let bounds = Bounds {
             queue_capacity: address.options.queue_capacity,
@@ -67,10 +72,11 @@ impl PostgresStore {
             group_max: address.options.group_max,
         };
         let url = address.url.clone();
-        let writing =
-            Writing::start(&url, sequence, bounds, Writer::new(address.clone(), sequence)?)?;
+        let outside = Arc::new(Outside::new(location, address.options.outside_bytes_min));
+        let writer = Writer::new(address.clone(), sequence)?;
+        let writing = Writing::start(&url, sequence, bounds, Arc::clone(&outside), writer)?;
         let readers = Readers::new(address, connection);
-        Ok(Self { url, writing, readers, recent: Recent::default() })
+        Ok(Self { url, writing, readers, recent: Recent::default(), outside })
     }
 
     /// Tells what [`PostgresStore::upgrade`] would do, and changes nothing. The store has to be there.
@@ -111,11 +117,12 @@ fn connect(address: &Address) -> Result<Connection, Failure> {
 }
 
 /// Connects, and makes a store where there is none.
-fn prepare(address: &Address) -> Result<(Connection, u64), Failure> {
+fn prepare(address: &Address) -> Result<(Connection, u64, Option<Location>), Failure> {
     let mut connection = connect(address)?;
     migrate(&mut connection, address, MIGRATIONS)?;
-    let sequence = Query::new(&mut connection).last_sequence()?;
-    Ok((connection, sequence))
+    let mut query = Query::new(&mut connection);
+    let (sequence, location) = (query.last_sequence()?, query.object_directory()?);
+    Ok((connection, sequence, location))
 }
 
 /// Adds the store's address to what went wrong while it was opened.
@@ -142,13 +149,25 @@ impl Objects for PostgresStore {
     }
 
     fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
-        self.writing.get(hash, || self.readers.read(|query| query.object(hash)))
+        self.writing.get(hash, || self.readers.read(|query| query.object(&self.outside, hash)))
     }
 }
 
 impl Store for PostgresStore {
     fn url(&self) -> &str {
         &self.url
+    }
+
+    fn keep_objects_in(&self, directory: &Path) -> Result<(), StoreError> {
+        let directory = ObjectDirectory::make(directory)?;
+        let location = directory.location();
+        self.readers.work(|connection| outside::set(connection, &location))?;
+        self.outside.move_to(directory);
+        Ok(())
+    }
+
+    fn object_directory(&self) -> Result<Option<PathBuf>, StoreError> {
+        Ok(self.outside.directory()?.map(|directory| directory.path().to_owned()))
     }
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {

@@ -71,6 +71,12 @@ impl NewCheckpoint {
         let channels = self.channels.iter().filter_map(|channel| channel.value.as_ref());
         channels.chain([&self.body]).filter_map(|value| value.object.as_ref())
     }
+
+    /// The same, to be changed.
+    pub(crate) fn objects_mut(&mut self) -> impl Iterator<Item = &mut NewObject> {
+        let channels = self.channels.iter_mut().filter_map(|channel| channel.value.as_mut());
+        channels.chain([&mut self.body]).filter_map(|value| value.object.as_mut())
+    }
 }
 
 /// One of a task's writes.
@@ -103,6 +109,11 @@ impl NewWrites {
     /// Returns the objects that they bring along.
     pub fn objects(&self) -> impl Iterator<Item = &NewObject> {
         self.writes.iter().filter_map(|write| write.value.object.as_ref())
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn objects_mut(&mut self) -> impl Iterator<Item = &mut NewObject> {
+        self.writes.iter_mut().filter_map(|write| write.value.object.as_mut())
     }
 }
 
@@ -210,7 +221,7 @@ pub struct ChannelHistory {
 pub struct Collected {
     /// How many objects.
     pub objects: u64,
-    /// How many bytes they had on disk.
+    /// How many bytes they had on disk; of those in files it is the bytes of the values.
     pub bytes: u64,
 }
 

@@ -96,6 +96,14 @@ pub enum StoreError {
         /// What is wrong with its bytes.
         reason: String,
     },
+    /// The directory with the store's large objects cannot be used.
+    #[error("the store's directory of objects `{path}` cannot be used: {reason}")]
+    Directory {
+        /// It, or a file in it.
+        path: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// A stored record cannot be read.
     #[error("cannot read {what} from the store: {reason}")]
     Unreadable {

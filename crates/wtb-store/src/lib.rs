@@ -10,11 +10,13 @@
 mod checkpoint;
 pub mod codec;
 pub mod conformance;
+mod directory;
 mod error;
 pub mod find;
 mod metadata;
 mod object;
 pub mod options;
+mod outside;
 mod recent;
 mod rope;
 mod store;
@@ -31,12 +33,14 @@ pub use checkpoint::{
     CheckpointStep, Checkpoints, Collected, Lease, NewChannel, NewCheckpoint, NewWrite, NewWrites,
     PendingWrite, WriteOutline, kept,
 };
+pub use directory::{Location, ObjectDirectory};
 pub use error::StoreError;
 pub use metadata::metadata_fits;
 pub use object::{
     Content, Encoded, Encoding, Hash, INLINE_BYTES_MAX, NEW_INLINE_BYTES_MAX, NewObject, NewValue,
     Objects, Piece, checked, corrupt, decoded, hex, links_of, missing, store_value,
 };
+pub use outside::{OUTSIDE_BYTES_MIN, Outside, check_move};
 pub use recent::{RECENT_BYTES_MAX, ROPE_BYTES_MIN, Recent, Slot};
 pub use store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Page, Store,

@@ -57,6 +57,8 @@ pub enum Encoding {
     Rope = 2,
     /// As they are, and they begin with the names of other objects.
     Node = 3,
+    /// In a file of the store's directory of objects, which says how: see [`crate::Outside`].
+    File = 4,
 }
 
 impl Encoding {
@@ -67,6 +69,7 @@ impl Encoding {
             1 => Some(Self::Zstd),
             2 => Some(Self::Rope),
             3 => Some(Self::Node),
+            4 => Some(Self::File),
             _ => None,
         }
     }
@@ -266,6 +269,7 @@ pub fn decoded(encoding: Encoding, data: Vec<u8>, size: u64) -> Result<Vec<u8>, 
         Encoding::Raw | Encoding::Node => Ok(data),
         Encoding::Zstd => zstd::bulk::decompress(&data, size).map_err(|error| error.to_string()),
         Encoding::Rope => Err("a rope was found in a rope".to_owned()),
+        Encoding::File => Err("its file was not read".to_owned()),
     }
 }
 
@@ -273,7 +277,9 @@ pub fn decoded(encoding: Encoding, data: Vec<u8>, size: u64) -> Result<Vec<u8>, 
 pub fn checked(encoding: Encoding, hash: Hash, bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     let found = match encoding {
         Encoding::Node => hash_of_node(&bytes),
-        Encoding::Raw | Encoding::Zstd | Encoding::Rope => *blake3::hash(&bytes).as_bytes(),
+        Encoding::Raw | Encoding::Zstd | Encoding::Rope | Encoding::File => {
+            *blake3::hash(&bytes).as_bytes()
+        }
     };
     if found == hash {
         return Ok(bytes);

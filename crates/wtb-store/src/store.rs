@@ -1,6 +1,6 @@
 //! The trait that every store implements, and what its reads take and give.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wtb_model::{
@@ -119,6 +119,22 @@ pub trait Store: Checkpoints + Objects {
     fn file(&self) -> Option<&Path> {
         None
     }
+
+    /// Has the bytes of large objects put into files of a directory from now on, which other machines have
+    /// under the same path; it is made where there is none. What is stored already stays where it is. The
+    /// store remembers it: whoever opens it finds the directory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Directory`] if it cannot be used, or the store has another one.
+    fn keep_objects_in(&self, directory: &Path) -> Result<(), StoreError>;
+
+    /// Returns the directory with the bytes of large objects, if the store has one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Directory`] if it is not on this machine.
+    fn object_directory(&self) -> Result<Option<PathBuf>, StoreError>;
 
     /// Queues a unit of work.
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError>;

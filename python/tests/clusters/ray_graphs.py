@@ -48,6 +48,9 @@ def first(state):
         Path(wtb.current().workspace, "own.txt").write_text(f"{state['number']}")
     if how == "tell the inputs":
         wtb.log_metric("found", float(Path(wtb.current().workspace, "given.txt").read_text()))
+    if how == "tell the inputs":
+        # More than a row of the store takes, if that has a directory for objects.
+        Path(wtb.current().workspace, "made.bin").write_bytes(random.Random(1).randbytes(300_000))
     if how == "tell the environment":
         wtb.log_metric("RAY_TRIAL", float(os.environ["RAY_TRIAL"]))
     if how == "tell the version":

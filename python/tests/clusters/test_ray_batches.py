@@ -27,15 +27,28 @@ def test_inputs_reach_a_machine_that_does_not_have_them(tmp_path):
         store_at(tmp_path / "store"),
         str(inputs),
         str(tmp_path / "workspaces"),
+        str(tmp_path / "objects"),
     )
     assert told["statuses"] == ["succeeded"] * 4
     assert told["found"] == [42.0] * 4
-    assert told["files"] == ["given.txt"]
+    assert told["files"] == {"given.txt": 2, "made.bin": 300_000}
+    large = [path for path in (tmp_path / "objects").rglob("*") if path.is_file()]
+    assert [path.stat().st_size for path in large if path.stat().st_size > 1_000] == [300_001]
     (made,) = told["there"]
     assert made.startswith(str(tmp_path / "workspaces"))
     assert ".inputs-" in made
     (warning,) = told["warnings"]
     assert "`__pycache__`" in warning
+
+
+def test_a_machine_without_the_directory_of_objects_is_refused(tmp_path):
+    inputs = tmp_path / "only here" / "inputs"
+    inputs.mkdir(parents=True)
+    store, workspaces = store_at(tmp_path / "store"), tmp_path / "workspaces"
+    objects = inputs.with_name("objects")
+    told = told_by("inputs_elsewhere.py", store, str(inputs), str(workspaces), str(objects))
+    assert "mount it on this machine" in told["error"]
+    assert str(objects) in told["error"]
 
 
 def numbers(count, **more):

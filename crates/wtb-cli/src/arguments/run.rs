@@ -67,6 +67,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WHEN", help_heading = "Settings",
           value_parser = clap::builder::PossibleValuesParser::new(crate::bench_file::CHECKPOINTS))]
     pub(crate) checkpoints: Option<String>,
+    /// A directory for the bytes of large values and files, which all machines have under the same path.
+    /// The store remembers it [env: WTB_OBJECT_STORE]
+    #[arg(long, value_name = "DIR", help_heading = "Settings")]
+    pub(crate) object_store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) outcome: OutcomeArgs,
 }

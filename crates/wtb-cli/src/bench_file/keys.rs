@@ -117,6 +117,11 @@ pub(crate) const BENCH: &[Key] = &[
         Shape::Text,
         "The store: a directory (relative to the bench file) or an address. Default: `.wtb` in the working directory.",
     ),
+    key(
+        "object_store",
+        Shape::Text,
+        "A directory (relative to the bench file) for the bytes of large values and files, which all machines have under the same path. The store remembers it. Default: what the store says, which is its database at first.",
+    ),
 ];
 
 const PROCESS: &[Key] = &[

@@ -56,6 +56,7 @@ pub(crate) struct BenchFile {
     pub(crate) on_interrupt: Option<String>,
     pub(crate) workspace: Option<WorkspaceEntry>,
     pub(crate) store: Option<String>,
+    pub(crate) object_store: Option<PathBuf>,
 }
 
 /// The files of executions as a bench file describes them.

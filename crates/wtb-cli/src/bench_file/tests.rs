@@ -37,6 +37,7 @@ checkpoints = "exit"
 breakpoints = ["train"]
 on_interrupt = "app:answer"
 store = "results"
+object_store = "objects"
 
 [process]
 isolation = "warm"
@@ -93,6 +94,7 @@ fn every_key_of_the_table_is_read() {
     assert_eq!(file.ray["memory_per_task_gb"], json!(4.0));
     assert_eq!(file.ray["actor_creation_timeout"], json!(120.0));
     assert_eq!(file.ray["runtime_env"], json!({"env_vars": {"A": "b"}}));
+    assert_eq!(file.object_store.as_deref(), Some(Path::new("objects")));
     assert_eq!(file.cases[0]["tags"], json!(["a"]));
     let workspace = file.workspace.unwrap().at(Path::new("/bench"));
     assert_eq!(workspace.inputs.as_deref(), Some("/bench/inputs"));
@@ -130,7 +132,7 @@ fn an_unknown_key_is_shown_with_what_was_probably_meant() {
     3 | evaluator = ["exact_match"]
       | ^^^^^^^^^
 
-    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `ray`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `workspace`, `store`
+    hint: did you mean `evaluators`? Known here: `name`, `workflow`, `cases`, `variants`, `grid`, `evaluators`, `metric`, `repeats`, `runner`, `process`, `ray`, `max_workers`, `timeout`, `retries`, `seed`, `fail_fast`, `error`, `limit`, `window`, `checkpoints`, `breakpoints`, `on_interrupt`, `workspace`, `store`, `object_store`
     "#
     );
 }

@@ -1,10 +1,10 @@
 //! `wtb doctor`: what this machine has, and what would make it better.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wtb_engine::{redacted, upgrade_needed};
+use wtb_engine::{EngineError, open_store, redacted, upgrade_needed};
 
 use crate::error::CliError;
 use crate::exit;
@@ -58,11 +58,26 @@ pub(crate) fn store(address: &str) -> Check {
         ),
         Ok(upgrade) => {
             let size = Path::new(address).metadata().map(|file| format!(", {}", bytes(file.len())));
-            let size = size.unwrap_or_default();
-            check(Health::Ok, format!("{shown}, schema version {}{size}", upgrade.to), None)
+            let found =
+                format!("{shown}, schema version {}{}", upgrade.to, size.unwrap_or_default());
+            match object_directory(address) {
+                Ok(None) => check(Health::Ok, found, None),
+                Ok(Some(directory)) => {
+                    let found = format!("{found}; large objects in `{}`", directory.display());
+                    check(Health::Ok, found, None)
+                }
+                Err(error) => check(Health::Problem, format!("{found}; {error}"), None),
+            }
         }
         Err(error) => check(Health::Problem, format!("{shown}: {error}"), None),
     }
+}
+
+fn object_directory(address: &str) -> Result<Option<PathBuf>, EngineError> {
+    let store = open_store(address, false)?;
+    let directory = store.object_directory()?;
+    store.close()?;
+    Ok(directory)
 }
 
 /// Prints what was found and returns the exit code: not 0 if something does not work.

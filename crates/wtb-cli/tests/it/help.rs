@@ -111,6 +111,9 @@ fn the_help_of_run_names_every_setting_and_its_variable() {
                                 step, when an attempt ends, or never. Default: step
                                 [env: WTB_CHECKPOINTS] [possible values: step, exit,
                                 off]
+          --object-store <DIR>  A directory for the bytes of large values and files,
+                                which all machines have under the same path. The
+                                store remembers it [env: WTB_OBJECT_STORE]
 
     Outcome:
           --metric <NAME>     The primary metric [env: WTB_METRIC]

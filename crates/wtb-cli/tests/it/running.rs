@@ -38,6 +38,7 @@ fn run_settles_everything_that_python_needs() {
         json!({
             "verb": "run",
             "store": root.join("results/wtb.db"),
+            "object_store": null,
             "file": root.join("bench.toml"),
             "directory": root,
             "name": name,
@@ -72,6 +73,15 @@ fn run_settles_everything_that_python_needs() {
             },
         })
     );
+    let with = |option: &str| wtb(root, &format!("run {option}")).request()["object_store"].clone();
+    assert_eq!(with("--object-store shared"), json!(root.join("shared")));
+    let bench = format!("object_store = \"objects\"\n{BENCH}");
+    fs::write(root.join("bench.toml"), bench).unwrap();
+    assert_eq!(with("bench.toml"), json!(root.join("objects")));
+    assert_eq!(with("--object-store /shared"), json!("/shared"));
+    let variables = [("WTB_OBJECT_STORE", "/variable")];
+    let called = Caller { variables: &variables, ..Caller::new(root) }.call("run");
+    assert_eq!(called.request()["object_store"], json!("/variable"));
 }
 
 #[test]
@@ -101,7 +111,7 @@ fn every_variable_that_the_help_names_is_read() {
         .split("[env: ")
         .skip(1)
         .map(|rest| rest.split(']').next().unwrap())
-        .filter(|name| !["WTB_STORE", "WTB_METRIC"].contains(name))
+        .filter(|name| !["WTB_STORE", "WTB_OBJECT_STORE", "WTB_METRIC"].contains(name))
         .collect();
     assert!(named.len() > 8, "{named:?}");
     for name in named {

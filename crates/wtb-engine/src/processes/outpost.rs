@@ -124,9 +124,11 @@ impl Outpost {
     /// Opens the store of a batch, and its end here.
     pub fn open(plan: OutpostPlan) -> Result<Self, EngineError> {
         let store = open_store(&plan.store, false)?;
+        // Whoever cannot read large values shall not begin.
+        store.object_directory()?;
         let workspaces = plan.workspaces.clone().map(|base| plan.place_for_workspaces(base));
         let kept_bytes_max = plan.kept_bytes_max;
-        let settings = EngineSettings { workspaces, kept_bytes_max };
+        let settings = EngineSettings { workspaces, kept_bytes_max, objects: None };
         let files = Files::new(Arc::clone(&store), plan.session.clone(), settings);
         Ok(Self {
             files: BatchFiles::new(files, plan.workspace.clone(), plan.inputs.clone())

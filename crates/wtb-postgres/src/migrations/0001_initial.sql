@@ -270,6 +270,13 @@ CREATE TABLE @.writes (
 
 ALTER TABLE @.writes ALTER COLUMN value SET STORAGE EXTERNAL;
 
+-- Where the bytes of large objects are, if not here: see `wtb_store::Outside`.
+CREATE TABLE @.object_directory (
+    one  BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (one),
+    path TEXT NOT NULL,
+    id   TEXT NOT NULL
+);
+
 -- How often objects were collected: what a writer remembers of objects is good as long as this
 -- stays the same. `dropped` counts references that were removed since.
 CREATE TABLE @.collections (

@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use bytes::Bytes;
 use wtb_store::codec::decode_pieces;
-use wtb_store::{Encoding, Hash, Piece, StoreError, checked, corrupt, decoded, hex};
+use wtb_store::{
+    Encoding, Hash, Location, Outside, Piece, StoreError, checked, corrupt, decoded, hex,
+};
 
 use super::Query;
 use crate::columns::Columns;
@@ -30,13 +32,27 @@ const ROWS: &str = "SELECT key, hash, encoding, size, data FROM @.objects";
 
 impl Query<'_> {
     /// Returns the bytes of an object, or `None` when there is no such object.
-    pub(crate) fn object(&mut self, hash: Hash) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(self.objects(&BTreeSet::from([hash]))?.remove(&hash).map(|(bytes, _)| bytes.into()))
+    pub(crate) fn object(
+        &mut self,
+        outside: &Outside,
+        hash: Hash,
+    ) -> Result<Option<Vec<u8>>, Failure> {
+        let mut found = self.objects(outside, &BTreeSet::from([hash]))?;
+        Ok(found.remove(&hash).map(|(bytes, _)| bytes.into()))
+    }
+
+    /// Returns where large objects are, if not in the database.
+    pub(crate) fn object_directory(&mut self) -> Result<Option<Location>, Failure> {
+        let sql = "SELECT path, id FROM @.object_directory";
+        self.first(sql, &[], "the directory of objects", |columns| {
+            Ok(Location { path: columns.take()?, id: columns.take()? })
+        })
     }
 
     /// Returns those of some objects that are there.
     pub(crate) fn objects(
         &mut self,
+        outside: &Outside,
         hashes: &BTreeSet<Hash>,
     ) -> Result<HashMap<Hash, InPieces>, Failure> {
         let mut objects = HashMap::with_capacity(hashes.len());
@@ -55,14 +71,16 @@ impl Query<'_> {
                     ropes.push((hash, size, pieces));
                 }
                 encoding => {
-                    let bytes = decoded(encoding, row.data, size)
-                        .map_err(|reason| corrupt(hash, &reason))?;
+                    let row = (encoding, row.data);
+                    let (encoding, data) = outside.read(hash, row, || self.object_directory())?;
+                    let bytes =
+                        decoded(encoding, data, size).map_err(|reason| corrupt(hash, &reason))?;
                     objects.insert(hash, (checked(encoding, hash, bytes)?.into(), Vec::new()));
                 }
             }
         }
         let keys = ropes.iter().flat_map(|(_, _, pieces)| pieces.iter().map(|(key, ..)| *key));
-        let whole = self.whole(keys.collect())?;
+        let whole = self.whole(outside, keys.collect())?;
         for (hash, size, pieces) in ropes {
             match put_together(hash, size, &pieces, &whole) {
                 Ok(found) => drop(objects.insert(hash, found)),
@@ -74,17 +92,18 @@ impl Query<'_> {
         Ok(objects)
     }
 
-    fn whole(&mut self, keys: BTreeSet<i64>) -> Result<Whole, Failure> {
+    fn whole(&mut self, outside: &Outside, keys: BTreeSet<i64>) -> Result<Whole, Failure> {
         if keys.is_empty() {
             return Ok(Whole::new());
         }
         let sql = format!("{ROWS} WHERE key = ANY($1)");
         let rows = self.all(&sql, &[Value::ints(keys)], "an object", row)?;
         let whole = rows.into_iter().map(|row| {
-            let encoding = known_encoding(&row)?;
-            Ok((row.key, (row.hash, decoded(encoding, row.data, row.size))))
+            let (hash, kept) = (row.hash, (known_encoding(&row)?, row.data));
+            let (encoding, data) = outside.read(hash, kept, || self.object_directory())?;
+            Ok((row.key, (hash, decoded(encoding, data, row.size))))
         });
-        Ok(whole.collect::<Result<_, StoreError>>()?)
+        whole.collect()
     }
 
     fn is_there(&mut self, hash: Hash) -> Result<bool, Failure> {

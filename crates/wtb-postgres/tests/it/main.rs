@@ -17,7 +17,10 @@ mod server;
 mod threads;
 mod tls;
 
+use std::path::PathBuf;
+
 use proptest::prelude::*;
+use tempfile::TempDir;
 use wtb_postgres::{PostgresOptions, PostgresStore};
 use wtb_store::conformance::{self, Place};
 use wtb_store::{Store, StoreError};
@@ -25,11 +28,13 @@ use wtb_store::{Store, StoreError};
 /// A fresh schema for a store.
 struct Fresh {
     address: String,
+    directory: TempDir,
 }
 
 impl Fresh {
     fn new() -> Self {
-        Self { address: server::shared().fresh() }
+        let directory = tempfile::tempdir().unwrap();
+        Self { address: server::shared().fresh(), directory }
     }
 
     /// Opens the store with default options.
@@ -46,6 +51,10 @@ impl Place for Fresh {
     fn open(&self) -> Result<Box<dyn Store>, StoreError> {
         let options = PostgresOptions { readers: 2, group_max: 16, ..PostgresOptions::default() };
         Ok(Box::new(PostgresStore::open(&self.address, options)?))
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.directory.path().to_owned()
     }
 
     fn damage_object(&self, hash: [u8; 32]) -> bool {
@@ -71,6 +80,48 @@ impl Place for Fresh {
 #[test]
 fn conforms() {
     conformance::run(&|| Box::new(Fresh::new()));
+}
+
+/// The same, with nearly all objects in a directory.
+struct Outside(Fresh);
+
+impl Outside {
+    fn objects(&self) -> PathBuf {
+        self.0.directory.path().join("all objects")
+    }
+}
+
+impl Place for Outside {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        let options = PostgresOptions { outside_bytes_min: 1, ..PostgresOptions::default() };
+        let store = PostgresStore::open(&self.0.address, options)?;
+        store.keep_objects_in(&self.objects())?;
+        Ok(Box::new(store))
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.0.scratch()
+    }
+
+    fn damage_object(&self, hash: [u8; 32]) -> bool {
+        let hash_text = wtb_store::hex(hash);
+        let file = self.objects().join(&hash_text[..2]).join(hash_text);
+        let bytes = std::fs::read(&file).map(|bytes| vec![0; bytes.len()]);
+        bytes.is_ok_and(|bytes| std::fs::write(&file, bytes).is_ok()) || self.0.damage_object(hash)
+    }
+
+    fn age_objects(&self) -> bool {
+        self.0.age_objects()
+    }
+
+    fn remove_object(&self, hash: [u8; 32]) -> bool {
+        self.0.remove_object(hash)
+    }
+}
+
+#[test]
+fn conforms_with_objects_in_a_directory() {
+    conformance::run_with(&|| Box::new(Outside(Fresh::new())), &["outside"]);
 }
 
 proptest! {

@@ -7,11 +7,13 @@ use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use wtb_postgres::{PostgresOptions, PostgresStore};
 use wtb_store::conformance::{self, Place};
 use wtb_store::{Store, StoreError};
@@ -19,12 +21,22 @@ use wtb_store::{Store, StoreError};
 use crate::server::{PASSWORD, Server, shared};
 
 /// A place whose store is reached through another port.
-pub(crate) struct Behind(pub(crate) String);
+pub(crate) struct Behind(pub(crate) String, TempDir);
+
+impl Behind {
+    pub(crate) fn new(address: String) -> Self {
+        Self(address, tempfile::tempdir().unwrap())
+    }
+}
 
 impl Place for Behind {
     fn open(&self) -> Result<Box<dyn Store>, StoreError> {
         let options = PostgresOptions { readers: 2, group_max: 16, ..PostgresOptions::default() };
         Ok(Box::new(PostgresStore::open(&self.0, options)?))
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.1.path().to_owned()
     }
 }
 
@@ -34,7 +46,7 @@ const TLS_REQUEST: [u8; 4] = 80_877_103_u32.to_be_bytes();
 fn conforms_behind(port: u16) {
     let server = shared();
     let [direct, pooled] = [server.port, port].map(|port| format!(":{port}/"));
-    conformance::run(&|| Box::new(Behind(server.fresh().replace(&direct, &pooled))));
+    conformance::run(&|| Box::new(Behind::new(server.fresh().replace(&direct, &pooled))));
 }
 
 /// Reads one message: its kind and its body. The first one of a connection has no kind.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::StoreError;
 use crate::options::unknown;
+use crate::{OUTSIDE_BYTES_MIN, StoreError};
 
 const SCHEME: &str = "sqlite:///";
 const KEYS: [&str; 3] = ["synchronous", "busy_timeout", "size_max_mb"];
@@ -40,6 +40,8 @@ pub struct SqliteOptions {
     pub group_max: usize,
     /// How many connections read at once.
     pub readers: usize,
+    /// From how many bytes on objects go to the store's directory of objects, if it has one.
+    pub outside_bytes_min: usize,
 }
 
 impl Default for SqliteOptions {
@@ -53,6 +55,7 @@ impl Default for SqliteOptions {
             queue_bytes: 64 << 20,
             group_max: 1024,
             readers: 4,
+            outside_bytes_min: OUTSIDE_BYTES_MIN,
         }
     }
 }

@@ -66,7 +66,11 @@ impl Checkpoints for SqliteStore {
         self.writing.settle();
         self.readers.read(|query| {
             let step = |(row, writes): (CheckpointRow, _)| {
-                Ok(CheckpointStep { body: value(query, &row.body)?, outline: row.outline, writes })
+                Ok(CheckpointStep {
+                    body: self.value_in(query, &row.body)?,
+                    outline: row.outline,
+                    writes,
+                })
             };
             query.steps(thread)?.into_iter().map(step).collect()
         })
@@ -78,14 +82,15 @@ impl Checkpoints for SqliteStore {
         channels: &[String],
     ) -> Result<Vec<ChannelHistory>, StoreError> {
         self.writing.settle();
-        self.readers
-            .read(|query| query.channel_history(name, channels, &|stored| value(query, stored)))
+        self.readers.read(|query| {
+            query.channel_history(name, channels, &|stored| self.value_in(query, stored))
+        })
     }
 
     fn collect(&self) -> Result<Collected, StoreError> {
         self.writing.settle();
-        let collected =
-            open_collector(&self.address).and_then(|mut connection| collect(&mut connection));
+        let collected = open_collector(&self.address)
+            .and_then(|mut connection| collect(&mut connection, &self.outside));
         collected.map_err(|error| error.at_store(&self.address.url))
     }
 
@@ -113,11 +118,11 @@ impl SqliteStore {
             values.push((channel, self.value_of_slot(query, &slot, &stored)?));
         }
         let pending = |write: Unread| {
-            let value = value(query, &write.value)?;
+            let value = self.value_in(query, &write.value)?;
             Ok(PendingWrite { task: write.task, channel: write.channel, value })
         };
         let writes: Result<Vec<_>, StoreError> = row.writes.into_iter().map(pending).collect();
-        let body = value(query, &row.body)?;
+        let body = self.value_in(query, &row.body)?;
         Ok(CheckpointRecord {
             name,
             sequence,
@@ -136,22 +141,26 @@ impl SqliteStore {
         slot: &Slot,
         stored: &StoredValue,
     ) -> Result<Value, StoreError> {
-        let StoredValue::Object { kind, hash, .. } = stored else { return value(query, stored) };
+        let StoredValue::Object { kind, hash, .. } = stored else {
+            return self.value_in(query, stored);
+        };
         if let Some(bytes) = self.recent.bytes(slot, *hash) {
             return Ok(Value::new(kind, bytes));
         }
-        let (bytes, pieces) = query.object_in_pieces(*hash)?.ok_or_else(|| missing(*hash))?;
+        let (bytes, pieces) =
+            query.object_in_pieces(&self.outside, *hash)?.ok_or_else(|| missing(*hash))?;
         let bytes = Bytes::from(bytes);
         self.recent.remember(slot.clone(), *hash, bytes.clone(), pieces);
         Ok(Value::new(kind, bytes))
     }
-}
 
-fn value(query: &Query, stored: &StoredValue) -> Result<Value, StoreError> {
-    match stored {
-        StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.clone())),
-        StoredValue::Object { kind, hash, .. } => {
-            Ok(Value::new(kind, query.object(*hash)?.ok_or_else(|| missing(*hash))?))
+    fn value_in(&self, query: &Query, stored: &StoredValue) -> Result<Value, StoreError> {
+        match stored {
+            StoredValue::Inline { kind, bytes } => Ok(Value::new(kind, bytes.clone())),
+            StoredValue::Object { kind, hash, .. } => {
+                let bytes = query.object(&self.outside, *hash)?.ok_or_else(|| missing(*hash))?;
+                Ok(Value::new(kind, bytes))
+            }
         }
     }
 }

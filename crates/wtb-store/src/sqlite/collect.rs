@@ -17,10 +17,11 @@ use rusqlite::{Connection, Row, params};
 use wtb_model::StoredValue;
 
 use super::errors::While;
+use super::outside::there;
 use crate::codec::{decode_channels, decode_node, decode_pieces, decode_value};
 use crate::object::{Encoding, Hash};
 use crate::writer::REMEMBERED_FOR;
-use crate::{Collected, StoreError};
+use crate::{Collected, Outside, StoreError};
 
 /// How long an object stays that was put ahead of what names it.
 const GRACE: Duration = Duration::from_secs(2 * REMEMBERED_FOR.as_secs());
@@ -61,7 +62,10 @@ pub(super) fn is_due(connection: &Connection) -> Result<bool, StoreError> {
 }
 
 /// Removes the objects that nothing names.
-pub(super) fn collect(connection: &mut Connection) -> Result<Collected, StoreError> {
+pub(super) fn collect(
+    connection: &mut Connection,
+    outside: &Outside,
+) -> Result<Collected, StoreError> {
     let doing = "collecting objects";
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
@@ -83,6 +87,10 @@ pub(super) fn collect(connection: &mut Connection) -> Result<Collected, StoreErr
         .execute("UPDATE collections SET number = number + ?1, dropped = 0", [moved])
         .while_(doing)?;
     transaction.commit().while_(doing)?;
+    // After the rows: a row must never name a file that is not there.
+    if let Some(directory) = outside.directory()? {
+        directory.sweep(|hashes| there(connection, hashes))?;
+    }
     Ok(collected)
 }
 
@@ -168,10 +176,13 @@ fn dead_keys(
 ) -> Result<Vec<(i64, u64)>, StoreError> {
     let doing = "looking for objects that nothing names";
     let mut statement = connection
-        .prepare("SELECT key, length(data) FROM objects WHERE touched_at < ?1")
+        .prepare(
+            "SELECT key, CASE encoding WHEN ?2 THEN size ELSE length(data) END FROM objects \
+             WHERE touched_at < ?1",
+        )
         .while_(doing)?;
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    let all = statement.query_map([young], read).while_(doing)?;
+    let all = statement.query_map(params![young, Encoding::File as u8], read).while_(doing)?;
     let mut dead = Vec::new();
     for one in all {
         let (key, bytes) = one.while_(doing)?;

@@ -6,6 +6,7 @@
 //! - `write`: what each change means in rows. `read`: the queries and the pool they run on.
 //! - `checkpoints` puts the values of checkpoints together; `collect` removes what nothing names.
 //! - `address`, `connection`, `migrations`: from an address to a database of the known version.
+//! - `outside`: where large objects are, if not in the database.
 //! - `columns`, `errors`: the small tools of the others.
 //!
 //! One host only: SQLite's write-ahead log needs shared memory, so the file must not lie on a
@@ -18,6 +19,7 @@ mod columns;
 mod connection;
 mod errors;
 mod migrations;
+mod outside;
 mod read;
 mod store;
 mod write;

@@ -1,6 +1,7 @@
 //! The store itself: what it owns, and how the traits come down to the queue and the readers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wtb_model::{
@@ -9,14 +10,16 @@ use wtb_model::{
 };
 
 use super::address::{Address, SqliteOptions};
-use super::connection::{compare_version, open_writer};
+use super::connection::{compare_version, open_collector, open_writer};
+use super::outside;
 use super::read::{Findable, Query, Readers};
 use super::write::last_sequence;
 use super::writer::Writer;
 use crate::writer::{Bounds, Writing};
 use crate::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
-    Objects, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, Upgrade, store_value,
+    ObjectDirectory, Objects, Outside, Page, Receipt, Recent, Store, StoreError, Ticket,
+    UnitOfWork, Upgrade, store_value,
 };
 
 const BATCHES: Findable = Findable { table: "batches", what: "batch", prefix: BatchId::PREFIX };
@@ -46,6 +49,7 @@ pub struct SqliteStore {
     pub(super) writing: Writing,
     pub(super) readers: Readers,
     pub(super) recent: Recent,
+    pub(super) outside: Arc<Outside>,
     pub(super) address: Address,
 }
 
@@ -64,9 +68,12 @@ impl SqliteStore {
             queue_bytes: options.queue_bytes,
             group_max: options.group_max,
         };
-        let writing = Writing::start(&url, sequence, bounds, Writer::new(connection))?;
+        let location = outside::get(&connection).map_err(|error| error.at_store(&url))?;
         let readers = Readers::new(address.clone());
-        Ok(Self { url, writing, readers, recent: Recent::default(), address })
+        let outside = Arc::new(Outside::new(location, options.outside_bytes_min));
+        let writer = Writer::new(connection);
+        let writing = Writing::start(&url, sequence, bounds, Arc::clone(&outside), writer)?;
+        Ok(Self { url, writing, readers, recent: Recent::default(), outside, address })
     }
 
     /// Tells what [`SqliteStore::upgrade`] would do, and changes nothing. The store has to be there.
@@ -96,7 +103,7 @@ impl Objects for SqliteStore {
     }
 
     fn get(&self, hash: Hash) -> Result<Vec<u8>, StoreError> {
-        self.writing.get(hash, || self.readers.read(|query| query.object(hash)))
+        self.writing.get(hash, || self.readers.read(|query| query.object(&self.outside, hash)))
     }
 }
 
@@ -107,6 +114,19 @@ impl Store for SqliteStore {
 
     fn file(&self) -> Option<&Path> {
         Some(&self.address.path)
+    }
+
+    fn keep_objects_in(&self, directory: &Path) -> Result<(), StoreError> {
+        let directory = ObjectDirectory::make(directory)?;
+        open_collector(&self.address)
+            .and_then(|mut connection| outside::set(&mut connection, &directory.location()))
+            .map_err(|error| error.at_store(&self.url))?;
+        self.outside.move_to(directory);
+        Ok(())
+    }
+
+    fn object_directory(&self) -> Result<Option<PathBuf>, StoreError> {
+        Ok(self.outside.directory()?.map(|directory| directory.path().to_owned()))
     }
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
@@ -214,8 +234,9 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> Result<(), StoreError> {
-        self.writing.close();
         // The last connection to close tidies the write-ahead log away: let that be the writer's.
+        self.readers.close_idle();
+        self.writing.close();
         self.readers.close_idle();
         self.writing.join()
     }

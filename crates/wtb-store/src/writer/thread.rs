@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::progress::Progress;
 use super::queue::{Job, Queue};
 use super::stored::{Stored, no_object};
-use crate::{Hash, NewObject, Receipt, StoreError, Ticket, UnitOfWork};
+use crate::{Hash, NewObject, Outside, Receipt, StoreError, Ticket, UnitOfWork};
 
 /// After so many groups that came in while it wrote, a waiting thread leaves the rest to the
 /// writer's own thread.
@@ -54,14 +54,17 @@ pub struct Bounds {
 pub struct Writing {
     turns: Arc<Turns>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    outside: Arc<Outside>,
 }
 
 impl Writing {
-    /// Starts the thread that hands groups to `writer`; the journal has got to `sequence`.
+    /// Starts the thread that hands groups to `writer`; the journal has got to `sequence`, and large objects
+    /// go where `outside` says.
     pub fn start(
         url: &str,
         sequence: u64,
         bounds: Bounds,
+        outside: Arc<Outside>,
         writer: impl WriteGroup,
     ) -> Result<Self, StoreError> {
         let turns = Arc::new(Turns {
@@ -79,11 +82,12 @@ impl Writing {
                 url: url.to_owned(),
                 reason: format!("its writer cannot be started: {error}"),
             })?;
-        Ok(Self { turns, thread: Mutex::new(Some(thread)) })
+        Ok(Self { turns, thread: Mutex::new(Some(thread)), outside })
     }
 
     /// Queues a unit of work; see [`Store::submit`](crate::Store::submit).
-    pub fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {
+    pub fn submit(&self, mut unit: UnitOfWork) -> Result<Ticket, StoreError> {
+        self.outside.put_all(&mut unit)?;
         let (sender, ticket) = self.turns.ticket();
         self.turns.queue.submit(unit, sender, false)?;
         Ok(ticket)
@@ -95,7 +99,8 @@ impl Writing {
     }
 
     /// Queues a unit of work and waits until it is durable or refused.
-    pub fn commit(&self, unit: UnitOfWork) -> Result<Receipt, StoreError> {
+    pub fn commit(&self, mut unit: UnitOfWork) -> Result<Receipt, StoreError> {
+        self.outside.put_all(&mut unit)?;
         let (sender, ticket) = self.turns.ticket();
         self.turns.queue.submit(unit, sender, true)?;
         ticket.wait()
@@ -114,7 +119,10 @@ impl Writing {
     }
 
     /// Queues an object unless it is known to be stored or on its way.
-    pub fn put(&self, object: NewObject) -> Result<(), StoreError> {
+    pub fn put(&self, mut object: NewObject) -> Result<(), StoreError> {
+        if !self.turns.queue.knows(&object.hash) {
+            self.outside.put(&mut object)?;
+        }
         self.turns.queue.put(object)
     }
 

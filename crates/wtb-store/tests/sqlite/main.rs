@@ -61,6 +61,10 @@ impl Place for File {
         Ok(Box::new(SqliteStore::open(self.address(), options)?))
     }
 
+    fn scratch(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
     fn damage_object(&self, hash: [u8; 32]) -> bool {
         let sql = "UPDATE objects SET data = zeroblob(length(data)) WHERE hash = ?1";
         self.raw().execute(sql, [hash]).unwrap() == 1
@@ -78,6 +82,52 @@ impl Place for File {
 #[test]
 fn conforms() {
     conformance::run(&|| Box::new(File::fresh()));
+}
+
+/// The same, with nearly all objects in a directory.
+struct Outside(File);
+
+impl Outside {
+    fn objects(&self) -> PathBuf {
+        self.0.directory.path().join("all objects")
+    }
+
+    fn file(&self, hash: [u8; 32]) -> PathBuf {
+        let hash = wtb_store::hex(hash);
+        self.objects().join(&hash[..2]).join(hash)
+    }
+}
+
+impl Place for Outside {
+    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
+        let options = SqliteOptions { outside_bytes_min: 1, ..SqliteOptions::default() };
+        let store = SqliteStore::open(self.0.address(), options)?;
+        store.keep_objects_in(&self.objects())?;
+        Ok(Box::new(store))
+    }
+
+    fn scratch(&self) -> PathBuf {
+        self.0.scratch()
+    }
+
+    fn damage_object(&self, hash: [u8; 32]) -> bool {
+        let file = self.file(hash);
+        let bytes = std::fs::read(&file).map(|bytes| vec![0; bytes.len()]);
+        bytes.is_ok_and(|bytes| std::fs::write(&file, bytes).is_ok()) || self.0.damage_object(hash)
+    }
+
+    fn age_objects(&self) -> bool {
+        self.0.age_objects()
+    }
+
+    fn remove_object(&self, hash: [u8; 32]) -> bool {
+        self.0.remove_object(hash)
+    }
+}
+
+#[test]
+fn conforms_with_objects_in_a_directory() {
+    conformance::run_with(&|| Box::new(Outside(File::fresh())), &["outside"]);
 }
 
 proptest! {

@@ -221,7 +221,7 @@ fn a_socket_is_not_asked_for_tls() {
 fn conforms_through_tls() {
     let setting = Setting::new(|authority| authority.server(&["127.0.0.1"]));
     let query = format!("sslmode=verify-full&{}", setting.root());
-    conformance::run(&|| Box::new(Behind(setting.address(&query))));
+    conformance::run(&|| Box::new(Behind::new(setting.address(&query))));
     let (asked, direct, plain) = setting.proxy.came();
     assert!(asked > 100 && direct + plain == 0, "{asked} {direct} {plain}");
 }

@@ -208,6 +208,13 @@ CREATE TABLE objects (
     data       BLOB NOT NULL
 ) STRICT;
 
+-- Where the bytes of large objects are, if not here: see `outside.rs`.
+CREATE TABLE object_directory (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    path TEXT NOT NULL,
+    id   TEXT NOT NULL
+) STRICT;
+
 -- A LangGraph thread in one of its namespaces ('' or that of a subgraph).
 CREATE TABLE lineages (
     key       INTEGER PRIMARY KEY,

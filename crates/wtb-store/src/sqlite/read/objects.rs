@@ -1,11 +1,12 @@
 //! Objects, checked against the hash that names them.
 
 use super::Query;
-use crate::StoreError;
 use crate::codec::decode_pieces;
 use crate::object::corrupt;
 use crate::object::{Encoding, Hash, Piece, checked, decoded, hex};
 use crate::sqlite::columns::Columns;
+use crate::sqlite::outside;
+use crate::{Location, Outside, StoreError};
 
 /// An object's bytes, and the pieces that they were put together from; none if it is whole.
 pub(in crate::sqlite) type InPieces = (Vec<u8>, Vec<Piece>);
@@ -29,13 +30,23 @@ fn row(columns: &mut Columns<'_>) -> Result<Row, StoreError> {
 
 impl Query {
     /// Returns the bytes of an object, or `None` when there is no such object.
-    pub(in crate::sqlite) fn object(&self, hash: Hash) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.object_in_pieces(hash)?.map(|(bytes, _)| bytes))
+    pub(in crate::sqlite) fn object(
+        &self,
+        outside: &Outside,
+        hash: Hash,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.object_in_pieces(outside, hash)?.map(|(bytes, _)| bytes))
+    }
+
+    /// Returns where large objects are, if not in the database.
+    pub(in crate::sqlite) fn object_directory(&self) -> Result<Option<Location>, StoreError> {
+        outside::get(&self.connection)
     }
 
     /// Returns the bytes of an object and the pieces that they were put together from.
     pub(in crate::sqlite) fn object_in_pieces(
         &self,
+        outside: &Outside,
         hash: Hash,
     ) -> Result<Option<InPieces>, StoreError> {
         let sql = "SELECT encoding, size, data, hash FROM objects WHERE hash = ?";
@@ -44,18 +55,17 @@ impl Query {
         };
         let size = found.size;
         let encoding = known_encoding(&found)?;
-        let (bytes, pieces) = match encoding {
-            Encoding::Rope => self.rope(&found)?,
-            encoding => {
-                let bytes =
-                    decoded(encoding, found.data, size).map_err(|reason| corrupt(hash, &reason))?;
-                (bytes, Vec::new())
-            }
-        };
-        Ok(Some((checked(encoding, hash, bytes)?, pieces)))
+        if encoding == Encoding::Rope {
+            let (bytes, pieces) = self.rope(outside, &found)?;
+            return Ok(Some((checked(encoding, hash, bytes)?, pieces)));
+        }
+        let (encoding, data) =
+            outside.read(hash, (encoding, found.data), || self.object_directory())?;
+        let bytes = decoded(encoding, data, size).map_err(|reason| corrupt(hash, &reason))?;
+        Ok(Some((checked(encoding, hash, bytes)?, Vec::new())))
     }
 
-    fn rope(&self, rope: &Row) -> Result<InPieces, StoreError> {
+    fn rope(&self, outside: &Outside, rope: &Row) -> Result<InPieces, StoreError> {
         let keyed = decode_pieces(&rope.data).map_err(|reason| corrupt(rope.hash, &reason))?;
         let mut bytes = Vec::with_capacity(usize::try_from(rope.size).unwrap_or_default());
         let mut pieces = Vec::with_capacity(keyed.len());
@@ -63,7 +73,7 @@ impl Query {
         for (key, offset, length) in keyed {
             let (key, object, whole) = match last.take() {
                 Some(known) if known.0 == key => known,
-                _ => self.segment(key, rope.hash)?,
+                _ => self.segment(outside, key, rope.hash)?,
             };
             let range = usize::try_from(offset).ok().zip(usize::try_from(length).ok());
             let part =
@@ -78,14 +88,20 @@ impl Query {
     }
 
     /// Returns a whole object by its key. It is not checked by itself: the rope is, as a whole.
-    fn segment(&self, key: i64, rope: Hash) -> Result<(i64, Hash, Vec<u8>), StoreError> {
+    fn segment(
+        &self,
+        outside: &Outside,
+        key: i64,
+        rope: Hash,
+    ) -> Result<(i64, Hash, Vec<u8>), StoreError> {
         let sql = "SELECT encoding, size, data, hash FROM objects WHERE key = ?";
         let found = self
             .first(sql, &[key.into()], "an object", row)?
             .ok_or_else(|| corrupt(rope, "one of its pieces is not there"))?;
         let (encoding, hash) = (known_encoding(&found)?, found.hash);
-        let bytes =
-            decoded(encoding, found.data, found.size).map_err(|reason| corrupt(rope, &reason))?;
+        let (encoding, data) =
+            outside.read(hash, (encoding, found.data), || self.object_directory())?;
+        let bytes = decoded(encoding, data, found.size).map_err(|reason| corrupt(rope, &reason))?;
         Ok((key, hash, bytes))
     }
 }

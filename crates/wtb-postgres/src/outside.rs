@@ -1,0 +1,41 @@
+//! The directory of objects, as the database knows it.
+
+use std::collections::HashSet;
+
+use wtb_store::{Hash, Location, check_move};
+
+use crate::bulk::ROWS_MAX;
+use crate::connection::{Connection, get};
+use crate::errors::Failure;
+use crate::read::Query;
+use crate::sql::Value;
+
+/// Writes down where large objects go, if that may be so.
+pub(crate) fn set(connection: &mut Connection, wanted: &Location) -> Result<(), Failure> {
+    connection.begin()?;
+    connection.wait_for_writers()?;
+    let known = Query::new(connection).object_directory()?;
+    if check_move(known.as_ref(), wanted)? {
+        let sql = "INSERT INTO @.object_directory (path, id) VALUES ($1, $2) \
+                   ON CONFLICT (one) DO UPDATE SET path = excluded.path, id = excluded.id";
+        let parameters = [Value::text(&wanted.path), Value::text(&wanted.id)];
+        connection.execute(sql, &parameters, "setting the directory of objects")?;
+    }
+    connection.commit()
+}
+
+/// Those of some objects that have rows.
+pub(crate) fn there(
+    connection: &mut Connection,
+    hashes: &[Hash],
+) -> Result<HashSet<Hash>, Failure> {
+    let sql = "SELECT hash FROM @.objects WHERE hash = ANY($1)";
+    let mut there = HashSet::new();
+    for part in hashes.chunks(ROWS_MAX) {
+        let part = Value::Blobs(part.iter().map(|hash| Some(hash.to_vec())).collect());
+        for row in connection.query(sql, &[part], "looking for the files of objects")? {
+            there.extend(Hash::try_from(get::<&[u8]>(&row, 0)?));
+        }
+    }
+    Ok(there)
+}
