@@ -3,6 +3,7 @@
 mod copy;
 mod ground;
 mod kept;
+mod made;
 mod mount;
 mod orphans;
 mod place;
@@ -13,8 +14,9 @@ mod rung;
 
 pub use ground::Ground;
 pub use kept::{Kept, find_kept, trim_kept};
+pub use made::Workspace;
 pub use mount::{Mount, Namespaces};
 pub use orphans::{Orphan, find_orphans};
-pub use place::{Workspace, Workspaces};
+pub use place::Workspaces;
 pub use remove::remove_tree;
 pub use rung::Rung;

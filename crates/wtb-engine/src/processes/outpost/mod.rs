@@ -4,87 +4,31 @@
 //! all under the attempt's lease. How an attempt ended is told to whoever drives the batch, since that one decides
 //! what becomes of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fs::{DirBuilder, Metadata};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+mod plan;
+mod state;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-use wtb_model::{BatchId, Event, EventBody, SessionId, WorkspaceSpec};
+use wtb_model::{Event, EventBody};
 use wtb_scheduler::AttemptEnd;
-use wtb_store::{AttemptStart, Change, Store, StoreError, Ticket, UnitOfWork};
+use wtb_store::{AttemptStart, Change, Store, StoreError, UnitOfWork};
 use wtb_worker::End;
 use wtb_workspace::Namespaces;
+
+pub use plan::OutpostPlan;
+use state::{Running, State};
 
 use super::Source;
 use crate::active::{Delivered, Delivery, Handed, Handout, Poll, Report, Task, WorkerKey};
 use crate::clock::Clock;
 use crate::engine::open_store;
-use crate::files::{BatchFiles, Files, GivenInputs};
+use crate::files::{BatchFiles, Files};
 use crate::{EngineError, EngineSettings, Group};
 
-/// How long what has happened waits for more, as long as the workers have enough to do.
-const LINGER: Duration = Duration::from_millis(50);
-/// How long an attempt may wait for its start before it is handed back, for others that are free.
-const HOLD_MAX: Duration = Duration::from_secs(1);
 /// How often it is looked whether what ended attempts have written is durable.
 const CONFIRMED: Duration = Duration::from_millis(2);
-/// How many attempts are remembered that are to stop and are neither waiting nor under way.
-const STOPPED_MAX: usize = 1024;
-
-/// What a supervisor has to know of a batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OutpostPlan {
-    /// The name of whoever is there; its workers have numbers beside it.
-    #[serde(default)]
-    pub name: String,
-    /// The store's address, with its secrets.
-    pub store: String,
-    /// Where workspaces are made; see [`EngineSettings`].
-    pub workspaces: Option<PathBuf>,
-    /// The directory for temporary files there, which whoever is there knows: workspaces are made in it where they
-    /// cannot be made at that place.
-    #[serde(default)]
-    pub temporary: Option<PathBuf>,
-    /// How many bytes those may take together that are kept.
-    pub kept_bytes_max: u64,
-    /// The session that drives it.
-    pub session: SessionId,
-    /// The batch; `None` for a single execution.
-    pub batch: Option<BatchId>,
-    /// The files that executions work on.
-    pub workspace: WorkspaceSpec,
-    /// The inputs of each case that has its own.
-    pub inputs: Vec<Option<String>>,
-    /// Inputs by their directories, for machines that do not have them.
-    pub given: BTreeMap<String, GivenInputs>,
-}
-
-impl OutpostPlan {
-    /// Returns where workspaces are made on this machine: at the same place if that can be, else among the
-    /// temporary files.
-    fn place_for_workspaces(&self, base: PathBuf) -> PathBuf {
-        let is_used = self.workspace.inputs.is_some() || self.inputs.iter().any(Option::is_some);
-        let make = |base: &Path| {
-            let session = base.join(self.session.as_str());
-            DirBuilder::new().mode(0o700).recursive(true).create(session).is_ok()
-        };
-        if !is_used || make(&base) {
-            return base;
-        }
-        let Some(temporary) = &self.temporary else { return base };
-        let user = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
-        let temporary = temporary.join(format!("wtb-workspaces-{user}"));
-        // Somebody else may have taken the name.
-        let is_own = |found: Metadata| found.uid() == user && found.mode() & 0o777 == 0o700;
-        let is_usable = make(&temporary) && temporary.symlink_metadata().is_ok_and(is_own);
-        // By the first one it is told what is wrong.
-        if is_usable { temporary } else { base }
-    }
-}
 
 /// A batch as a supervisor in another process sees it.
 pub struct Outpost {
@@ -97,27 +41,6 @@ pub struct Outpost {
     handed: Condvar,
     /// Wakes who waits for news.
     news: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    queue: VecDeque<(Handed, Instant)>,
-    running: HashMap<WorkerKey, Running>,
-    /// Attempts that are to stop and are neither waiting nor under way: they have ended, are about to start,
-    /// or have still to come, since what is sent at the same time may come in any order.
-    stopped: BTreeSet<u64>,
-    report: Report,
-    /// Attempts that have ended, until what they have written is durable: their outcomes name it.
-    ending: VecDeque<(Ticket, Delivered)>,
-    /// Since when there has been something to say.
-    news_since: Option<Instant>,
-    is_last: bool,
-    failure: Option<EngineError>,
-}
-
-struct Running {
-    task: Task,
-    since: Instant,
 }
 
 impl Outpost {
@@ -237,82 +160,6 @@ impl Outpost {
 impl Drop for Outpost {
     fn drop(&mut self) {
         self.files.close();
-    }
-}
-
-impl State {
-    fn take(&mut self, handout: Handout) {
-        let now = Instant::now();
-        for handed in handout.tasks {
-            if self.stopped.remove(&handed.token) {
-                self.hand_back(handed.token);
-            } else {
-                self.queue.push_back((handed, now));
-            }
-        }
-        for token in handout.stops {
-            self.stop(token);
-        }
-        self.is_last |= handout.is_last;
-    }
-
-    fn stop(&mut self, token: u64) {
-        if let Some(at) = self.queue.iter().position(|(handed, _)| handed.token == token) {
-            self.queue.remove(at);
-            self.hand_back(token);
-        } else if let Some(running) =
-            self.running.values().find(|running| running.task.token == token)
-        {
-            running.task.stop();
-        } else {
-            self.stopped.insert(token);
-            if self.stopped.len() > STOPPED_MAX {
-                self.stopped.pop_first();
-            }
-        }
-    }
-
-    /// When the next report is due, at the latest `until`.
-    fn due(&self, until: Instant) -> Instant {
-        let Some(since) = self.news_since else {
-            return until;
-        };
-        let is_hungry = self.queue.is_empty() && !self.report.ended.is_empty();
-        if is_hungry { since } else { until.min(since + LINGER) }
-    }
-
-    fn say(&mut self, now: Instant) -> Report {
-        let mut report = std::mem::take(&mut self.report);
-        self.news_since = (!self.ending.is_empty()).then_some(now);
-        while let Some((handed, since)) = self.queue.front()
-            && now.duration_since(*since) > HOLD_MAX
-        {
-            report.returned.push(handed.token);
-            self.queue.pop_front();
-        }
-        report
-    }
-
-    /// Takes those among the ended attempts whose writes are durable by now. It is not waited for: who asks for
-    /// news wants to hear that this supervisor lives, also while the store does not answer.
-    fn confirm(&mut self) {
-        while let Some(written) = self.ending.front().and_then(|(ticket, _)| ticket.poll())
-            && let Some((_, delivered)) = self.ending.pop_front()
-        {
-            match written {
-                Ok(_) => self.report.ended.push(delivered),
-                Err(error) => drop(self.failure.get_or_insert(error.into())),
-            }
-        }
-    }
-
-    fn hand_back(&mut self, token: u64) {
-        self.report.returned.push(token);
-        self.has_news();
-    }
-
-    fn has_news(&mut self) {
-        self.news_since.get_or_insert_with(Instant::now);
     }
 }
 
