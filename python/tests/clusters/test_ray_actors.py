@@ -2,12 +2,17 @@
 
 import os
 import signal
+from pathlib import Path
+from time import monotonic
 
 import pytest
 from programs import told_by_member
 from stores import store_at
 
 from wtb.errors import WorkerError
+from wtb.ray import ActorLifecycleManager, RayConfig
+from wtb.ray.actor import Post
+from wtb.ray.lifecycle import PostTo
 
 GRAPH = "ray_graphs:build"
 
@@ -55,6 +60,40 @@ def test_an_actor_without_work_goes_before_the_end_of_the_batch(bench, make_runn
     batch.wait()
     assert {one.status for one in batch.results} == {"succeeded"}
     assert "worker.failed" not in workers_of(bench, batch)
+
+
+def test_an_actor_that_is_slow_to_leave_keeps_nobody_from_work(bench, make_runner, until):
+    runner = make_runner(idle_timeout=1.5, result_timeout=60)
+    batch = started(bench, runner, [60.0, 0.0], timeout=3.5, retries=1, backoff=0.01)
+    until(lambda: batch.results[1].status == "succeeded")
+    name = batch.results[1].attempts[0].worker.partition("@")[0]
+    (slow,) = [one for one in runner.actors.states() if one.name == name]
+    os.kill(slow.process, signal.SIGSTOP)
+    until(lambda: of_status(runner, "leaving"))
+    # What was tried meanwhile for the second time can only have been given to the other one.
+    until(lambda: batch.progress.ended == 2)
+    assert name in [one.name for one in of_status(runner, "leaving")]
+    os.kill(slow.process, signal.SIGCONT)
+    batch.wait()
+    assert [len(one.attempts) for one in batch.results] == [2, 1]
+    assert [one.name for one in of_status(runner, "stopped")] == [name]
+    assert workers_of(bench, batch) == ["worker.started"] * 2
+
+
+def test_all_that_do_not_leave_have_one_time_for_it(cluster, until, monkeypatch):
+    monkeypatch.setattr("wtb.ray.leaving.STOP_S", 3.0)
+    nothing = Post(plan="", launch=None, tasks=1, path=[], file=None)
+    posted = PostTo(nothing, cluster.put(b""), cluster.put([]), None)
+    manager = ActorLifecycleManager(RayConfig.for_testing(num_cpus_per_task=0.1))
+    made = [manager.create(posted) for _ in range(3)]
+    processes = [cluster.get(one.handle.__ray_call__.remote(lambda _: os.getpid())) for one in made]
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    began = monotonic()
+    manager.stop_all()
+    assert monotonic() - began < 2 * 3.0
+    assert {one.status for one in manager.states()} == {"stopped"}
+    until(lambda: not any(Path(f"/proc/{process}").exists() for process in processes))
 
 
 def test_an_actor_is_made_once_there_is_room(cluster, bench, make_runner, until):

@@ -10,19 +10,17 @@ from typing import Any, Literal
 from wtb.ray.actor import Post, VariantExecutionActor
 from wtb.ray.cluster import Question, load_ray
 from wtb.ray.config import RayConfig
+from wtb.ray.leaving import Leaving
 
 __all__ = ["Actor", "ActorLifecycleManager", "ActorState", "PostTo"]
 
-Status = Literal["opening", "ready", "idle", "lost", "stopped"]
+Status = Literal["opening", "ready", "leaving", "idle", "lost", "stopped"]
 
 HISTORY_MAX = 1000
 """How many actors that are gone are remembered."""
 
 KILL_S = 1.0
 """How long the cluster's head may take to kill one. It goes with its program in any case."""
-
-STOP_S = 10.0
-"""How long an actor may take to end its processes, before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class ActorState:
 
     Attributes:
         name: Its name, for example "ray-3".
-        status: "opening" until it can take attempts, "ready", "idle" between two batches, "lost" or
-            "stopped".
+        status: "opening" until it can take attempts, "ready", "leaving" while it lets go of its
+            batch, "idle" between two batches, "lost" or "stopped".
         host: The machine that it is on, once that is known.
         process: Its process there.
         replaces: The actor whose place it has taken.
@@ -117,6 +115,8 @@ class ActorLifecycleManager:
     """Makes actors, gives them batches, replaces those that are lost, and stops them.
 
     A runner has one. It knows nothing of attempts: those are between the engine and the actors.
+    It waits for no actor but in `finish` and `stop_all`, so that one that is slow to leave keeps
+    nobody from work.
 
     Args:
         config: What an actor takes of the cluster.
@@ -128,11 +128,17 @@ class ActorLifecycleManager:
         self._class: Any = None
         self._actors: list[Actor] = []
         self._idle: list[Actor] = []
+        self._leaving = Leaving()
 
     @property
     def idle(self) -> int:
         """How many actors wait for their next batch."""
         return len(self._idle)
+
+    @property
+    def leaving(self) -> int:
+        """How many actors let go of their batch, and take their place of the cluster until then."""
+        return len(self._leaving)
 
     def is_idle(self, post: PostTo) -> bool:
         """Return whether an idle one could get ready for a batch at once."""
@@ -153,7 +159,7 @@ class ActorLifecycleManager:
                 actor.replaces = replaces
                 return self.reset(actor, post)
         if self._idle and not has_room:
-            self.stop(self._idle.pop(0))
+            self.drop([self._idle.pop(0)])
         name = f"ray-{next(self._numbers)}"
         if self._class is None:
             # Once alone: each one is sent to the cluster's head, which may be gone later.
@@ -180,42 +186,58 @@ class ActorLifecycleManager:
         _kill(actor)
 
     def release(self, actor: Actor) -> None:
-        """Let an actor end what it has of its batch, and keep it for the next one."""
-        try:
-            load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
-        except Exception as error:
-            self.lose(actor, f"it did not let go of its batch: {error}")
-            return
-        actor.status = "idle"
-        self._idle.append(actor)
+        """Have an actor end what it has of its batch, to be kept for the next one."""
+        self._leave(actor, is_kept=True)
 
     def stop(self, actor: Actor) -> None:
-        """End an actor with its processes."""
-        if load_ray().is_initialized():
-            with suppress(Exception):
-                load_ray().get(actor.handle.close.remote(), timeout=STOP_S)
-        actor.status = "stopped"
-        _kill(actor)
+        """Have an actor end its processes, to be ended itself then."""
+        self._leave(actor, is_kept=False)
 
-    def drop(self, actor: Actor) -> None:
-        """End an actor that has not begun with anything."""
-        actor.status, actor.opening = "stopped", None
-        _kill(actor)
+    def tend(self) -> None:
+        """Take note of who has left its batch, and end who has had its time for that."""
+        ends = []
+        for one in self._leaving.ended():
+            if not one.is_kept:
+                ends.append(one.actor)
+            elif one.error is not None:
+                self.lose(one.actor, f"it did not let go of its batch: {one.error}")
+            else:
+                one.actor.status = "idle"
+                self._idle.append(one.actor)
+        self.drop(ends)
+
+    def finish(self) -> None:
+        """Wait until all that leave their batch have left it, or have had their time."""
+        while self._leaving:
+            if not load_ray().is_initialized():
+                self.forget()
+                return
+            self._leaving.wait()
+            self.tend()
+
+    def drop(self, actors: Sequence[Actor]) -> None:
+        """End actors that have no processes, or only such as have not begun with anything."""
+        for actor in actors:
+            actor.status, actor.opening = "stopped", None
+        _kill(*actors)
 
     def forget(self) -> None:
         """Take note that the cluster which the actors were on is gone."""
         self._class = None
+        self._leaving.clear()
         for actor in self._actors:
             if actor.status not in ("lost", "stopped"):
                 actor.status, actor.reason = "lost", "its cluster is gone"
         self._idle.clear()
 
     def stop_all(self) -> None:
-        """End all actors."""
-        self._idle.clear()
+        """End all actors, and wait until they have ended their processes."""
+        idle, self._idle = self._idle, []
+        self.drop(idle)
         for actor in self._actors:
-            if actor.status in ("opening", "ready", "idle"):
+            if actor.status in ("opening", "ready"):
                 self.stop(actor)
+        self.finish()
 
     def states(self) -> Sequence[ActorState]:
         """Return where each actor stands, oldest first."""
@@ -227,6 +249,15 @@ class ActorLifecycleManager:
         actor.opening = actor.handle.open.remote(actor.name, post.post, post.job, post.cases)
         return actor
 
+    def _leave(self, actor: Actor, *, is_kept: bool) -> None:
+        actor.status, actor.opening = "leaving", None
+        # Ray would start a cluster of its own for the call, had the program left the one before.
+        if load_ray().is_initialized():
+            with suppress(Exception):
+                self._leaving.begin(actor, is_kept=is_kept)
+                return
+        self.drop([actor])
+
     def _remember(self, actor: Actor) -> None:
         gone = [one for one in self._actors if one.status in ("lost", "stopped")]
         for one in gone[: max(0, len(gone) - HISTORY_MAX)]:
@@ -234,7 +265,12 @@ class ActorLifecycleManager:
         self._actors.append(actor)
 
 
-def _kill(actor: Actor) -> None:
-    # Ray would start a cluster of its own for the call, had the program left the one before.
-    if load_ray().is_initialized():
-        Question(lambda: load_ray().kill(actor.handle, no_restart=True)).look(KILL_S)
+def _kill(*actors: Actor) -> None:
+    def kill() -> None:
+        for actor in actors:
+            with suppress(Exception):
+                load_ray().kill(actor.handle, no_restart=True)
+
+    # As above.
+    if actors and load_ray().is_initialized():
+        Question(kill).look(KILL_S)

@@ -85,6 +85,7 @@ class Pool:
         if self._over_since is not None:
             self._drop_opening()
         self._wait()
+        self._manager.tend()
         self._look_for_silent()
         self._look_for_late()
         self._check_lost()
@@ -270,11 +271,11 @@ class Pool:
             for member in group.members:
                 self._manager.stop(member.actor)
             group.members = []
+        self._manager.finish()
 
     def _drop_opening(self) -> None:
+        self._manager.drop([actor for group in self._groups for actor in group.opening])
         for group in self._groups:
-            for actor in group.opening:
-                self._manager.drop(actor)
             group.opening = []
 
 

@@ -50,6 +50,11 @@ class Staff:
         """How many actors there are."""
         return sum(group.size for group in self._groups)
 
+    @property
+    def _present(self) -> int:
+        """How many there are with those that have still to leave."""
+        return self.size + self._manager.leaving
+
     def begin(self) -> int:
         """Make as many actors as are of use and have room; return how many."""
         config = self._config
@@ -76,7 +81,7 @@ class Staff:
             has_room: Whether the cluster has room for it.
         """
         # Those that wait for a batch in another environment are actors, too.
-        has_room = has_room and self.size + self._manager.idle < self._config.max_actors
+        has_room = has_room and self._present + self._manager.idle < self._config.max_actors
         try:
             actor = self._manager.create(group.post, replaces, has_room=has_room)
         except (TypeError, ValueError) as error:
@@ -101,15 +106,15 @@ class Staff:
     def _grow(self, short: list[Group]) -> None:
         room = self._room.look()
         for group in short:
-            if not self.size:
+            if not self._present:
                 self.make(group)
             elif room is None:
                 return  # The cluster has still to say so.
-            elif self.size < self._config.max_actors and room + self._manager.idle > 0:
+            elif self._present < self._config.max_actors and room + self._manager.idle > 0:
                 self.make(group, has_room=room > 0)
                 room -= 1
-            elif self._free_place(group):
-                return  # It is for this group, whose turn is the next one.
+            elif self._manager.leaving or self._free_place(group):
+                return  # The place is for this group, once it is free.
 
     def _shrink(self, group: Group, idle: float) -> None:
         for member in [one for one in group.members if not one.held and one.idle_since < idle]:
