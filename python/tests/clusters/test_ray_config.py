@@ -48,3 +48,13 @@ def test_what_is_lost_is_not_tried_again_where_that_is_not_wanted(bench, make_ru
     cases = [{"number": 1, "how": "crash"}]
     batch = bench.run_batch(GRAPH, variants=[{}], test_cases=cases, runner=runner)
     assert (batch.results[0].status, len(batch.results[0].attempts)) == ("failed", 1)
+
+
+def test_an_actor_has_room_where_one_machine_has_all_that_it_takes(tmp_path):
+    told = told_by("two_machines.py", store_at(tmp_path / "store"))
+    assert told["room by CPUs"] == 2, "each machine has some left, but nowhere enough"
+    assert told["room by memory"] == 2
+    assert told["room for what is nowhere together"] == 0
+    assert "no machine of the cluster has all of that" in told["lacking"]
+    assert told["statuses"] == ["succeeded"]
+    assert told["actors"] == ["idle", "idle"], "no third one was asked for"

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 PLUGINS = "RAY_RUNTIME_ENV_PLUGINS"
 """The environment variable that names what else Ray can make environments with."""
+
+PARTS = 10_000
+"""Into how many parts Ray divides one of a resource."""
 
 ANSWER_S = 10.0
 """How long the head may take for an answer without which nothing can begin."""
@@ -207,11 +210,25 @@ def check_environment(environment: Mapping[str, Any] | None, title: str) -> None
 
 
 def room_for(config: RayConfig) -> int:
-    """Return for how many more actors the cluster has free resources, over all its machines."""
+    """Return how many more actors the cluster's machines have room for, each on one of them."""
+    wants = wanted(config)
+    if not wants:
+        return config.max_actors
+    # Ray counts in whole parts: 0.3 has room for 0.1 three times.
+    return sum(
+        min(
+            round(free.get(name, 0.0) * PARTS) // max(1, round(amount * PARTS))
+            for name, amount in wants.items()
+        )
+        for free in _free_by_machine()
+    )
+
+
+def _free_by_machine() -> Sequence[Mapping[str, float]]:
     ray = load_ray()
-    free = ray.available_resources()
-    rooms = [int(free.get(name, 0.0) // amount) for name, amount in wanted(config).items()]
-    return min(rooms, default=config.max_actors)
+    # Ray's public function adds all machines up, and so finds room that none of them has.
+    by_machine = getattr(ray._private.state, "available_resources_per_node", None)
+    return [ray.available_resources()] if by_machine is None else list(by_machine().values())
 
 
 def lacking(config: RayConfig) -> str:
@@ -228,5 +245,7 @@ def lacking(config: RayConfig) -> str:
     if fits:
         return f"an actor takes {asked}, for which a machine is large enough, but not free"
     largest = {name: max((one.get(name, 0.0) for one in nodes), default=0.0) for name in wants}
+    if all(largest[name] >= one for name, one in wants.items()):
+        return f"an actor takes {asked}, and no machine of the cluster has all of that"
     has = ", ".join(f"{name}: {amount:g}" for name, amount in largest.items())
     return f"an actor takes {asked}, and no machine of the cluster has more than {has}"
