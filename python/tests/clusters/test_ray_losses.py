@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from out_of_memory import by_its_allocations, by_the_kernel
 from programs import told_by
 from stores import file_only, store_at
 
@@ -57,6 +58,36 @@ def test_what_an_actor_had_not_begun_costs_nothing(
         assert "silent" in failed.data["reason"]
     states = {one.name: one for one in runner.actors.states()}
     assert states[victim.name].status == "lost"
+
+
+@pytest.mark.parametrize("by", [by_the_kernel, by_its_allocations])
+def test_an_actor_that_dies_of_memory_is_lost_like_any_other(
+    bench, make_runner, tmp_path, until, journal_is_sound, by
+):
+    runner = make_runner({"isolation": "warm"})
+    cases = [{"number": number, "wait_s": 0.1} for number in range(24)]
+    batch = started(bench, runner, tmp_path / "marks", cases)
+    until(lambda: batch.progress.counts["succeeded"] >= 6)
+    (victim, *_) = ready(runner)
+    (handle,) = [one.handle for one in runner.actors._actors if one.name == victim.name]
+    with by(victim.process) as dies:
+        handle.__ray_call__.remote(dies)
+        batch.wait()
+        until(lambda: not os.path.exists(f"/proc/{victim.process}"))
+    assert {one.status for one in batch.results} == {"succeeded"}
+    journal_is_sound(batch)
+    lost = {
+        f"{one.id}.{attempt.number}"
+        for one in batch.results
+        for attempt in one.attempts
+        if attempt.status == "lost"
+    }
+    begun = {one.name for one in (tmp_path / "marks").iterdir()}
+    assert len(lost - begun) <= 1, "at most one had its start written down, and came no further"
+    (failed,) = bench.journal(batch=batch.id, kinds=["worker.failed"])
+    assert failed.data["worker"].startswith(f"{victim.name}@")
+    replaced = [one.replaces for one in runner.actors.states() if one.replaces is not None]
+    assert replaced == [failed.data["worker"]]
 
 
 def test_a_case_that_takes_its_actor_with_it_ends_and_the_others_succeed(
