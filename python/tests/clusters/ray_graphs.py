@@ -48,10 +48,11 @@ def first(state):
         Path(wtb.current().workspace, "own.txt").write_text(f"{state['number']}")
     if how == "tell the inputs":
         wtb.log_metric("found", float(Path(wtb.current().workspace, "given.txt").read_text()))
-    if how == "tell the inputs":
         # More than a row of the store takes, if that has a directory for objects.
         Path(wtb.current().workspace, "made.bin").write_bytes(random.Random(1).randbytes(300_000))
-    if how == "tell the environment":
+    if how == "fail at first, then tell" and wtb.current().attempt == 1:
+        raise ValueError("not yet")
+    if how in ("tell the environment", "fail at first, then tell"):
         wtb.log_metric("RAY_TRIAL", float(os.environ["RAY_TRIAL"]))
     if how == "tell the version":
         import wtb_trial
