@@ -105,3 +105,31 @@ def test_ctrl_c_lets_what_is_under_way_end_in_all_groups(
     of_both(again)
     journal_is_sound(again)
     assert [len(one.attempts) for one in again.results] == [1] * 8, "nothing was cut off"
+
+
+def test_what_is_added_runs_in_its_environments(bench, make_runner, journal_is_sound):
+    runner = make_runner()
+    batch = bench.run_batch(GRAPH, variants=[ONE], test_cases=cases(2), runner=runner)
+    before = runner.actors.states()
+    batch = bench.extend(batch, variants=[TWO], test_cases=cases(3)[2:])
+    assert runner.actors.states() == before, "there was room beside them"
+    assert len(batch.results) == 6
+    of_both(batch)
+    journal_is_sound(batch)
+
+
+def test_what_is_retried_runs_in_its_environment_where_idle_actors_make_room(bench, make_runner):
+    runner = make_runner(num_cpus_per_task=1.0)
+    batch = bench.run_batch(
+        GRAPH,
+        variants=[ONE, TWO],
+        test_cases=[*cases(1), {"number": 1, "how": "fail at first, then tell"}],
+        runner=runner,
+    )
+    assert [one.status for one in batch.results] == ["succeeded", "failed"] * 2
+    assert {one.status for one in runner.actors.states()} == {"idle"}
+    assert bench.retry(batch.results[1]).status == "succeeded"
+    assert {one.status for one in runner.actors.states()} == {"stopped"}
+    batch = bench.retry(batch)
+    of_both(batch)
+    assert [len(one.attempts) for one in batch.results] == [1, 2] * 2

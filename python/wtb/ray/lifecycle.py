@@ -10,6 +10,7 @@ from typing import Any, Literal
 from wtb.ray.actor import Post, VariantExecutionActor
 from wtb.ray.cluster import Question, load_ray
 from wtb.ray.config import RayConfig
+from wtb.ray.idle import Idle
 from wtb.ray.leaving import Leaving
 
 __all__ = ["Actor", "ActorLifecycleManager", "ActorState", "PostTo"]
@@ -127,7 +128,7 @@ class ActorLifecycleManager:
         self._numbers = itertools.count(1)
         self._class: Any = None
         self._actors: list[Actor] = []
-        self._idle: list[Actor] = []
+        self._idle = Idle()
         self._leaving = Leaving()
 
     @property
@@ -142,7 +143,7 @@ class ActorLifecycleManager:
 
     def is_idle(self, post: PostTo) -> bool:
         """Return whether an idle one could get ready for a batch at once."""
-        return any(actor.environment == post.environment for actor in self._idle)
+        return self._idle.has(post.environment)
 
     def create(self, post: PostTo, replaces: str | None = None, *, has_room: bool = True) -> Actor:
         """Return an actor that gets ready for a batch: an idle one, or else a new one.
@@ -153,13 +154,12 @@ class ActorLifecycleManager:
             has_room: Whether there is room for a new one; if not, an idle one in another
                 environment makes some.
         """
-        for actor in reversed(self._idle):
-            if actor.environment == post.environment:
-                self._idle.remove(actor)
-                actor.replaces = replaces
-                return self.reset(actor, post)
-        if self._idle and not has_room:
-            self.drop([self._idle.pop(0)])
+        idle = self._idle.take(post.environment)
+        if idle is not None:
+            idle.replaces = replaces
+            return self.reset(idle, post)
+        if not has_room:
+            self.drop(self._idle.take_oldest())
         name = f"ray-{next(self._numbers)}"
         if self._class is None:
             # Once alone: each one is sent to the cluster's head, which may be gone later.
@@ -168,6 +168,12 @@ class ActorLifecycleManager:
         actor = Actor(name, made.remote(), replaces, post.environment)
         self._remember(actor)
         return self._opened(actor, post)
+
+    def make_room(self) -> bool:
+        """End those that wait for a batch of another runner of this program; return if any did."""
+        others = self._idle.take_others()
+        self.drop(others)
+        return bool(others)
 
     def reset(self, actor: Actor, post: PostTo) -> Actor:
         """Give an actor another batch; what it had of the one before is ended."""
@@ -203,7 +209,7 @@ class ActorLifecycleManager:
                 self.lose(one.actor, f"it did not let go of its batch: {one.error}")
             else:
                 one.actor.status = "idle"
-                self._idle.append(one.actor)
+                self._idle.add(one.actor)
         self.drop(ends)
 
     def finish(self) -> None:
@@ -228,12 +234,11 @@ class ActorLifecycleManager:
         for actor in self._actors:
             if actor.status not in ("lost", "stopped"):
                 actor.status, actor.reason = "lost", "its cluster is gone"
-        self._idle.clear()
+        self._idle.take_all()
 
     def stop_all(self) -> None:
         """End all actors, and wait until they have ended their processes."""
-        idle, self._idle = self._idle, []
-        self.drop(idle)
+        self.drop(self._idle.take_all())
         for actor in self._actors:
             if actor.status in ("opening", "ready"):
                 self.stop(actor)

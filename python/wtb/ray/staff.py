@@ -60,6 +60,9 @@ class Staff:
         config = self._config
         useful = [ceil(one.outstanding() / config.tasks_per_actor) for one in self._groups]
         room = answer(lambda: room_for(config))
+        if room + self._manager.idle < min(config.max_actors, sum(useful)):
+            # The cluster takes note of that later: then there are more of them.
+            self._manager.make_room()
         most = min(config.max_actors, sum(useful), max(1, room + self._manager.idle))
         counts = shares(useful, max(1, config.min_actors, most))
         wanted = [
@@ -106,13 +109,16 @@ class Staff:
     def _grow(self, short: list[Group]) -> None:
         room = self._room.look()
         for group in short:
+            may_grow = self._present < self._config.max_actors
             if not self._present:
                 self.make(group)
             elif room is None:
                 return  # The cluster has still to say so.
-            elif self._present < self._config.max_actors and room + self._manager.idle > 0:
+            elif may_grow and room + self._manager.idle > 0:
                 self.make(group, has_room=room > 0)
                 room -= 1
+            elif may_grow and self._manager.make_room():
+                return  # How much that is, the cluster has still to say.
             elif self._manager.leaving or self._free_place(group):
                 return  # The place is for this group, once it is free.
 
