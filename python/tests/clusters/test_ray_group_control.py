@@ -7,6 +7,8 @@ import threading
 import pytest
 from grouped import GRAPH, cases, states, told, with_variable
 
+from wtb.errors import WorkerError
+
 ONE, TWO = with_variable("one", 1), with_variable("two", 2)
 
 
@@ -56,6 +58,20 @@ def test_what_is_paused_is_paused_in_all_groups(make_runner, bench, marks, until
     of_both(batch)
     journal_is_sound(batch)
     assert [len(one.attempts) for one in batch.results] == [1] * 10
+
+
+def test_a_runner_that_is_shut_down_lets_go_of_a_paused_batch(make_runner, bench, until):
+    runner = make_runner()
+    batch = bench.start_batch(
+        GRAPH, variants=[ONE, TWO], test_cases=cases(5, wait_s=0.3), runner=runner
+    )
+    until(lambda: at_work(bench))
+    batch.pause()
+    runner.shutdown()
+    with pytest.raises(WorkerError, match="shut down while it was paused"):
+        batch.wait()
+    assert {one.status for one in runner.actors.states()} == {"stopped"}
+    of_both(bench.resume_batch(batch.id, runner=make_runner()))
 
 
 def test_what_is_cancelled_ends_in_all_groups_and_their_actors_stay(

@@ -1,7 +1,9 @@
 """The driver's side of a batch on a cluster: who has which attempts, and who is silent."""
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
+from threading import Event
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,8 @@ WHY_S = 2.0
 PAUSE_S = 1.0
 """A turn of the driver that takes longer is a pause in which it could not hear of anybody."""
 
+_GOES_ON = "what has not run is left, and bench.resume_batch goes on with it"
+
 END_S = 5.0
 """How much longer than the grace attempts may take to end, once their batch is over."""
 
@@ -42,6 +46,7 @@ class Pool:
         config: How the cluster is used.
         manager: Who makes and ends actors.
         posts: What actors have to know of the batch, for each of its environments.
+        closing: Set when the runner is to shut down: a paused batch would keep it from that.
     """
 
     def __init__(
@@ -50,10 +55,12 @@ class Pool:
         config: RayConfig,
         manager: ActorLifecycleManager,
         posts: Sequence[PostTo],
+        closing: Event,
     ) -> None:
         self._active = active
         self._config = config
         self._manager = manager
+        self._closing = closing
         self._grace_s = posts[0].post.launch.grace_s
         self._groups = [Group(active, number, post) for number, post in enumerate(posts)]
         self._staff = Staff(active, config, manager, self._groups)
@@ -82,6 +89,11 @@ class Pool:
             self._let_go()
 
     def _turn(self) -> None:
+        if not load_ray().is_initialized():
+            # Else Ray would start a cluster of its own.
+            raise WorkerError(f"this program has left its cluster; {_GOES_ON}")
+        if self._closing.is_set() and json.loads(self._active.progress())["status"] == "paused":
+            raise WorkerError(f"its runner was shut down while it was paused; {_GOES_ON}")
         if self._over_since is not None:
             self._drop_opening()
         self._wait()

@@ -70,6 +70,7 @@ class RayBatchTestRunner(StandaloneRunner):
         self._processes = ProcessBatchTestRunner(**(processes or {}))
         self._manager = ActorLifecycleManager(self.config)
         self._one_at_a_time = threading.Lock()
+        self._closing = threading.Event()
 
     @property
     def actors(self) -> ActorLifecycleManager:
@@ -111,7 +112,7 @@ class RayBatchTestRunner(StandaloneRunner):
                 self._manager.forget()
             try:
                 posts = self._posts(active, job, packed)
-                Pool(active, self.config, self._manager, posts).run()
+                Pool(active, self.config, self._manager, posts, self._closing).run()
             finally:
                 if not self._keep_actors:
                     self._leave()
@@ -119,9 +120,11 @@ class RayBatchTestRunner(StandaloneRunner):
     def shutdown(self) -> None:
         """End the actors, and the cluster if it was started here."""
         super().shutdown()
-        # Batches of other benches with this runner come to their end first.
+        # Batches of other benches with this runner come to their end first, unless they are paused.
+        self._closing.set()
         with self._one_at_a_time:
             self._leave()
+        self._closing.clear()
 
     def _leave(self) -> None:
         self._manager.stop_all()
