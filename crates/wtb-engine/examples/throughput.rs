@@ -2,10 +2,10 @@
 //! a SQLite store on disk; and the same handed ahead to two supervisors, as to those of a cluster.
 //!
 //! ```console
-//! cargo run --release -p wtb-engine --example throughput -- 20000 [DIRECTORY]
+//! cargo run --release -p wtb-engine --example throughput -- 20000 [DIRECTORY [inline|ray]]
 //! ```
 //!
-//! Prints a line of JSON for each. The directory decides which disk is measured; by default it is a
+//! Prints a line of JSON for each, or for the one that is asked for. The directory decides which disk is measured; by default it is a
 //! temporary one.
 
 use std::error::Error;
@@ -29,8 +29,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let temporary = tempfile::tempdir()?;
     let directory = arguments.next().map_or(temporary.path().to_owned(), PathBuf::from);
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", measured(&directory, executions, "inline", by_itself)?)?;
-    writeln!(stdout, "{}", measured(&directory, executions, "ray", handed_ahead)?)?;
+    let only = arguments.next();
+    let is_asked = |runner: &str| only.as_ref().is_none_or(|only| only == runner);
+    if is_asked("inline") {
+        writeln!(stdout, "{}", measured(&directory, executions, "inline", by_itself)?)?;
+    }
+    if is_asked("ray") {
+        writeln!(stdout, "{}", measured(&directory, executions, "ray", handed_ahead)?)?;
+    }
     Ok(())
 }
 
