@@ -4,7 +4,7 @@ use wtb_model::{
     BatchId, BatchStatus, CheckpointMode, Event, EventBody, ExecutionRecord, SessionId,
     StatusCounts,
 };
-use wtb_scheduler::Prior;
+use wtb_scheduler::{Coordinates, Prior, comparable_order};
 use wtb_store::{Change, Store, UnitOfWork};
 
 use crate::active::Setup;
@@ -36,8 +36,7 @@ pub(crate) fn create(
         at,
     };
     let shape = (plan.variants.len(), cases.len(), plan.spec.repeats);
-    let executions =
-        all_cells(shape).map(|cell| cells.execution(cell)).collect::<Result<Vec<_>, _>>()?;
+    let executions = cells.executions(all_cells(plan.spec.seed, shape)?)?;
     let body = EventBody::BatchCreated {
         workflow: plan.workflow.clone(),
         variants: plan.variants.len() as u64,
@@ -72,12 +71,12 @@ pub(crate) fn create(
     Ok(Taken { batch, spec: plan.spec, setup, first_token: 1, resumed: false })
 }
 
-fn all_cells((variants, cases, repeats): Shape) -> impl Iterator<Item = Cell> {
-    let (variants, cases) = (index(variants), index(cases));
-    (0..variants).flat_map(move |variant| {
-        (0..cases)
-            .flat_map(move |case| (0..repeats).map(move |repeat| Cell { variant, case, repeat }))
-    })
+/// The cells of a batch in the order in which they run. They are written in it, so that rows which change at
+/// the same time lie beside each other: to write a page once for many of them costs a fraction.
+fn all_cells(seed: u64, (variants, cases, repeats): Shape) -> Result<Vec<Cell>, EngineError> {
+    let order = comparable_order(seed, index(cases), index(variants), repeats)?;
+    let cell = |Coordinates { case, variant, repeat }| Cell { variant, case, repeat };
+    Ok(order.iter().map(cell).collect())
 }
 
 /// The unit of work that adds to a batch, names checked against what it has.
@@ -111,10 +110,8 @@ pub(crate) fn extend(
     let is_new = |cell: &Cell| {
         cell.variant as usize >= old.0 || cell.case as usize >= old.1 || cell.repeat >= old.2
     };
-    let executions = all_cells(shape)
-        .filter(is_new)
-        .map(|cell| cells.execution(cell))
-        .collect::<Result<Vec<_>, _>>()?;
+    let new_cells = all_cells(spec.seed, shape)?.into_iter().filter(is_new);
+    let executions = cells.executions(new_cells)?;
     if executions.is_empty() {
         let text = "nothing to add: name variants, cases or repeats that the batch lacks";
         return Err(EngineError::Invalid(text.to_owned()));

@@ -218,7 +218,25 @@ pub(crate) struct Cells<'a> {
 }
 
 impl Cells<'_> {
-    pub(crate) fn execution(&self, cell: Cell) -> Result<ExecutionRecord, EngineError> {
+    /// The records of cells, in their order.
+    ///
+    /// The later one runs, the greater its id, so that the ids' indexes are worked through from page to page.
+    /// The ids of a batch are random nevertheless: no two need to have more than a few characters in common.
+    pub(crate) fn executions(
+        &self,
+        cells: impl IntoIterator<Item = Cell>,
+    ) -> Result<Vec<ExecutionRecord>, EngineError> {
+        let records = cells.into_iter().map(|cell| self.execution(cell));
+        let mut records = records.collect::<Result<Vec<_>, _>>()?;
+        let mut ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
+        ids.sort_unstable();
+        for (record, id) in records.iter_mut().zip(ids) {
+            record.id = id;
+        }
+        Ok(records)
+    }
+
+    fn execution(&self, cell: Cell) -> Result<ExecutionRecord, EngineError> {
         let variant = &self.variants[cell.variant as usize];
         let case = &self.cases[cell.case as usize];
         Ok(ExecutionRecord {
