@@ -117,11 +117,12 @@ CREATE UNIQUE INDEX executions_cell ON executions (batch, variant_index, case_in
     WHERE batch IS NOT NULL;
 
 -- Small indexes of what is looked for while most executions have succeeded. The status itself is
--- left out of their columns: an execution that starts changes none of them.
+-- left out of their columns: an execution that starts changes none of them. No `IN` of more than two:
+-- whatever updates an execution would look its status up in a table that SQLite makes for it each time.
 CREATE INDEX executions_outstanding ON executions (batch, variant_index, case_index, repeat)
     WHERE status IN ('queued', 'running');
 CREATE INDEX executions_unsuccessful ON executions (batch, variant_index, case_index, repeat)
-    WHERE status NOT IN ('queued', 'running', 'succeeded');
+    WHERE status <> 'queued' AND status <> 'running' AND status <> 'succeeded';
 CREATE INDEX executions_unsettled ON executions (batch, variant_index, case_index, repeat)
     WHERE settled = 0 AND status NOT IN ('queued', 'running');
 CREATE INDEX executions_dead ON executions (batch, variant_index, case_index, repeat)
