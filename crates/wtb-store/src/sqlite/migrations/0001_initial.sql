@@ -90,6 +90,7 @@ CREATE TABLE executions (
     case_index    INTEGER NOT NULL,
     seed          INTEGER NOT NULL,
     status        TEXT NOT NULL,
+    outstanding   INTEGER NOT NULL CHECK (outstanding = (status IN ('queued', 'running'))),
     attempts      INTEGER NOT NULL,
     token         INTEGER NOT NULL,
     dead_letter   INTEGER NOT NULL,
@@ -116,15 +117,16 @@ CREATE TABLE executions (
 CREATE UNIQUE INDEX executions_cell ON executions (batch, variant_index, case_index, repeat)
     WHERE batch IS NOT NULL;
 
--- Small indexes of what is looked for while most executions have succeeded. The status itself is
--- left out of their columns: an execution that starts changes none of them. No `IN` of more than two:
--- whatever updates an execution would look its status up in a table that SQLite makes for it each time.
+-- Small indexes of what is looked for while most executions have succeeded. An update of a column that
+-- an index's condition names writes its entry anew, be it the same. So what is outstanding is a column
+-- of its own: an execution that starts changes no index. No condition has an `IN` of more than two,
+-- which SQLite makes a table for in each update.
 CREATE INDEX executions_outstanding ON executions (batch, variant_index, case_index, repeat)
-    WHERE status IN ('queued', 'running');
+    WHERE outstanding = 1;
 CREATE INDEX executions_unsuccessful ON executions (batch, variant_index, case_index, repeat)
-    WHERE status <> 'queued' AND status <> 'running' AND status <> 'succeeded';
+    WHERE outstanding = 0 AND status <> 'succeeded';
 CREATE INDEX executions_unsettled ON executions (batch, variant_index, case_index, repeat)
-    WHERE settled = 0 AND status NOT IN ('queued', 'running');
+    WHERE settled = 0 AND outstanding = 0;
 CREATE INDEX executions_dead ON executions (batch, variant_index, case_index, repeat)
     WHERE dead_letter = 1;
 

@@ -57,7 +57,7 @@ impl Query {
             query.and("e.dead_letter = 1", []);
         }
         if filter.unsettled {
-            query.and("e.settled = 0 AND e.status NOT IN ('queued', 'running')", []);
+            query.and("e.settled = 0 AND e.outstanding = 0", []);
         }
         // What is rare is looked up in its index and sorted; the plus keeps SQLite from walking all
         // executions instead because they have the right order already.
@@ -128,15 +128,12 @@ fn restrict_statuses(query: &mut Filter, statuses: &[ExecutionStatus]) {
         return;
     }
     if statuses.iter().all(|status| !status.is_final()) {
-        query.and("e.status IN ('queued', 'running')", []);
+        query.and("e.outstanding = 1", []);
     } else if statuses
         .iter()
         .all(|status| status.is_final() && *status != ExecutionStatus::Succeeded)
     {
-        // In the words of the index.
-        let unsuccessful =
-            "e.status <> 'queued' AND e.status <> 'running' AND e.status <> 'succeeded'";
-        query.and(unsuccessful, []);
+        query.and("e.outstanding = 0 AND e.status <> 'succeeded'", []);
     }
     let places = vec!["?"; statuses.len()].join(", ");
     let names = statuses.iter().map(|status| Value::Text(status.as_str().to_owned()));

@@ -125,7 +125,7 @@ impl Transaction<'_> {
         self.change(
             "UPDATE executions SET status = ?2, dead_letter = ?3, settled = ?4, finished_at = ?5, \
              output = ?6, state = ?7, interrupts = ?8, error = ?9, usage = ?10, warnings = ?11, \
-             duration_us = ?12 WHERE key = ?1",
+             duration_us = ?12, outstanding = ?13 WHERE key = ?1",
             params![
                 live.key,
                 next.as_str(),
@@ -139,6 +139,7 @@ impl Transaction<'_> {
                 encode_optional_json(outcome.usage.as_ref())?,
                 encode_list(&outcome.warnings)?,
                 outcome.duration_us,
+                !next.is_final(),
             ],
             "ending an attempt",
         )?;

@@ -160,13 +160,13 @@ impl Transaction<'_> {
             "UPDATE attempts SET status = 'lost', finished_at = ?2 \
              WHERE status = 'running' AND execution IN (\
                  SELECT key FROM executions WHERE batch = ?1 \
-                 AND status IN ('queued', 'running') AND status = 'running')",
+                 AND outstanding = 1 AND status = 'running')",
             params![batch, at.as_micros()],
             "marking attempts as lost",
         )?;
         let requeued = self.change(
             "UPDATE executions SET status = 'queued' WHERE batch = ?1 \
-             AND status IN ('queued', 'running') AND status = 'running'",
+             AND outstanding = 1 AND status = 'running'",
             [batch],
             "requeueing executions",
         )?;

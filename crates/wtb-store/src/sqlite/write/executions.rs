@@ -55,9 +55,9 @@ impl Transaction<'_> {
             "INSERT INTO executions (id, batch, workflow, variant, case_id, repeat, variant_index, \
              case_index, seed, status, attempts, token, dead_letter, settled, created_at, \
              started_at, finished_at, duration_us, input, output, state, interrupts, error, usage, \
-             warnings, parent, origin, lineages, from_head, front) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+             warnings, parent, origin, lineages, from_head, front, outstanding) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
              ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, \
-             ?25, ?26, ?27, ?28, ?29, ?30)",
+             ?25, ?26, ?27, ?28, ?29, ?30, ?31)",
             params![
                 e.id.as_str(),
                 batch,
@@ -89,6 +89,7 @@ impl Transaction<'_> {
                 e.lineages,
                 e.from_head,
                 encode_optional_json(e.front.as_ref())?,
+                !e.status.is_final(),
             ],
             "writing an execution",
         )?;
@@ -156,7 +157,8 @@ impl Transaction<'_> {
         live.status.check_idle(status, format_args!("execution {execution}"))?;
         // Evaluators have no say about what was stopped: it is settled as it is.
         self.change(
-            "UPDATE executions SET status = ?2, finished_at = ?3, settled = 1 WHERE key = ?1",
+            "UPDATE executions SET status = ?2, outstanding = 0, finished_at = ?3, settled = 1 \
+             WHERE key = ?1",
             params![live.key, status.as_str(), at.as_micros()],
             "ending an execution",
         )?;
@@ -172,7 +174,7 @@ impl Transaction<'_> {
         let live = self.live(execution)?;
         let continued = self.continuation(execution, &live)?;
         self.change(
-            "UPDATE executions SET status = 'queued', dead_letter = 0, settled = 0, \
+            "UPDATE executions SET status = 'queued', outstanding = 1, dead_letter = 0, settled = 0, \
              from_head = ?2 WHERE key = ?1",
             params![live.key, from_head],
             "requeueing an execution",
@@ -192,7 +194,7 @@ impl Transaction<'_> {
         let paused = ExecutionStatus::Paused;
         live.status.check_idle(paused, format_args!("execution {execution}"))?;
         self.change(
-            "UPDATE executions SET status = 'paused', lineages = ?2, from_head = 1, \
+            "UPDATE executions SET status = 'paused', outstanding = 0, lineages = ?2, from_head = 1, \
              dead_letter = 0, settled = 1, finished_at = ?3, duration_us = NULL, output = NULL, \
              state = NULL, interrupts = NULL, error = NULL, usage = NULL, warnings = '[]' \
              WHERE key = ?1",
