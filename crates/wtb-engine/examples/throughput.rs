@@ -66,6 +66,7 @@ fn measured(
         "driven_s": driven_s,
         "executions_per_s": f64::from(executions) / run_s,
         "succeeded": batch.progress().counts.succeeded,
+        "memory_peak_kb": memory_peak_kb(),
     });
     engine.close()?;
     std::fs::remove_file(&path)?;
@@ -133,6 +134,13 @@ fn on_cpu() -> Duration {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = told.split_whitespace().next().and_then(|text| text.parse().ok());
     Duration::from_nanos(nanoseconds.unwrap_or_default())
+}
+
+/// The most memory that the process ever held, where the kernel tells.
+fn memory_peak_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 const SUPERVISORS: usize = 2;
