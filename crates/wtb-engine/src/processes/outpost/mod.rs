@@ -152,6 +152,15 @@ impl Outpost {
         }
     }
 
+    /// Wakes who waits for news if it would not look soon enough by itself at what is about to be added: to wake it
+    /// for each start and end costs as much as they do.
+    fn tell(&self, state: &State) {
+        let looks_soon = state.news_since.is_some() && !state.ending.is_empty();
+        if !looks_soon || state.queue.is_empty() {
+            self.news.notify_all();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -176,7 +185,7 @@ impl Source for Outpost {
                 drop(state);
                 let may_start = self.start(&handed, key)?;
                 state = self.lock();
-                self.news.notify_all();
+                self.tell(&state);
                 if !may_start {
                     state.stopped.remove(&handed.token);
                     state.hand_back(handed.token);
@@ -225,9 +234,9 @@ impl Source for Outpost {
         }
         let (execution, token) = (task.execution.clone(), task.token);
         let delivered = Delivered { execution, token, end, retryable, retry_after_ms, outcome };
+        self.tell(&state);
         state.ending.push_back((written, delivered));
         state.has_news();
-        self.news.notify_all();
         Ok(true)
     }
 
