@@ -2,7 +2,6 @@
 
 import argparse
 import statistics
-
 from typing import Any
 
 from _harness import Figure, Measured, cargo_example, main, print_caveats, scratch

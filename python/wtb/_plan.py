@@ -64,7 +64,6 @@ def objects_directory(object_store: str | Path | None) -> str | None:
     if object_store is None:
         return None
     text = os.fspath(object_store) if isinstance(object_store, str | os.PathLike) else ""
-    text = text.removeprefix("file://")
     if not text or "://" in text:
         raise ConfigurationError(
             "object_store is a directory that all machines have under the same path, not "

@@ -70,6 +70,7 @@ pub(crate) fn collect(
     connection: &mut Connection,
     outside: &Outside,
 ) -> Result<Collected, Failure> {
+    let directory = outside.directory()?;
     connection.begin_collecting()?;
     let named = named(connection)?;
     let dead = dead(connection, &named)?;
@@ -85,7 +86,7 @@ pub(crate) fn collect(
     connection.execute(sql, &[moved.into()], "noting a collection")?;
     connection.commit()?;
     // After the rows: a row must never name a file that is not there.
-    if let Some(directory) = outside.directory()? {
+    if let Some(directory) = directory {
         directory.sweep(|hashes| there(connection, hashes))?;
     }
     Ok(collected)

@@ -11,8 +11,8 @@ use wtb_model::{
 use wtb_store::writer::{Bounds, Writing};
 use wtb_store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, Location,
-    NewObject, ObjectDirectory, Objects, Outside, Page, Receipt, Recent, Store, StoreError, Ticket,
-    UnitOfWork, Upgrade, store_value,
+    NewObject, Objects, Outside, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork,
+    Upgrade, store_value,
 };
 
 use crate::address::{Address, PostgresOptions};
@@ -159,15 +159,13 @@ impl Store for PostgresStore {
     }
 
     fn keep_objects_in(&self, directory: &Path) -> Result<(), StoreError> {
-        let directory = ObjectDirectory::make(directory)?;
-        let location = directory.location();
-        self.readers.work(|connection| outside::set(connection, &location))?;
-        self.outside.move_to(directory);
-        Ok(())
+        let location = self.readers.work(|connection| outside::set(connection, directory))?;
+        self.outside.move_to(location);
+        self.outside.path().map(drop)
     }
 
     fn object_directory(&self) -> Result<Option<PathBuf>, StoreError> {
-        Ok(self.outside.directory()?.map(|directory| directory.path().to_owned()))
+        self.outside.path()
     }
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {

@@ -1,142 +1,155 @@
 //! A directory of objects: the bytes of large objects as files, for machines that share a file system.
 //!
 //! ```text
-//! DIRECTORY/wtb-objects        the directory's id
-//! DIRECTORY/ab/HASH            an object: how it is encoded (one byte), and its bytes
-//! DIRECTORY/ab/.HASH.RANDOM    one that is being written, or removed
+//! DIRECTORY/ID/ab/HASH              an object: how it is encoded (one byte), and its bytes
+//! DIRECTORY/ID/ab/.HASH.RANDOM.new  one that is being written
+//! DIRECTORY/ID/ab/.HASH.RANDOM.old  one that is being removed
 //! ```
 //!
-//! A file is there before the row that names it, and is removed after it. Several programs put and remove
-//! without a lock: who finds a file that it wants to put makes it young, and who removes one takes it aside
-//! first and puts it back if it is young. What is young is not removed.
+//! `ID` is the store's: others may use the same directory. A file is there before the row that names it, and goes
+//! after it. Several programs put and remove without a lock: who finds a file that it wants to put makes it young,
+//! and then looks whether it is still that one; who removes one takes it aside first and puts it back if it is
+//! young. What is young is not removed.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::StoreError;
 use crate::object::{Encoded, Encoding, Hash, hex};
 
-/// The file that has the directory's id.
-const MARKER: &str = "wtb-objects";
-/// What it is called until it is the directory's.
-const NEW_MARKER: &str = ".wtb-objects.";
-/// How long a file stays that no row names. Longer than anybody takes from putting it to naming it, and than
-/// the clocks of machines differ.
+/// How long after it was put a file stays that no row names. Longer than anybody takes from putting it to naming it,
+/// and than the clocks of machines differ.
 pub(crate) const FILE_GRACE: Duration = Duration::from_hours(1);
+/// The ends of the names of files that are being written, and removed.
+const NEW: &str = ".new";
+const OLD: &str = ".old";
+/// What to do where it is not on this machine.
+const REMEDY: &str = "the store's large objects are there: mount it on this machine, or say where it is by object_store";
 
-/// Where a directory of objects is, as the store's database says.
+/// Where a store's large objects are, as its database says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Its path, absolute.
+    /// The directory's path, absolute.
     pub path: String,
-    /// What is written in it: a directory of that path that has another id is another one.
+    /// The store's own part of it.
     pub id: String,
 }
 
-/// An open directory of objects.
-#[derive(Debug)]
+/// The part of a directory that is a store's own.
+#[derive(Debug, Clone)]
 pub struct ObjectDirectory {
-    path: PathBuf,
-    id: String,
+    root: PathBuf,
 }
 
 impl ObjectDirectory {
-    /// Makes a directory into one of objects, unless it is one.
+    /// Makes a part for a new store, for its owner alone, and the directory where there is none. Returns where it is.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Directory`], also where other things are in it.
-    pub fn make(path: &Path) -> Result<Self, StoreError> {
+    /// [`StoreError::Directory`] if that cannot be.
+    pub fn make(path: &Path) -> Result<Location, StoreError> {
         let fails = |error: io::Error| unusable(path, &error.to_string());
-        fs::create_dir_all(path).map_err(fails)?;
-        let path = path.canonicalize().map_err(fails)?;
-        let marker = path.join(MARKER);
-        if !marker.exists() {
-            let is_ours = |name: &OsStr| name.as_encoded_bytes().starts_with(NEW_MARKER.as_bytes());
-            let mut entries = fs::read_dir(&path).map_err(fails)?.flatten();
-            if entries.any(|entry| !is_ours(&entry.file_name())) && !marker.exists() {
-                let reason = "other files are in it; name a directory that is empty, or not there";
-                return Err(unusable(&path, reason));
-            }
-            let new = path.join(format!("{NEW_MARKER}{}", random()?));
-            write(&new, random()?.as_bytes()).map_err(fails)?;
-            // Of two programs that come at once the first one names it.
-            let linked = fs::hard_link(&new, &marker);
-            fs::remove_file(&new).map_err(fails)?;
-            linked.or_else(|error| if marker.exists() { Ok(()) } else { Err(fails(error)) })?;
+        let path = std::path::absolute(path).map_err(fails)?;
+        let text = path.to_str().ok_or_else(|| unusable(&path, "its path is not in UTF-8"))?;
+        fs::create_dir_all(&path).map_err(fails)?;
+        let id = random()?;
+        let mut private = DirBuilder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt as _;
+            // Inputs and outputs of a user's workflow are nobody else's business, unless he says so.
+            private.mode(0o700);
         }
-        let id = fs::read_to_string(&marker).map_err(fails)?;
-        Ok(Self { path, id })
+        private.create(path.join(&id)).map_err(fails)?;
+        sync(&path).map_err(fails)?;
+        Ok(Location { path: text.to_owned(), id })
     }
 
-    /// Opens the directory that a store has.
+    /// Opens what a store has.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Directory`], where there is none at that place, or another one.
+    /// [`StoreError::Directory`] if it is not there.
     pub fn open(location: &Location) -> Result<Self, StoreError> {
-        let path = PathBuf::from(&location.path);
-        let remedy = "large objects of the store are there: mount it on this machine, or say where it is by \
-                      object_store";
-        match fs::read_to_string(path.join(MARKER)) {
-            Ok(id) if id == location.id => Ok(Self { path, id }),
-            Ok(_) => Err(unusable(&path, &format!("it belongs to another store; {remedy}"))),
-            Err(error) => Err(unusable(&path, &format!("{error}; {remedy}"))),
+        let root = Path::new(&location.path).join(&location.id);
+        match fs::metadata(&root) {
+            Ok(_) => Ok(Self { root }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(unusable(&root, &format!("it is not there; {REMEDY}")))
+            }
+            Err(error) => Err(unusable(&root, &error.to_string())),
         }
-    }
-
-    /// Returns its path.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Returns where it is.
-    pub fn location(&self) -> Location {
-        Location { path: self.path.display().to_string(), id: self.id.clone() }
     }
 
     /// Writes an object, unless it is there. Returns when it is durable.
     pub(crate) fn put(&self, hash: Hash, encoded: &Encoded) -> Result<(), StoreError> {
         let file = self.file(hash);
-        let fails = |error: io::Error| unusable(&file, &error.to_string());
-        match make_young(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            found => return found.map_err(fails),
+        let bytes = || [&[encoded.encoding as u8], encoded.data.as_ref()].concat();
+        let done = self
+            .is_there(hash)
+            .and_then(|is_there| if is_there { Ok(()) } else { self.write(hash, &bytes()) });
+        done.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => unusable(&self.root, &format!("it is gone; {REMEDY}")),
+            _ => unusable(&file, &error.to_string()),
+        })
+    }
+
+    /// Whether an object is there, and young and durable from now on.
+    fn is_there(&self, hash: Hash) -> io::Result<bool> {
+        let file = self.file(hash);
+        let opened = OpenOptions::new().append(true).open(&file);
+        let found = opened.and_then(|opened| make_young(&opened, &file));
+        match found {
+            Ok(true) => sync(&self.shard(hash)).map(|()| true),
+            Ok(false) => Ok(false),
+            // Another user's can be replaced, where it cannot be changed.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    fn write(&self, hash: Hash, bytes: &[u8]) -> io::Result<()> {
         let shard = self.shard(hash);
-        fs::create_dir_all(&shard).map_err(fails)?;
-        let new = shard.join(format!(".{}.{}", hex(hash), random()?));
-        let written = write(&new, &[&[encoded.encoding as u8], encoded.data.as_ref()].concat())
-            .and_then(|()| fs::rename(&new, &file))
-            .and_then(|()| File::open(&shard)?.sync_all());
+        match fs::create_dir(&shard) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => made.and_then(|()| sync(&self.root))?,
+        }
+        let new =
+            shard.join(format!(".{}.{}{NEW}", hex(hash), random().map_err(io::Error::other)?));
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&new)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&new, self.file(hash)))
+            .and_then(|()| sync(&shard));
         if written.is_err() {
             // Why it failed matters more than what is left of it.
             let _ = fs::remove_file(&new);
         }
-        written.map_err(fails)
+        written
     }
 
     /// Returns an object as it was put; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Directory`], also if all that the store has is not there any more.
     pub(crate) fn get(&self, hash: Hash) -> Result<Option<(Encoding, Vec<u8>)>, StoreError> {
         let file = self.file(hash);
         let fails = |error: io::Error| unusable(&file, &error.to_string());
-        let opened = match File::open(&file) {
-            // Somebody may have taken it aside at this moment, to find that it has to stay.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                match self.aside(hash).map_err(fails)? {
-                    Some(aside) => File::open(aside).or_else(|_| File::open(&file)),
-                    None => Err(error),
-                }
+        let Some(mut opened) = self.find(hash).map_err(fails)? else {
+            if self.root.is_dir() {
+                return Ok(None);
             }
-            opened => opened,
-        };
-        let mut opened = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened.map_err(fails)?,
+            return Err(unusable(&self.root, &format!("it is gone; {REMEDY}")));
         };
         let (mut encoding, mut data) = ([0], Vec::new());
         opened.read_exact(&mut encoding).map_err(fails)?;
@@ -145,6 +158,28 @@ impl ObjectDirectory {
         known.map(|known| Some((known, data))).ok_or_else(|| {
             unusable(&file, &format!("its encoding ({}) is not known to this program", encoding[0]))
         })
+    }
+
+    fn find(&self, hash: Hash) -> io::Result<Option<File>> {
+        let open = |path: &Path| match File::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        };
+        if let Some(found) = open(&self.file(hash))? {
+            return Ok(Some(found));
+        }
+        // Somebody may have taken it aside at this moment, to find that it has to stay.
+        let begin = format!(".{}.", hex(hash));
+        for entry in fs::read_dir(self.shard(hash)).into_iter().flatten() {
+            let entry = entry?;
+            let name = entry.file_name();
+            let is_aside =
+                name.to_str().is_some_and(|name| name.starts_with(&begin) && name.ends_with(OLD));
+            if is_aside && let Some(found) = open(&entry.path())? {
+                return Ok(Some(found));
+            }
+        }
+        open(&self.file(hash))
     }
 
     /// Removes the files of objects that have no rows, but for those that are young. `named` returns those of some
@@ -157,42 +192,37 @@ impl ObjectDirectory {
             let old = old_files(&shard)?;
             let hashes: Vec<Hash> = old.iter().map(|(hash, _)| *hash).collect();
             let named = if hashes.is_empty() { HashSet::new() } else { named(&hashes)? };
-            for (_, file) in old.into_iter().filter(|(hash, _)| !named.contains(hash)) {
-                remove(&shard, &file).map_err(|error| unusable(&file, &error.to_string()))?;
+            for (hash, file) in old {
+                let removed = match (named.contains(&hash), is_left(&file)) {
+                    (true, None) => Ok(()),
+                    (true, Some(OLD)) => put_back(&file, &self.file(hash)),
+                    (true, Some(_)) => gone(fs::remove_file(&file)),
+                    (false, _) => remove(&shard, hash, &file),
+                };
+                removed.map_err(|error| unusable(&file, &error.to_string()))?;
             }
         }
         Ok(())
     }
 
     fn shards(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let fails = |error: io::Error| unusable(&self.path, &error.to_string());
-        let entries = fs::read_dir(&self.path).map_err(fails)?;
-        let shards = entries.filter_map(|entry| match entry {
-            Ok(entry) if entry.file_name().len() == 2 => Some(Ok(entry.path())),
-            Ok(_) => None,
-            Err(error) => Some(Err(fails(error))),
-        });
-        shards.collect()
+        let fails = |error: io::Error| unusable(&self.root, &error.to_string());
+        let mut shards = Vec::new();
+        for entry in fs::read_dir(&self.root).map_err(fails)? {
+            let entry = entry.map_err(fails)?;
+            if entry.file_name().len() == 2 && entry.path().is_dir() {
+                shards.push(entry.path());
+            }
+        }
+        Ok(shards)
     }
 
     fn shard(&self, hash: Hash) -> PathBuf {
-        self.path.join(&hex(hash)[..2])
+        self.root.join(&hex(hash)[..2])
     }
 
     fn file(&self, hash: Hash) -> PathBuf {
         self.shard(hash).join(hex(hash))
-    }
-
-    /// Where an object is that somebody has taken aside.
-    fn aside(&self, hash: Hash) -> io::Result<Option<PathBuf>> {
-        let begin = format!(".{}.", hex(hash));
-        let entries = match fs::read_dir(self.shard(hash)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            entries => entries?,
-        };
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let name = |path: &PathBuf| path.file_name()?.to_str().map(|name| name.starts_with(&begin));
-        Ok(paths.into_iter().find(|path| name(path).unwrap_or_default()))
     }
 }
 
@@ -211,52 +241,75 @@ fn old_files(shard: &Path) -> Result<Vec<(Hash, PathBuf)>, StoreError> {
     Ok(old)
 }
 
-/// Removes a file, unless somebody has made it young in the meantime.
-fn remove(shard: &Path, file: &Path) -> io::Result<()> {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let hash = &name.trim_start_matches('.')[..64];
-    let aside = shard.join(format!(".{hash}.{}", random().map_err(io::Error::other)?));
-    match fs::rename(file, &aside) {
-        // Another program has removed it.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        renamed => renamed?,
-    }
-    if is_young(&aside) {
-        return fs::rename(&aside, shard.join(hash));
-    }
-    fs::remove_file(&aside)
+/// What somebody has left who was killed while he wrote or removed it: how its name ends.
+fn is_left(file: &Path) -> Option<&'static str> {
+    let name = file.file_name()?.to_str()?;
+    [NEW, OLD].into_iter().find(|end| name.ends_with(end))
 }
 
-/// The object that a file has, by its name: `HASH` or `.HASH.RANDOM`.
+/// Removes a file, unless somebody has made it young in the meantime. Others may do the same.
+fn remove(shard: &Path, hash: Hash, file: &Path) -> io::Result<()> {
+    let random = random().map_err(io::Error::other)?;
+    let aside = shard.join(format!(".{}.{random}{OLD}", hex(hash)));
+    match fs::rename(file, &aside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        renamed => renamed?,
+    }
+    if is_young(&aside) && is_left(file) != Some(NEW) {
+        return put_back(&aside, &shard.join(hex(hash)));
+    }
+    gone(fs::remove_file(&aside))
+}
+
+/// Puts a file back that was taken aside; the same bytes may be there again.
+fn put_back(aside: &Path, file: &Path) -> io::Result<()> {
+    gone(fs::rename(aside, file))
+}
+
+/// What is gone already is as it was to be.
+fn gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// The object that a file has, by its name: `HASH` or `.HASH.RANDOM.new`.
 fn hash_of(name: &str) -> Option<Hash> {
     let name = name.strip_prefix('.').unwrap_or(name);
     let hash = name.split('.').next()?;
     blake3::Hash::from_hex(hash).ok().map(|hash| *hash.as_bytes())
 }
 
-/// Whether a file was put lately, also by a clock that is ahead of this machine's. One that is not there is
-/// nobody's to remove.
+/// Whether a file was put lately, also by a clock that is ahead of this machine's. What cannot be told is young.
 fn is_young(file: &Path) -> bool {
-    let modified = fs::metadata(file).and_then(|found| found.modified());
-    modified.is_ok_and(|at| SystemTime::now().duration_since(at).unwrap_or_default() < FILE_GRACE)
+    // Of an opened one a server elsewhere is asked, and not what this machine remembers of it.
+    let modified = File::open(file).and_then(|opened| opened.metadata()?.modified());
+    let since = |at| SystemTime::now().duration_since(at).unwrap_or_default();
+    modified.map_or(true, |at| since(at) < FILE_GRACE)
 }
 
-fn make_young(file: &Path) -> io::Result<()> {
-    OpenOptions::new().append(true).open(file)?.set_modified(SystemTime::now())
+/// Makes an open file young. Returns whether it still has its name: somebody may have taken it aside before that.
+fn make_young(opened: &File, name: &Path) -> io::Result<bool> {
+    opened.set_modified(SystemTime::now())?;
+    Ok(is_same(&opened.metadata()?, &fs::metadata(name)?))
 }
 
-fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut open = OpenOptions::new();
-    open.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // Inputs and outputs of a user's workflow are nobody else's business.
-        open.mode(0o600);
-    }
-    let mut file = open.open(file)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// It cannot be told, so it is written anew.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    false
+}
+
+/// Makes the names in a directory durable.
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
 }
 
 fn random() -> Result<String, StoreError> {
@@ -271,64 +324,5 @@ fn unusable(path: &Path, reason: &str) -> StoreError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn directory() -> (tempfile::TempDir, ObjectDirectory) {
-        let directory = tempfile::tempdir().unwrap();
-        let made = ObjectDirectory::make(&directory.path().join("objects")).unwrap();
-        (directory, made)
-    }
-
-    fn object(directory: &ObjectDirectory) -> (Hash, PathBuf) {
-        let bytes = bytes::Bytes::from_static(b"some bytes");
-        let hash = *blake3::hash(&bytes).as_bytes();
-        directory.put(hash, &Encoded { encoding: Encoding::Raw, data: bytes }).unwrap();
-        (hash, directory.file(hash))
-    }
-
-    fn bytes(directory: &ObjectDirectory, hash: Hash) -> Option<Vec<u8>> {
-        directory.get(hash).unwrap().map(|(_, bytes)| bytes)
-    }
-
-    #[test]
-    fn two_programs_that_make_it_agree() {
-        let parent = tempfile::tempdir().unwrap();
-        let path = parent.path().join("objects");
-        let ids: Vec<_> = std::thread::scope(|scope| {
-            let makers: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| ObjectDirectory::make(&path).unwrap().id)).collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
-        });
-        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "the marker alone");
-    }
-
-    #[test]
-    fn what_is_taken_aside_can_be_read_and_is_put_back_if_it_is_young() {
-        let (_parent, directory) = directory();
-        let (hash, file) = object(&directory);
-        let shard = directory.shard(hash);
-        let aside = shard.join(format!(".{}.0123456789abcdef", hex(hash)));
-        fs::rename(&file, &aside).unwrap();
-        assert_eq!(bytes(&directory, hash).unwrap(), b"some bytes");
-        // Whoever took it aside has died since: a sweep finds that it is to stay, or to go.
-        remove(&shard, &aside).unwrap();
-        assert!(file.exists() && !aside.exists());
-        let long_ago = SystemTime::now() - FILE_GRACE;
-        File::options().append(true).open(&file).unwrap().set_modified(long_ago).unwrap();
-        remove(&shard, &file).unwrap();
-        remove(&shard, &file).unwrap();
-        assert_eq!(bytes(&directory, hash), None);
-        assert_eq!(fs::read_dir(&shard).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_file_of_a_clock_that_is_ahead_is_young() {
-        let (_parent, directory) = directory();
-        let (_, file) = object(&directory);
-        let ahead = SystemTime::now() + 2 * FILE_GRACE;
-        File::options().append(true).open(&file).unwrap().set_modified(ahead).unwrap();
-        assert!(is_young(&file));
-    }
-}
+#[path = "directory/tests.rs"]
+mod tests;

@@ -33,14 +33,14 @@ pub use checkpoint::{
     CheckpointStep, Checkpoints, Collected, Lease, NewChannel, NewCheckpoint, NewWrite, NewWrites,
     PendingWrite, WriteOutline, kept,
 };
-pub use directory::{Location, ObjectDirectory};
+pub use directory::Location;
 pub use error::StoreError;
 pub use metadata::metadata_fits;
 pub use object::{
     Content, Encoded, Encoding, Hash, INLINE_BYTES_MAX, NEW_INLINE_BYTES_MAX, NewObject, NewValue,
     Objects, Piece, checked, corrupt, decoded, hex, links_of, missing, store_value,
 };
-pub use outside::{OUTSIDE_BYTES_MIN, Outside, check_move};
+pub use outside::{OUTSIDE_BYTES_MIN, Outside, settle};
 pub use recent::{RECENT_BYTES_MAX, ROPE_BYTES_MIN, Recent, Slot};
 pub use store::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, JournalFilter, Page, Store,

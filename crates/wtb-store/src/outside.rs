@@ -3,7 +3,8 @@
 //! The database says so, so that whoever opens the store knows it too. The bytes leave an object before it
 //! is queued, and come back when its row is read; nothing between knows of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::directory::{Location, ObjectDirectory};
 use crate::object::{Content, Encoded, Encoding, Hash, NewObject, missing};
@@ -16,21 +17,14 @@ pub const OUTSIDE_BYTES_MIN: usize = 128 << 10;
 #[derive(Debug)]
 pub struct Outside {
     bytes_min: usize,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
     /// What the database said last.
-    location: Option<Location>,
-    /// Opened when it is first needed: what is in the database can be read without it.
-    opened: Option<Arc<ObjectDirectory>>,
+    location: Mutex<Option<Location>>,
 }
 
 impl Outside {
     /// Begins with what the database says. Objects of at least so many bytes go there.
     pub fn new(location: Option<Location>, bytes_min: usize) -> Self {
-        Self { bytes_min, known: Mutex::new(Known { location, opened: None }) }
+        Self { bytes_min, location: Mutex::new(location) }
     }
 
     /// Returns the directory, if the store has one.
@@ -38,20 +32,22 @@ impl Outside {
     /// # Errors
     ///
     /// [`StoreError::Directory`] if it is not on this machine.
-    pub fn directory(&self) -> Result<Option<Arc<ObjectDirectory>>, StoreError> {
-        let mut known = self.lock();
-        if known.opened.is_none()
-            && let Some(location) = &known.location
-        {
-            known.opened = Some(Arc::new(ObjectDirectory::open(location)?));
-        }
-        Ok(known.opened.clone())
+    pub fn directory(&self) -> Result<Option<ObjectDirectory>, StoreError> {
+        let location = self.location().clone();
+        location.map(|location| ObjectDirectory::open(&location)).transpose()
+    }
+
+    /// Returns the directory's path; see [`Self::directory`].
+    pub fn path(&self) -> Result<Option<PathBuf>, StoreError> {
+        let location = self.location().clone();
+        let Some(location) = location else { return Ok(None) };
+        ObjectDirectory::open(&location)?;
+        Ok(Some(location.path.into()))
     }
 
     /// Has large objects put into a directory from now on.
-    pub fn move_to(&self, directory: ObjectDirectory) {
-        let location = Some(directory.location());
-        *self.lock() = Known { location, opened: Some(Arc::new(directory)) };
+    pub fn move_to(&self, location: Location) {
+        *self.location() = Some(location);
     }
 
     /// Puts the bytes of an object into the directory, if there is one and it is large.
@@ -97,33 +93,55 @@ impl Outside {
         if row.0 != Encoding::File {
             return Ok(row);
         }
-        let mut directory = self.directory();
-        if !matches!(directory, Ok(Some(_))) {
-            let location = look()?;
-            *self.lock() = Known { location, opened: None };
-            directory = self.directory();
+        if let Ok(Some(found)) = self.find(hash) {
+            return Ok(found);
         }
-        let directory = directory?.ok_or_else(|| missing(hash))?;
-        Ok(directory.get(hash)?.ok_or_else(|| missing(hash))?)
+        if let Some(location) = look()? {
+            self.move_to(location);
+        }
+        Ok(self.find(hash)?.ok_or_else(|| missing(hash))?)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn find(&self, hash: Hash) -> Result<Option<(Encoding, Vec<u8>)>, StoreError> {
+        self.directory()?.map_or(Ok(None), |directory| directory.get(hash))
+    }
+
+    fn location(&self) -> MutexGuard<'_, Option<Location>> {
+        self.location.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Decides whether a store that has its large objects at `known` may have them at `wanted` from now on:
-/// nowhere else, but the directory itself may have been moved. Returns whether there is something to write.
-pub fn check_move(known: Option<&Location>, wanted: &Location) -> Result<bool, StoreError> {
-    match known {
-        Some(known) if known.id != wanted.id => Err(StoreError::Directory {
-            path: wanted.path.clone(),
-            reason: format!(
-                "the store has its large objects in `{}` already; to have them elsewhere, move that \
-                 directory with all that is in it",
-                known.path
-            ),
-        }),
-        known => Ok(known != Some(wanted)),
+/// Decides where a store has its large objects from now on: in a new part of `wanted`, if it has had them in its
+/// database alone. Else they are where they were, unless the directory has been moved. Says also whether that is to
+/// be written down.
+///
+/// # Errors
+///
+/// [`StoreError::Directory`] if it has them elsewhere, or the directory cannot be made.
+pub fn settle(known: Option<Location>, wanted: &Path) -> Result<(Location, bool), StoreError> {
+    let Some(known) = known else {
+        return Ok((ObjectDirectory::make(wanted)?, true));
+    };
+    let refuse =
+        |reason: String| StoreError::Directory { path: wanted.display().to_string(), reason };
+    let path = std::path::absolute(wanted).map_err(|error| refuse(error.to_string()))?;
+    if path == Path::new(&known.path) {
+        return Ok((known, false));
     }
+    let text = path.to_str().ok_or_else(|| refuse("its path is not in UTF-8".to_owned()))?;
+    let moved = Location { path: text.to_owned(), id: known.id.clone() };
+    if ObjectDirectory::open(&moved).is_err() {
+        return Err(refuse(format!(
+            "the store has its large objects in `{}` already; to have them elsewhere, move the directory `{}` from \
+             there to here",
+            known.path, known.id
+        )));
+    }
+    if ObjectDirectory::open(&known).is_ok() {
+        return Err(refuse(format!(
+            "the store's large objects are in `{}`, too, and which of both is the copy cannot be told: remove it",
+            known.path
+        )));
+    }
+    Ok((moved, true))
 }

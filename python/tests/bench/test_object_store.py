@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import pytest
 from langgraph.graph import END, START, StateGraph
-from stores import store_at
+from stores import file_only, store_at
 
 import wtb
 from wtb import TestBench
@@ -94,6 +94,7 @@ def test_a_directory_that_is_gone_is_told_and_one_that_was_moved_is_found(tmp_pa
         execution = bench.run(build, {"number": 1}).id
         with pytest.raises(StoreError, match="already"):
             TestBench(store, object_store=tmp_path / "other")
+        assert not (tmp_path / "other").exists()
     moved = directory.rename(tmp_path / "moved")
     with TestBench(store) as bench:
         assert bench.execution(execution).status == "succeeded"
@@ -103,7 +104,18 @@ def test_a_directory_that_is_gone_is_told_and_one_that_was_moved_is_found(tmp_pa
         assert bench.execution(execution).output["large"] == noise(1)
 
 
-@pytest.mark.parametrize("given", ["", 5, "s3://bucket/objects"])
+def test_a_directory_below_an_embedded_store_goes_with_it(tmp_path):
+    file_only()
+    with TestBench(tmp_path / "store", object_store=tmp_path / "store" / "objects") as bench:
+        execution = bench.run(build, {"number": 1}).id
+    (tmp_path / "store").rename(tmp_path / "moved")
+    shutil.copytree(tmp_path / "moved", tmp_path / "copy")
+    for store in ("moved", "copy"):
+        with TestBench(tmp_path / store) as bench:
+            assert bench.execution(execution).output["large"] == noise(1)
+
+
+@pytest.mark.parametrize("given", ["", 5, "s3://bucket/objects", "file:///objects"])
 def test_what_is_no_directory_is_refused(tmp_path, given):
     with pytest.raises(ConfigurationError, match="object_store is a directory"):
         TestBench(tmp_path, object_store=given)

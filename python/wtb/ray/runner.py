@@ -123,8 +123,10 @@ class RayBatchTestRunner(StandaloneRunner):
         # Batches of other benches with this runner come to their end first, unless they are paused.
         self._closing.set()
         with self._one_at_a_time:
-            self._leave()
-        self._closing.clear()
+            try:
+                self._leave()
+            finally:
+                self._closing.clear()
 
     def _leave(self) -> None:
         self._manager.stop_all()

@@ -105,7 +105,8 @@ impl Place for Outside {
 
     fn damage_object(&self, hash: [u8; 32]) -> bool {
         let hash_text = wtb_store::hex(hash);
-        let file = self.objects().join(&hash_text[..2]).join(hash_text);
+        let own = std::fs::read_dir(self.objects()).unwrap().next().unwrap().unwrap().path();
+        let file = own.join(&hash_text[..2]).join(hash_text);
         let bytes = std::fs::read(&file).map(|bytes| vec![0; bytes.len()]);
         bytes.is_ok_and(|bytes| std::fs::write(&file, bytes).is_ok()) || self.0.damage_object(hash)
     }

@@ -10,16 +10,19 @@ use wtb_model::{ExecutionRecord, StoredValue, Value};
 use super::sample::{execution, noise, unit};
 use super::{Place, checks};
 use crate::directory::FILE_GRACE;
+use crate::sqlite::{SqliteOptions, SqliteStore};
 use crate::{Change, OUTSIDE_BYTES_MIN, StoreError};
+use crate::{Checkpoints as _, Store as _};
 
 checks!("outside":
     large_objects_are_in_files_and_small_ones_are_not,
     a_store_has_one_directory_which_may_be_moved,
+    stores_may_have_the_same_directory,
     without_the_directory_all_else_can_be_read,
     files_go_after_what_names_them,
     a_file_that_is_put_again_stays,
     damage_of_a_file_is_found,
-    a_directory_of_something_else_is_refused,
+    what_is_no_directory_is_refused,
 );
 
 fn large(number: u64) -> Value {
@@ -33,7 +36,8 @@ fn naming(number: u64, stored: &StoredValue) -> Change {
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
-    let shards = entries(directory).filter(|entry| entry.path().is_dir());
+    let stores = entries(directory).filter(|entry| entry.path().is_dir());
+    let shards = stores.flat_map(|store| entries(&store.path()));
     shards.flat_map(|shard| entries(&shard.path())).map(|entry| entry.path()).collect()
 }
 
@@ -70,7 +74,7 @@ fn large_objects_are_in_files_and_small_ones_are_not(place: &dyn Place) -> Resul
         assert_eq!(store.value(&small)?.bytes, noise(3, 9_000));
     }
     let found = place.open()?.object_directory()?;
-    assert_eq!(found, directory.canonicalize().ok());
+    assert_eq!(found, Some(directory));
     Ok(())
 }
 
@@ -86,11 +90,50 @@ fn a_store_has_one_directory_which_may_be_moved(place: &dyn Place) -> Result<(),
     assert!(error.to_string().contains("already"), "{error}");
 
     own(fs::rename(&directory, &moved))?;
+    // Nobody makes it anew, who had the store open either.
+    let error = store.put_value(large(2)).err();
+    assert!(matches!(error, Some(StoreError::Directory { .. })), "{error:?}");
+    assert!(!directory.exists());
     let again = place.open()?;
     let Err(error) = again.object_directory() else { panic!("it is not there") };
     assert!(error.to_string().contains("mount it"), "{error}");
     again.keep_objects_in(&moved)?;
     assert_eq!(again.value(&stored)?, large(1));
+    for store in [store, place.open()?] {
+        assert_eq!(store.value(&stored)?, large(1));
+    }
+    for part in own(fs::read_dir(&moved))? {
+        own(fs::create_dir_all(directory.join(own(part)?.file_name())))?;
+    }
+    let Err(error) = again.keep_objects_in(&directory) else { panic!("one of them is a copy") };
+    assert!(error.to_string().contains("which of both"), "{error}");
+    Ok(())
+}
+
+fn stores_may_have_the_same_directory(place: &dyn Place) -> Result<(), StoreError> {
+    let (store, other) = (
+        place.open()?,
+        SqliteStore::open(
+            &place.scratch().join("other.db").display().to_string(),
+            SqliteOptions::default(),
+        )?,
+    );
+    let directory = place.scratch().join("objects");
+    // Where other things may be, too.
+    own(fs::create_dir(&directory))?;
+    own(fs::write(directory.join("lost+found"), ""))?;
+    store.keep_objects_in(&directory)?;
+    other.keep_objects_in(&directory)?;
+    let stored = store.put_value(large(1))?;
+    assert_eq!(other.put_value(large(1))?, stored);
+    store.commit(unit([naming(1, &stored)]))?;
+    other.commit(unit([naming(1, &stored)]))?;
+    assert_eq!(files(&directory).len(), 2);
+    store.put_value(large(2))?;
+    store.flush()?;
+    files(&directory).iter().try_for_each(|file| age(file))?;
+    other.collect()?;
+    assert_eq!(files(&directory).len(), 3, "what another store names, or is about to");
     assert_eq!(place.open()?.value(&stored)?, large(1));
     Ok(())
 }
@@ -107,9 +150,11 @@ fn without_the_directory_all_else_can_be_read(place: &dyn Place) -> Result<(), S
 
     let store = place.open()?;
     assert_eq!(store.value(&small_stored)?, small);
-    for result in [store.value(&stored).map(drop), store.put_value(large(3)).map(drop)] {
+    let collected = store.collect().map(drop);
+    for result in [store.value(&stored).map(drop), store.put_value(large(3)).map(drop), collected] {
         assert!(matches!(result, Err(StoreError::Directory { .. })), "{result:?}");
     }
+    store.collect_if_due()?;
     assert!(store.execution(&execution(1).id).is_ok());
     own(fs::rename(&away, &directory))?;
     assert_eq!(store.value(&stored)?, large(1), "as soon as it is there again");
@@ -131,7 +176,7 @@ fn files_go_after_what_names_them(place: &dyn Place) -> Result<(), StoreError> {
     assert_eq!(files(&directory).len(), 2, "what was put lately may be named soon");
     // And what somebody left behind who was killed while he wrote.
     let shard = files(&directory)[0].parent().map(Path::to_owned).unwrap_or_default();
-    let left = shard.join(format!(".{}.0123456789abcdef", "ab".repeat(32)));
+    let left = shard.join(format!(".{}.0123456789abcdef.new", "ab".repeat(32)));
     own(fs::write(&left, "unfinished"))?;
     files(&directory).iter().try_for_each(|file| age(file))?;
     assert_eq!(store.collect()?.objects, 0);
@@ -177,17 +222,17 @@ fn damage_of_a_file_is_found(place: &dyn Place) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn a_directory_of_something_else_is_refused(place: &dyn Place) -> Result<(), StoreError> {
+fn what_is_no_directory_is_refused(place: &dyn Place) -> Result<(), StoreError> {
     let store = place.open()?;
-    let other = place.scratch().join("photos");
-    own(fs::create_dir(&other))?;
-    own(fs::write(other.join("cat.jpg"), ""))?;
-    for path in [other.clone(), other.join("cat.jpg"), other.join("cat.jpg/objects")] {
-        let Err(error) = store.keep_objects_in(&path) else { panic!("it is no place for objects") };
+    let photo = place.scratch().join("cat.jpg");
+    own(fs::write(&photo, ""))?;
+    for path in [photo.clone(), photo.join("objects")] {
+        let Err(error) = store.keep_objects_in(&path) else { panic!("it is no directory") };
         assert!(matches!(error, StoreError::Directory { .. }), "{error}");
     }
-    assert_eq!(fs::read_dir(&other).into_iter().flatten().count(), 1);
     assert_eq!(store.object_directory()?, None);
+    let stored = store.put_value(large(1))?;
+    assert_eq!(store.value(&stored)?, large(1));
     Ok(())
 }
 

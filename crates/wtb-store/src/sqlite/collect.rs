@@ -67,6 +67,7 @@ pub(super) fn collect(
     outside: &Outside,
 ) -> Result<Collected, StoreError> {
     let doing = "collecting objects";
+    let directory = outside.directory()?;
     let transaction = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .while_(doing)?;
@@ -88,7 +89,7 @@ pub(super) fn collect(
         .while_(doing)?;
     transaction.commit().while_(doing)?;
     // After the rows: a row must never name a file that is not there.
-    if let Some(directory) = outside.directory()? {
+    if let Some(directory) = directory {
         directory.sweep(|hashes| there(connection, hashes))?;
     }
     Ok(collected)

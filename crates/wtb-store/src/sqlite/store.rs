@@ -18,8 +18,8 @@ use super::writer::Writer;
 use crate::writer::{Bounds, Writing};
 use crate::{
     BatchFilter, BatchSummary, ExecutionDetail, ExecutionFilter, Hash, JournalFilter, NewObject,
-    ObjectDirectory, Objects, Outside, Page, Receipt, Recent, Store, StoreError, Ticket,
-    UnitOfWork, Upgrade, store_value,
+    Objects, Outside, Page, Receipt, Recent, Store, StoreError, Ticket, UnitOfWork, Upgrade,
+    store_value,
 };
 
 const BATCHES: Findable = Findable { table: "batches", what: "batch", prefix: BatchId::PREFIX };
@@ -117,16 +117,15 @@ impl Store for SqliteStore {
     }
 
     fn keep_objects_in(&self, directory: &Path) -> Result<(), StoreError> {
-        let directory = ObjectDirectory::make(directory)?;
-        open_collector(&self.address)
-            .and_then(|mut connection| outside::set(&mut connection, &directory.location()))
+        let location = open_collector(&self.address)
+            .and_then(|mut connection| outside::set(&mut connection, directory))
             .map_err(|error| error.at_store(&self.url))?;
-        self.outside.move_to(directory);
-        Ok(())
+        self.outside.move_to(location);
+        self.outside.path().map(drop)
     }
 
     fn object_directory(&self) -> Result<Option<PathBuf>, StoreError> {
-        Ok(self.outside.directory()?.map(|directory| directory.path().to_owned()))
+        self.outside.path()
     }
 
     fn submit(&self, unit: UnitOfWork) -> Result<Ticket, StoreError> {

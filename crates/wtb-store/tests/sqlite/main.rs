@@ -94,7 +94,8 @@ impl Outside {
 
     fn file(&self, hash: [u8; 32]) -> PathBuf {
         let hash = wtb_store::hex(hash);
-        self.objects().join(&hash[..2]).join(hash)
+        let own = std::fs::read_dir(self.objects()).unwrap().next().unwrap().unwrap().path();
+        own.join(&hash[..2]).join(hash)
     }
 }
 

@@ -18,6 +18,10 @@ use crate::WorkspaceError;
 /// The file that is locked.
 const OWNER: &str = "owner";
 
+/// How often a lock is tried whose file is another one by then; more often only where files have no
+/// stable numbers.
+const TRIES_MAX: u32 = 1_000;
+
 /// What the names of inputs that were made of a snapshot begin with.
 pub(super) const GIVEN: &str = ".inputs-";
 
@@ -30,7 +34,7 @@ impl Owner {
     /// session removes at this moment is waited for.
     pub(super) fn claim(session: &Path) -> Result<Self, WorkspaceError> {
         let path = session.join(OWNER);
-        loop {
+        for _ in 0..TRIES_MAX {
             make_private(session, true)?;
             let file = match open(&path) {
                 // It was removed in between.
@@ -43,6 +47,8 @@ impl Owner {
                 return Ok(Self(file));
             }
         }
+        let busy = "it was removed again and again at this moment";
+        Err(WorkspaceError::io("lock", &path)(io::Error::other(busy)))
     }
 }
 
@@ -106,12 +112,17 @@ pub(super) fn clear_given(session: &Path) -> Result<(), WorkspaceError> {
     if matches!(left, Left::Owned) {
         return Ok(());
     }
+    remove_given(session)?;
+    drop(left);
+    Ok(())
+}
+
+fn remove_given(session: &Path) -> Result<(), WorkspaceError> {
     for entry in fs::read_dir(session).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(GIVEN.as_bytes()) {
             remove_tree(&entry.path())?;
         }
     }
-    drop(left);
     Ok(())
 }
 
@@ -148,13 +159,18 @@ enum Left {
 /// counts.
 fn lock(session: &Path) -> Result<Left, WorkspaceError> {
     let path = session.join(OWNER);
-    loop {
+    for _ in 0..TRIES_MAX {
         // Made where there is none: a session may be about to claim the directory.
         let file = match open(&path) {
             // It has been cleared away.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Free(None)),
-            // Another user's: that one's to remove.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            // Another user's, or nobody's here: not ours to remove.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
                 return Ok(Left::Owned);
             }
             other => other.map_err(WorkspaceError::io("open", &path))?,
@@ -168,13 +184,17 @@ fn lock(session: &Path) -> Result<Left, WorkspaceError> {
             }
         }
     }
+    Ok(Left::Owned)
 }
 
 /// Removes the directory of a dead session that has no workspaces any more.
 pub(super) fn clear_away(session: &Path) -> Result<(), WorkspaceError> {
     let left = lock(session)?;
     let removed = match left {
-        Left::Free(_) if directories(session)?.is_empty() => remove_tree(session),
+        // The lock's file last: without it another process might begin with what goes next.
+        Left::Free(_) if directories(session)?.is_empty() => {
+            remove_given(session).and_then(|()| remove_tree(session))
+        }
         Left::Free(_) | Left::Owned => Ok(()),
     };
     drop(left);
