@@ -84,6 +84,12 @@ impl ObjectDirectory {
         }
     }
 
+    /// Whether it is another one by another name.
+    pub fn is(&self, other: &Self) -> bool {
+        let place = |one: &Self| one.root.canonicalize().ok();
+        place(self).is_some() && place(self) == place(other)
+    }
+
     /// Writes an object, unless it is there. Returns when it is durable.
     pub(crate) fn put(&self, hash: Hash, encoded: &Encoded) -> Result<(), StoreError> {
         let file = self.file(hash);

@@ -130,14 +130,17 @@ pub fn settle(known: Option<Location>, wanted: &Path) -> Result<(Location, bool)
     }
     let text = path.to_str().ok_or_else(|| refuse("its path is not in UTF-8".to_owned()))?;
     let moved = Location { path: text.to_owned(), id: known.id.clone() };
-    if ObjectDirectory::open(&moved).is_err() {
+    let Ok(there) = ObjectDirectory::open(&moved) else {
         return Err(refuse(format!(
             "the store has its large objects in `{}` already; to have them elsewhere, move the directory `{}` from \
              there to here",
             known.path, known.id
         )));
-    }
-    if ObjectDirectory::open(&known).is_ok() {
+    };
+    if let Ok(here) = ObjectDirectory::open(&known) {
+        if here.is(&there) {
+            return Ok((known, false));
+        }
         return Err(refuse(format!(
             "the store's large objects are in `{}`, too, and which of both is the copy cannot be told: remove it",
             known.path

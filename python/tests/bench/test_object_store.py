@@ -95,6 +95,9 @@ def test_a_directory_that_is_gone_is_told_and_one_that_was_moved_is_found(tmp_pa
         with pytest.raises(StoreError, match="already"):
             TestBench(store, object_store=tmp_path / "other")
         assert not (tmp_path / "other").exists()
+    (tmp_path / "link").symlink_to(directory)
+    with TestBench(store, object_store=tmp_path / "link") as bench:
+        assert bench.execution(execution).output["large"] == noise(1)
     moved = directory.rename(tmp_path / "moved")
     with TestBench(store) as bench:
         assert bench.execution(execution).status == "succeeded"

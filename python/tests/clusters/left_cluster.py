@@ -1,39 +1,34 @@
-"""A program: it leaves its cluster in the middle of a batch.
+"""A program: it has left its cluster, and calls Ray as the driver of a batch would.
 
-It prints what has become of the batch, as JSON.
+It prints what has become of it, as JSON.
 """
 
 import json
 import sys
-import time
 
 import ray
 
-from wtb import TestBench
-from wtb.errors import WorkerError
-from wtb.ray import RayBatchTestRunner, RayConfig
+from wtb.ray.cluster import no_other_cluster
 
 
-def main(store, address):
-    config = RayConfig.for_testing(ray_address=address)
-    with RayBatchTestRunner(config) as runner, TestBench(store) as bench:
-        batch = bench.start_batch(
-            "ray_graphs:build",
-            variants=[{}],
-            test_cases=[{"number": number, "wait_s": 0.2} for number in range(20)],
-            runner=runner,
-        )
-        while not batch.progress.counts["succeeded"]:
-            time.sleep(0.05)
+def refused(call):
+    try:
+        call()
+    except Exception as error:
+        return type(error).__name__
+    return None
+
+
+def main(address):
+    ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    made = ray.put(1)
+    with no_other_cluster(), no_other_cluster():
+        assert ray.get(made) == 1
         ray.shutdown()
-        try:
-            batch.wait()
-        except WorkerError as error:
-            told = {"error": str(error), "has_another": ray.is_initialized()}
-        again = bench.resume_batch(batch.id, runner=RayBatchTestRunner(config, keep_actors=False))
-        told["statuses"] = sorted({one.status for one in again.results})
+        calls = (lambda: ray.wait([made], timeout=0), lambda: ray.get(made), lambda: ray.put(2))
+        told = {"refused": [refused(call) for call in calls], "joined": ray.is_initialized()}
     sys.stdout.write(json.dumps(told) + "\n")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1])

@@ -1,8 +1,10 @@
 """The cluster as a whole: joining it, and what it has."""
 
+import contextlib
 import os
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -20,6 +22,7 @@ __all__ = [
     "lacking",
     "leave",
     "load_ray",
+    "no_other_cluster",
     "room_for",
 ]
 
@@ -49,6 +52,39 @@ def load_ray() -> "ModuleType":
             "the Ray runner needs Ray: pip install 'workflow-test-bench[ray]'"
         ) from error
     return ray
+
+
+class _Others:
+    """How many keep Ray from starting a cluster by itself."""
+
+    lock = threading.Lock()
+    count = 0
+    before = True
+
+
+@contextlib.contextmanager
+def no_other_cluster() -> Iterator[None]:
+    """Keep Ray's calls from starting a cluster, as they do once the program has left its own.
+
+    They fail then. It is what the variable `RAY_ENABLE_AUTO_CONNECT=0` does for a whole program.
+    """
+    hook: Any = sys.modules.get("ray._private.auto_init_hook")
+    if hook is None:
+        # It is not in use, or has no such thing any more.
+        yield
+        return
+    with _Others.lock:
+        if not _Others.count:
+            _Others.before = hook.enable_auto_connect
+        _Others.count += 1
+        hook.enable_auto_connect = False
+    try:
+        yield
+    finally:
+        with _Others.lock:
+            _Others.count -= 1
+            if not _Others.count:
+                hook.enable_auto_connect = _Others.before
 
 
 class _Use:

@@ -89,9 +89,18 @@ class Pool:
             self._let_go()
 
     def _turn(self) -> None:
+        self._check_joined()
+        try:
+            self._work()
+        except Exception:
+            self._check_joined()
+            raise
+
+    def _check_joined(self) -> None:
         if not load_ray().is_initialized():
-            # Else Ray would start a cluster of its own.
             raise WorkerError(f"this program has left its cluster; {_GOES_ON}")
+
+    def _work(self) -> None:
         if self._closing.is_set() and json.loads(self._active.progress())["status"] == "paused":
             raise WorkerError(f"its runner was shut down while it was paused; {_GOES_ON}")
         if self._over_since is not None:
@@ -152,6 +161,7 @@ class Pool:
             self._refuse(group, actor, WorkerError(f"{group.title} cannot be made: {why}"))
             return
         except ray.exceptions.RayError as error:
+            self._check_joined()
             self._manager.lose(actor, _one_line(error))
             if actor.batches > 1:
                 # It died between two batches, which is no loss of this one.
@@ -183,6 +193,7 @@ class Pool:
             self._lose(group, member, reason)
             return
         except ray.exceptions.RayError as error:
+            self._check_joined()
             self._lose(group, member, _one_line(error))
             return
         gone, returned, busy_s = self._active.report(report)

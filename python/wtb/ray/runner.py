@@ -13,7 +13,7 @@ from wtb.errors import ConfigurationError
 from wtb.processes.packing import Packed, pack
 from wtb.processes.runner import DEADLINE_GRACE_S, ProcessBatchTestRunner
 from wtb.ray.actor import Post, mark_of
-from wtb.ray.cluster import check_environment, connect, leave, load_ray
+from wtb.ray.cluster import check_environment, connect, leave, load_ray, no_other_cluster
 from wtb.ray.config import RayConfig
 from wtb.ray.lifecycle import ActorLifecycleManager, PostTo
 from wtb.ray.pool import Pool
@@ -107,7 +107,7 @@ class RayBatchTestRunner(StandaloneRunner):
         """Make attempts on the cluster; see `BatchTestRunner.drive`."""
         del workers  # How many are handed out is the engine's to say.
         packed = pack(job)
-        with self._one_at_a_time:
+        with self._one_at_a_time, no_other_cluster():
             if connect(self.config, self):
                 self._manager.forget()
             try:
@@ -122,7 +122,7 @@ class RayBatchTestRunner(StandaloneRunner):
         super().shutdown()
         # Batches of other benches with this runner come to their end first, unless they are paused.
         self._closing.set()
-        with self._one_at_a_time:
+        with self._one_at_a_time, no_other_cluster():
             try:
                 self._leave()
             finally:
