@@ -7,6 +7,8 @@ mod cutter;
 #[path = "../../../wtb-store/tests/shared/model.rs"]
 mod model;
 mod opening;
+#[path = "../../../wtb-store/tests/shared/outside.rs"]
+mod outside;
 mod pooler;
 mod processes;
 #[path = "../../../wtb-store/tests/shared/random.rs"]
@@ -19,6 +21,7 @@ mod tls;
 
 use std::path::PathBuf;
 
+use outside::Outside;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wtb_postgres::{PostgresOptions, PostgresStore};
@@ -82,47 +85,13 @@ fn conforms() {
     conformance::run(&|| Box::new(Fresh::new()));
 }
 
-/// The same, with nearly all objects in a directory.
-struct Outside(Fresh);
-
-impl Outside {
-    fn objects(&self) -> PathBuf {
-        self.0.directory.path().join("all objects")
-    }
-}
-
-impl Place for Outside {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        let options = PostgresOptions { outside_bytes_min: 1, ..PostgresOptions::default() };
-        let store = PostgresStore::open(&self.0.address, options)?;
-        store.keep_objects_in(&self.objects())?;
-        Ok(Box::new(store))
-    }
-
-    fn scratch(&self) -> PathBuf {
-        self.0.scratch()
-    }
-
-    fn damage_object(&self, hash: [u8; 32]) -> bool {
-        let hash_text = wtb_store::hex(hash);
-        let own = std::fs::read_dir(self.objects()).unwrap().next().unwrap().unwrap().path();
-        let file = own.join(&hash_text[..2]).join(hash_text);
-        let bytes = std::fs::read(&file).map(|bytes| vec![0; bytes.len()]);
-        bytes.is_ok_and(|bytes| std::fs::write(&file, bytes).is_ok()) || self.0.damage_object(hash)
-    }
-
-    fn age_objects(&self) -> bool {
-        self.0.age_objects()
-    }
-
-    fn remove_object(&self, hash: [u8; 32]) -> bool {
-        self.0.remove_object(hash)
-    }
-}
-
 #[test]
 fn conforms_with_objects_in_a_directory() {
-    conformance::run_with(&|| Box::new(Outside(Fresh::new())), &["outside"]);
+    fn open(fresh: &Fresh) -> Result<Box<dyn Store>, StoreError> {
+        let options = PostgresOptions { outside_bytes_min: 1, ..PostgresOptions::default() };
+        Ok(Box::new(PostgresStore::open(&fresh.address, options)?))
+    }
+    conformance::run_with(&|| Box::new(Outside(Fresh::new(), open)), &["outside"]);
 }
 
 proptest! {

@@ -6,12 +6,15 @@ mod files;
 mod full;
 #[path = "../shared/model.rs"]
 mod model;
+#[path = "../shared/outside.rs"]
+mod outside;
 mod processes;
 #[path = "../shared/random.rs"]
 mod random;
 
 use std::path::PathBuf;
 
+use outside::Outside;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wtb_store::conformance::{self, Place};
@@ -84,51 +87,13 @@ fn conforms() {
     conformance::run(&|| Box::new(File::fresh()));
 }
 
-/// The same, with nearly all objects in a directory.
-struct Outside(File);
-
-impl Outside {
-    fn objects(&self) -> PathBuf {
-        self.0.directory.path().join("all objects")
-    }
-
-    fn file(&self, hash: [u8; 32]) -> PathBuf {
-        let hash = wtb_store::hex(hash);
-        let own = std::fs::read_dir(self.objects()).unwrap().next().unwrap().unwrap().path();
-        own.join(&hash[..2]).join(hash)
-    }
-}
-
-impl Place for Outside {
-    fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        let options = SqliteOptions { outside_bytes_min: 1, ..SqliteOptions::default() };
-        let store = SqliteStore::open(self.0.address(), options)?;
-        store.keep_objects_in(&self.objects())?;
-        Ok(Box::new(store))
-    }
-
-    fn scratch(&self) -> PathBuf {
-        self.0.scratch()
-    }
-
-    fn damage_object(&self, hash: [u8; 32]) -> bool {
-        let file = self.file(hash);
-        let bytes = std::fs::read(&file).map(|bytes| vec![0; bytes.len()]);
-        bytes.is_ok_and(|bytes| std::fs::write(&file, bytes).is_ok()) || self.0.damage_object(hash)
-    }
-
-    fn age_objects(&self) -> bool {
-        self.0.age_objects()
-    }
-
-    fn remove_object(&self, hash: [u8; 32]) -> bool {
-        self.0.remove_object(hash)
-    }
-}
-
 #[test]
 fn conforms_with_objects_in_a_directory() {
-    conformance::run_with(&|| Box::new(Outside(File::fresh())), &["outside"]);
+    fn open(file: &File) -> Result<Box<dyn Store>, StoreError> {
+        let options = SqliteOptions { outside_bytes_min: 1, ..SqliteOptions::default() };
+        Ok(Box::new(SqliteStore::open(file.address(), options)?))
+    }
+    conformance::run_with(&|| Box::new(Outside(File::fresh(), open)), &["outside"]);
 }
 
 proptest! {
