@@ -1,6 +1,6 @@
 //! Settling: flag over environment variable over bench file over default, once and in one place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Number, Value, json};
 
@@ -157,10 +157,14 @@ pub(crate) fn run_request(
     }
     let object_store =
         variables.or(args.object_store, "WTB_OBJECT_STORE", |text| Ok(text.into()))?;
-    let object_store = object_store.map(|path| surroundings.directory.join(path));
+    // Addresses are refused by Python, as they were written.
+    let place = |base: &Path, path: PathBuf| {
+        if path.to_string_lossy().contains("://") { path } else { base.join(path) }
+    };
+    let object_store = object_store.map(|path| place(&surroundings.directory, path));
     Ok(RunRequest {
         object_store: object_store
-            .or_else(|| file.object_store.as_ref().map(|path| directory.join(path))),
+            .or_else(|| file.object_store.clone().map(|path| place(&directory, path))),
         store: store_url::locate(global.store.as_deref(), from_file, surroundings),
         name: args.name.or_else(|| file.name.clone()).unwrap_or_else(|| called_after(&directory)),
         cases: cases(&file)?,

@@ -79,6 +79,7 @@ fn run_settles_everything_that_python_needs() {
     fs::write(root.join("bench.toml"), bench).unwrap();
     assert_eq!(with("bench.toml"), json!(root.join("objects")));
     assert_eq!(with("--object-store /shared"), json!("/shared"));
+    assert_eq!(with("--object-store s3://b/x"), json!("s3://b/x"), "to be refused as it is");
     let variables = [("WTB_OBJECT_STORE", "/variable")];
     let called = Caller { variables: &variables, ..Caller::new(root) }.call("run");
     assert_eq!(called.request()["object_store"], json!("/variable"));
