@@ -70,7 +70,7 @@ fn class_of(error: &EngineError) -> &'static str {
         | EngineError::InBatch { .. }
         | EngineError::NoCheckpoints { .. } => "InvalidTransitionError",
         EngineError::Busy { .. } => "BatchBusyError",
-        EngineError::Invalid(_) => "ConfigurationError",
+        EngineError::Invalid(_) | EngineError::Objective(_) => "ConfigurationError",
         EngineError::Forked { .. } => "ForkedProcessError",
         EngineError::Workers(_) => "WorkerError",
         #[cfg(unix)]

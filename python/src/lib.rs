@@ -19,6 +19,7 @@ mod rows;
 mod saver;
 #[cfg(unix)]
 mod snapshots;
+mod statistics;
 #[cfg(target_os = "linux")]
 mod trial;
 mod watch;
@@ -56,6 +57,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_function(wrap_pyfunction!(command::start, module)?)?;
     module.add_function(wrap_pyfunction!(command::render_difference, module)?)?;
+    statistics::add_to(module)?;
     module.add("EVENT_KINDS", wtb_model::EVENT_KINDS.to_vec())?;
     module.add("CUSTOM_PREFIX", wtb_model::CUSTOM_PREFIX)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

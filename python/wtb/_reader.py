@@ -2,9 +2,9 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from wtb import _plan
 from wtb._core import Core
@@ -13,8 +13,12 @@ from wtb.comparison import Comparison
 from wtb.errors import ConfigurationError, did_you_mean
 from wtb.events import AuditTrail, Event, EventBus, Subscription
 from wtb.execution import CaseRows, Execution
+from wtb.statistics import Correction, checked_confidence, checked_weights
 
 __all__ = ["BenchReader"]
+
+ErrorPolicy = Literal["zero", "exclude", "fail"]
+"""How executions that ended with an error count."""
 
 
 class BenchReader:
@@ -85,19 +89,46 @@ class BenchReader:
         return [self._core.batch(one["id"]) for one in found]
 
     def compare(
-        self, *batches: Batch | str, baseline: str | None = None, metric: str | None = None
+        self,
+        *batches: Batch | str,
+        baseline: str | None = None,
+        metric: str | None = None,
+        objective: Mapping[str, float] | None = None,
+        error: ErrorPolicy | None = None,
+        confidence: float = 0.95,
+        correction: Correction = "holm",
     ) -> Comparison:
-        """Compare the variants of one batch or of several.
+        """Compare the variants of one batch or of several, case by case.
 
-        Of several batches, each variant is called `variant@b_...`.
+        Of several batches, each variant is called `variant@b_...`; cases of one id are one case.
+
+        Args:
+            *batches: Batches or their ids.
+            baseline: The variant that the others are measured against; by default the one called
+                `baseline`, else the first.
+            metric: The primary metric; by default the batch's.
+            objective: Weights of metrics, and of `"cost"`, `"tokens"` and `"duration_s"`, whose sum
+                is compared in the place of one metric: `{"accuracy": 1, "duration_s": -0.1}`.
+            error: How executions that ended with an error count; by default as the batch says.
+            confidence: How sure intervals and findings are, above 0.5 and below 1.
+            correction: How p-values are corrected for the number of variants: `"holm"`, or
+                `"benjamini_hochberg"` for exploring.
 
         Raises:
-            ConfigurationError: There is no variant, or no score, of the name that was given.
+            ConfigurationError: There is no variant, or no score, of the name that was given, or a
+                setting makes no sense.
         """
         if not batches:
             raise ConfigurationError("compare needs at least one batch")
+        if metric is not None and objective is not None:
+            raise ConfigurationError("compare by a metric or by an objective, not by both")
         ids = [self._core.batch_id(one) for one in batches]
-        comparison = Comparison.parse(*self._core.engine.compare(ids, metric, baseline))
+        weights = checked_weights(objective)
+        comparison = Comparison.parse(
+            *self._core.engine.compare(
+                ids, metric, baseline, weights, error, checked_confidence(confidence), correction
+            )
+        )
         names = [line["name"] for line in comparison.variants]
         if baseline is not None and baseline not in names:
             raise ConfigurationError(

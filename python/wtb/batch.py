@@ -117,7 +117,9 @@ class Batch:
         with self._lock:
             self._forget_if_changed()
             if self._comparison is None:
-                self._comparison = Comparison.parse(*self._engine.compare([self.id], None, None))
+                self._comparison = Comparison.parse(
+                    *self._engine.compare([self.id], None, None, [], None, None, "holm")
+                )
             return self._comparison
 
     @property
@@ -145,7 +147,7 @@ class Batch:
 
     @property
     def best_combination_name(self) -> str | None:
-        """The one variant with the best mean of at least two; None when there is no such."""
+        """The variant that is defensibly better than each other one; None when there is no such."""
         return self.comparison.best
 
     def wait(self, timeout: float | None = None) -> "Batch":

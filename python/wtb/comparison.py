@@ -1,26 +1,34 @@
 """Variants side by side, as the engine computed them."""
 
-import html
+import importlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from wtb import _comparison_html
+from wtb.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
 
 __all__ = ["Comparison"]
 
 
 class Comparison:
-    """Variants side by side: means, coverage, errors and durations.
-
-    Means alone: no intervals and no tests are computed yet, and `warnings` says so. `best` is the
-    one variant with the best mean, not one that is proven to be better.
+    """Variants side by side: means with intervals, each against the baseline, and who is best.
 
     Attributes:
         metric: The primary metric; None when no execution has a score.
         direction: "max" when larger is better, "min" when smaller is.
+        confidence: How sure intervals and findings are, as 0.95.
         baseline: The variant that others are measured against.
-        best: The one variant with the best mean; None when there is none or several share it.
-        best_set: All variants that share the best mean.
+        best: The variant that is better than each other one, as far as chance can be excluded; None
+            when there is no such.
+        leader: The variant with the best mean, on the cases that all have; None without a contest.
+        best_set: The variants that cannot be told apart from the one with the best mean.
         variants: One mapping for each variant, in the batch's order; see `to_dict`.
+        effects: What the choices on the axes of a grid do, each averaged over the other axes.
         warnings: What to know before believing any of it.
     """
 
@@ -29,15 +37,45 @@ class Comparison:
         self._text = text
         self.metric: str | None = data["metric"]
         self.direction: str = data["direction"]
+        self.confidence: float = data["confidence"]
         self.baseline: str | None = data["baseline"]
         self.best: str | None = data["best"]
+        self.leader: str | None = data["leader"]
         self.best_set: Sequence[str] = data["best_set"]
         self.variants: Sequence[Mapping[str, Any]] = data["variants"]
+        self.effects: Sequence[Mapping[str, Any]] = data["effects"]
         self.warnings: Sequence[str] = data["warnings"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data: metric, direction, best, variants, warnings."""
+        """Return everything as plain data; `docs/comparison.md` lists the keys."""
         return dict(self._data)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a data frame with a row for each variant.
+
+        What is against the baseline is in columns `vs_baseline.*`, means of metrics in `metrics.*`.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        frame: pandas.DataFrame = _library("pandas").DataFrame(self._rows())
+        return frame
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Return a polars data frame with a row for each variant, as `to_pandas` does.
+
+        Raises:
+            ConfigurationError: polars is not installed.
+        """
+        frame: polars.DataFrame = _library("polars").DataFrame(
+            self._rows(), infer_schema_length=None
+        )
+        return frame
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = [_flat(line) for line in self.variants]
+        columns = list(dict.fromkeys(name for row in rows for name in row))
+        return [{name: row.get(name) for name in columns} for row in rows]
 
     def __getitem__(self, variant: str) -> Mapping[str, Any]:
         """Return one variant's line.
@@ -67,33 +105,26 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        names = [name for name, _ in self._data["metrics"]]
-        head = "".join(
-            f"<th>{html.escape(text)}</th>"
-            for text in ("variant", *names, "coverage", "errors", "median s", "p95 s")
-        )
-        rows = "".join(self._html_row(line, names) for line in self.variants)
-        notes = "".join(f"<li>{html.escape(text)}</li>" for text in self.warnings)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table><ul>{notes}</ul>"
-
-    def _html_row(self, line: Mapping[str, Any], names: Sequence[str]) -> str:
-        name = html.escape(line["name"])
-        if line["name"] == self.best:
-            name = f"<strong>{name} (best mean)</strong>"
-        durations = line["duration_s"] or {}
-        cells = [
-            *(_number(line["metrics"].get(metric)) for metric in names),
-            f"{line['coverage']:.0%}",
-            str(line["errors"]),
-            _number(durations.get("median")),
-            _number(durations.get("p95")),
-        ]
-        return (
-            f"<tr><td style='text-align:left'>{name}</td>"
-            + "".join(f"<td>{cell}</td>" for cell in cells)
-            + "</tr>"
-        )
+        return _comparison_html.render(self._data)
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+def _flat(line: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a line with nested mappings as columns `outer.inner`; lists stay."""
+    flat: dict[str, Any] = {}
+    for key, value in line.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        elif not (value is None and key in _NESTED):
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+_NESTED = ("vs_baseline", "cross_check", "reliability", "variance", "tokens", "duration_s")
+"""Keys whose values are mappings, if there are any."""
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigurationError(f"{name} is not installed: pip install {name}") from error

@@ -43,7 +43,7 @@ fn try_conclude(
 ) -> Result<i32, CliError> {
     let summary = store.batch(id)?;
     let verdict = Verdict::of(summary.batch.status, &summary.counts, output.max_failures);
-    let request = CompareRequest { metric: output.metric.clone(), baseline: None };
+    let request = CompareRequest { metric: output.metric.clone(), ..CompareRequest::default() };
     let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
     if output.json {
         let mut document = batch_json(store, id, &compared, surroundings)?;

@@ -127,9 +127,10 @@ impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Store(error) => error.into(),
-            EngineError::Illegal(_) | EngineError::Busy { .. } | EngineError::Invalid(_) => {
-                Self::usage(error.to_string())
-            }
+            EngineError::Illegal(_)
+            | EngineError::Busy { .. }
+            | EngineError::Objective(_)
+            | EngineError::Invalid(_) => Self::usage(error.to_string()),
             _ => Self::internal(error.to_string()),
         }
     }

@@ -73,6 +73,9 @@ pub enum EngineError {
         /// The execution.
         execution: ExecutionId,
     },
+    /// Batches cannot be compared by that objective.
+    #[error(transparent)]
+    Objective(#[from] wtb_evaluation::comparison::ObjectiveError),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Invalid(String),

@@ -31,7 +31,6 @@
 mod active;
 mod clock;
 mod compare;
-pub mod comparison;
 mod create;
 mod engine;
 mod entropy;
@@ -55,7 +54,7 @@ pub use active::{
     ActiveBatch, Delivered, Delivery, Ended, Handed, Handout, Poll, Report, Scoring, ScoringTask,
     Task, WorkerKey,
 };
-pub use compare::{CompareRequest, compare_batches};
+pub use compare::{CompareRequest, compare_batches, load as load_comparison};
 pub use engine::{Engine, EngineSettings, KEPT_BYTES_MAX, open_store};
 pub use error::EngineError;
 #[cfg(unix)]
@@ -68,6 +67,7 @@ pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan,
 pub use processes::{Outpost, OutpostPlan, Processes, Source, namespaces};
 pub use progress::{Failure, Progress};
 pub use upgrade::{upgrade_needed, upgrade_store};
+pub use wtb_evaluation::{self as evaluation, comparison};
 pub use wtb_postgres::redacted;
 
 /// How a worker's attempt ended; see [`ActiveBatch::complete`].

@@ -26,7 +26,8 @@ pub(crate) fn compare(
         }
         batches.push(id);
     }
-    let request = CompareRequest { metric, baseline: args.baseline.clone() };
+    let baseline = args.baseline.clone();
+    let request = args.how.fill(CompareRequest { metric, baseline, ..CompareRequest::default() });
     let compared = compare_batches(store, &batches, &request)?;
     check_metric(args.metric.as_deref(), &compared)?;
     if let Some(asked) = &args.baseline

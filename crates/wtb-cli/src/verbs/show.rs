@@ -72,7 +72,7 @@ pub(crate) fn batch(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), CliError> {
     let metric = asked.map(str::to_owned).or_else(|| output.metric.clone());
-    let request = CompareRequest { metric, baseline: None };
+    let request = CompareRequest { metric, ..CompareRequest::default() };
     let compared = compare_batches(store, std::slice::from_ref(id), &request)?;
     check_metric(asked, &compared)?;
     if output.json {

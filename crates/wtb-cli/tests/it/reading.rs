@@ -145,13 +145,25 @@ fn show_of_a_batch_is_its_head_comparison_and_failures() {
       asked     2 variants x 2 cases x 1 repeat, thread runner with 4 workers, timeout 2m, retries 1, seed 7
       ended     3 succeeded, 1 failed
 
-       variant   accuracy   fit_s  n  coverage  errors  median    p95
-    *  baseline    0.8500  0.5000  2      100%       0   120ms  120ms
-       rf          0.4750  0.5000  2      100%       1   120ms  120ms
-    accuracy: mean over cases, higher is better; * best mean; lower is better for
-    fit_s
+       variant   accuracy            95% CI  n  coverage  errors
+    *  baseline    0.8500  [0.2499, 0.9897]  2      100%       0
+    *  rf          0.4750  [0.0861, 0.8967]  2      100%       1
+
+       variant   difference              95% CI  p (Holm)  won/tied/lost
+    *  baseline           -                   -         -              -
+    *  rf           -0.3750  [-0.8632, +0.5416]     1.000          1/0/1
+
+       variant   median    p95   fit_s
+    *  baseline   120ms  120ms  0.5000
+    *  rf         120ms  120ms  0.5000
+    accuracy: mean over cases, higher is better; differences are to baseline, case
+    by case; lower is better for fit_s
+    * no best: baseline, rf cannot be told apart at 95 %
+    not beaten in both accuracy and time: baseline
     warning: 1 of the executions ended with an error; errors count as 0
-    warning: means only: without intervals a difference may be chance
+    warning: 2 cases are too few: no result could show a difference at 95 %
+    warning: baseline has too few cases to be compared for the best
+    warning: rf has too few cases to be compared for the best
 
     FAIL  rf / digits-0  e_2f4chj
           node "train": ValueError: bad split
@@ -238,7 +250,24 @@ fn compare_prints_the_comparison_alone() {
     }
     let mean = document["variants"][0]["mean"].as_f64().unwrap();
     assert!((mean - 0.85).abs() < 1e-9, "{mean}");
-    assert_eq!(document["best"], "baseline", "an error counts as 0");
+    assert_eq!(document["leader"], "baseline", "an error counts as 0");
+    assert_eq!(document["best"], json!(null), "two cases say nothing");
+    let line = "compare --json --confidence 0.8 --correction bh --error exclude";
+    let other = wtb(directory.path(), line).json();
+    assert_eq!((&other["confidence"], &other["error"]), (&json!(0.8), &json!("exclude")));
+    assert_eq!(other["correction"], "benjamini_hochberg");
+    let weighed = wtb(directory.path(), "compare --json --weight accuracy=1 --weight fit_s=-0.1");
+    assert!((weighed.json()["variants"][0]["mean"].as_f64().unwrap() - 0.8).abs() < 1e-9);
+    for (wrong, said) in [
+        ("--confidence 95", "between 0.5 and 1"),
+        ("--weight accuracy", "METRIC=NUMBER"),
+        ("--weight acuracy=1", "there are accuracy, fit_s, cost"),
+        ("--weight accuracy=1 --metric fit_s", "cannot be used with"),
+    ] {
+        let called = wtb(directory.path(), &format!("compare {wrong}"));
+        assert_eq!(called.code(), 2, "{wrong}");
+        assert!(called.stderr.contains(said), "{}", called.stderr);
+    }
     let other = wtb(directory.path(), "compare --metric fit_s --json").json();
     assert_eq!((&other["metric"], &other["direction"]), (&json!("fit_s"), &json!("min")));
     let wrong = wtb(directory.path(), "compare --baseline basline");

@@ -1,5 +1,11 @@
-use wtb_model::{BatchId, ExecutionStatus, ID_ENTROPY_BYTES, Timestamp};
+use wtb_model::{
+    BatchId, CaseRecord, ExecutionId, ExecutionRecord, ExecutionStatus, ID_ENTROPY_BYTES,
+    ScoreRecord, StoredValue, Timestamp, VariantRecord,
+};
 
+use serde_json::json;
+
+use super::records::{BatchRecords, MetricOptions};
 use super::*;
 
 fn execution(number: u8, variant: &str, case: &str, status: ExecutionStatus) -> ExecutionRecord {
@@ -51,6 +57,53 @@ fn score(execution: &ExecutionRecord, name: &str, value: f64) -> (ExecutionId, S
 
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[derive(Default)]
+struct CompareOptions {
+    metric: Option<String>,
+    sources: Vec<String>,
+    error: ErrorPolicy,
+}
+
+fn records(
+    variants: &[String],
+    executions: &[ExecutionRecord],
+    scores: &[(ExecutionId, ScoreRecord)],
+) -> BatchRecords {
+    let variant = |name: &String| VariantRecord { name: name.clone(), description: json!({}) };
+    let mut cases: Vec<_> = executions.iter().map(|one| one.case_id.clone()).collect();
+    cases.sort_unstable();
+    cases.dedup();
+    let case = |id: String| CaseRecord {
+        id,
+        group: None,
+        tags: Vec::new(),
+        input: StoredValue::Inline { kind: "null".to_owned(), bytes: [].as_slice().into() },
+        expected: None,
+        answers: None,
+        workspace: None,
+    };
+    BatchRecords {
+        suffix: String::new(),
+        variants: variants.iter().map(variant).collect(),
+        cases: cases.into_iter().map(case).collect(),
+        executions: executions.to_vec(),
+        scores: scores.to_vec(),
+    }
+}
+
+/// Compares what a store would hold.
+fn compare(
+    variants: &[String],
+    executions: &[ExecutionRecord],
+    scores: &[(ExecutionId, ScoreRecord)],
+    options: &CompareOptions,
+) -> Comparison {
+    let CompareOptions { metric, sources, error } = options;
+    let options = MetricOptions { metric: metric.clone(), sources: sources.clone() };
+    let table = records::table(&[records(variants, executions, scores)], &options);
+    super::compare(&table, &Settings { error: *error, ..Settings::default() })
 }
 
 use ExecutionStatus::{Failed, Succeeded};
@@ -110,7 +163,7 @@ fn smaller_is_better_where_the_metric_says_so() {
         score.direction = Direction::Min;
     }
     let comparison = compare(&names(&["a", "b"]), &runs, &scores, &CompareOptions::default());
-    assert_eq!(comparison.best.as_deref(), Some("b"));
+    assert_eq!((comparison.leader.as_deref(), comparison.best), (Some("b"), None));
 }
 
 #[test]
@@ -140,7 +193,7 @@ fn durations_are_of_successes_only() {
         execution(100, "a", "z", Failed),
     ];
     let comparison = compare(&names(&["a"]), &runs, &[], &CompareOptions::default());
-    let expected = Durations { median: 2.0, p95: 3.0 };
+    let expected = Quantiles { median: 2.0, p95: 3.0, total: 4.0 };
     assert_eq!(comparison.variants[0].duration_s, Some(expected));
 }
 
@@ -160,7 +213,7 @@ fn a_variant_whose_failures_are_left_out_is_not_best() {
     }
     let compared =
         compare(&names(&["steady", "lucky"]), &runs, &scores, &CompareOptions::default());
-    assert_eq!((compared.best, compared.best_set), (None, Vec::new()));
+    assert_eq!(compared.best, None);
     let options = CompareOptions { error: ErrorPolicy::Exclude, ..CompareOptions::default() };
     for (_, score) in &mut scores {
         score.direction = Direction::Max;
@@ -179,7 +232,7 @@ fn of_one_name_the_first_evaluators_values_count_and_the_clash_is_said() {
     let options = CompareOptions { sources: names(&["cost"]), ..CompareOptions::default() };
     let compared = compare(&names(&["a", "b"]), &runs, &scores, &options);
     assert_eq!(compared.variants[0].mean, Some(3.0));
-    assert_eq!((compared.direction, compared.best.as_deref()), (Direction::Max, Some("b")));
+    assert_eq!((compared.direction, compared.leader.as_deref()), (Direction::Max, Some("b")));
     assert!(compared.warnings.iter().any(|text| text.contains("and by `workflow`")));
 }
 

@@ -2,22 +2,26 @@
 
 use wtb_model::{Direction, ExecutionId, ScoreRecord};
 
-use super::{CompareOptions, MetricInfo};
+use super::records::MetricOptions;
+use super::table::MetricInfo;
 
 /// Primary metric first: the named one, else the first evaluator's, else the first that was logged.
 ///
 /// Where an evaluator and the workflow, or two evaluators, give one name, the values of the first
 /// declared evaluator count. A primary metric that nothing has a value of stays primary: it is not
 /// silently replaced by another one.
-pub(super) fn order_metrics(
-    scores: &[(ExecutionId, ScoreRecord)],
-    options: &CompareOptions,
-) -> Vec<MetricInfo> {
+pub(super) fn order_metrics<'a, S>(
+    scores: impl Fn() -> S,
+    options: &MetricOptions,
+) -> Vec<MetricInfo>
+where
+    S: Iterator<Item = &'a (ExecutionId, ScoreRecord)>,
+{
     let rank = |source: &str| {
         options.sources.iter().position(|known| known == source).unwrap_or(usize::MAX)
     };
     let mut found: Vec<MetricInfo> = Vec::new();
-    for (_, score) in scores.iter().filter(|(_, score)| score.value.is_some()) {
+    for (_, score) in scores().filter(|(_, score)| score.value.is_some()) {
         match found.iter_mut().find(|metric| metric.name == score.name) {
             None => found.push(info(score)),
             Some(known) if rank(&score.source) < rank(&known.source) => *known = info(score),
@@ -27,7 +31,7 @@ pub(super) fn order_metrics(
     found.sort_by_key(|metric| {
         (options.metric.as_deref() != Some(metric.name.as_str()), rank(&metric.source))
     });
-    if let Some(missing) = missing_primary(scores, options, &found) {
+    if let Some(missing) = missing_primary(scores(), options, &found) {
         found.insert(0, missing);
     }
     found
@@ -42,9 +46,9 @@ fn info(score: &ScoreRecord) -> MetricInfo {
 }
 
 /// The metric that should be primary and that nothing has a value of.
-fn missing_primary(
-    scores: &[(ExecutionId, ScoreRecord)],
-    options: &CompareOptions,
+fn missing_primary<'a>(
+    mut scores: impl Iterator<Item = &'a (ExecutionId, ScoreRecord)>,
+    options: &MetricOptions,
     found: &[MetricInfo],
 ) -> Option<MetricInfo> {
     if let Some(named) = &options.metric {
@@ -59,5 +63,5 @@ fn missing_primary(
     if found.iter().any(|metric| metric.source == *first) {
         return None;
     }
-    scores.iter().find(|(_, score)| score.source == *first).map(|(_, score)| info(score))
+    scores.find(|(_, score)| score.source == *first).map(|(_, score)| info(score))
 }

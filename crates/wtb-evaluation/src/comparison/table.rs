@@ -1,0 +1,130 @@
+//! What is compared: the executions of some variants on some cases, with all of their scores.
+
+use wtb_model::Direction;
+
+use crate::sample::{Observation, Sample};
+
+/// A variant, and what was chosen on each axis of its grid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VariantInfo {
+    /// Its name.
+    pub name: String,
+    /// Axis and choice, such as `("retriever", "dense")`.
+    pub factors: Vec<(String, String)>,
+}
+
+/// A case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaseInfo {
+    /// Its id.
+    pub id: String,
+    /// The group of cases that it belongs to, if any.
+    pub group: Option<String>,
+}
+
+/// A metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricInfo {
+    /// Its name.
+    pub name: String,
+    /// Whether larger or smaller is better.
+    pub direction: Direction,
+    /// Whose values count: an evaluator's name, or `workflow`.
+    pub source: String,
+}
+
+/// Where an execution stands, as far as a comparison cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It reached the workflow's end.
+    Succeeded,
+    /// It failed or timed out.
+    WithError,
+    /// It has not ended, or was given up.
+    Open,
+}
+
+/// One execution as it was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Its variant's place.
+    pub variant: usize,
+    /// Its case's place.
+    pub case: usize,
+    /// Its repeat's number.
+    pub repeat: u32,
+    /// Where it stands.
+    pub ended: Ended,
+    /// How long it took, in seconds.
+    pub duration_s: Option<f64>,
+    /// How many tokens its models read and wrote.
+    pub tokens: Option<f64>,
+    /// What it cost.
+    pub cost: Option<f64>,
+    /// Its scores: the metric's place, and a finite value.
+    pub scores: Vec<(usize, f64)>,
+}
+
+impl Measured {
+    /// Returns its value of a metric.
+    pub fn score(&self, metric: usize) -> Option<f64> {
+        self.scores.iter().find(|(place, _)| *place == metric).map(|(_, value)| *value)
+    }
+}
+
+/// Everything that a comparison is made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// The variants, in the order in which they are shown.
+    pub variants: Vec<VariantInfo>,
+    /// The cases.
+    pub cases: Vec<CaseInfo>,
+    /// The metrics; the first is the primary one.
+    pub metrics: Vec<MetricInfo>,
+    /// The executions.
+    pub executions: Vec<Measured>,
+    /// What is odd about how the table came about.
+    pub notes: Vec<String>,
+}
+
+impl Table {
+    /// Arranges a value of executions as a sample, without the cases for which `value` has none.
+    pub fn sample(&self, value: impl Fn(&Measured) -> Option<f64>) -> Sample {
+        let mut observations: Vec<Observation> = self
+            .executions
+            .iter()
+            .filter_map(|one| {
+                let value = value(one).filter(|value| value.is_finite())?;
+                let Measured { variant, case, repeat, .. } = *one;
+                Some(Observation { variant, case, repeat, value })
+            })
+            .collect();
+        let mut place = vec![None; self.cases.len()];
+        for one in &observations {
+            place[one.case] = Some(0);
+        }
+        let mut groups = Vec::new();
+        for (case, place) in self.group_places().into_iter().zip(&mut place) {
+            if place.is_some() {
+                *place = Some(groups.len());
+                groups.push(case);
+            }
+        }
+        for one in &mut observations {
+            one.case = place[one.case].unwrap_or_default();
+        }
+        Sample::new(self.variants.len(), &groups, &observations)
+    }
+
+    /// The group of each case as a number.
+    fn group_places(&self) -> Vec<Option<u32>> {
+        let mut known = std::collections::HashMap::new();
+        self.cases
+            .iter()
+            .map(|case| {
+                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+                case.group.as_deref().map(|group| *known.entry(group).or_insert(next))
+            })
+            .collect()
+    }
+}

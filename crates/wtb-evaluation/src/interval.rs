@@ -1,0 +1,212 @@
+//! Which interval suits the data, and that interval.
+//!
+//! Zeros and ones, one for each case, have score intervals. Else the nested bootstrap's draws decide
+//! (BCa), or Student's t where there are too few units to draw from. Where hardly a unit differs from
+//! the others, draws know nothing of what they have not seen: then values in [0, 1] have the score
+//! interval of their units, which is wide, and other values have none.
+
+use crate::contrast::{Contrast, Spread};
+use crate::distribution::{normal_cdf, normal_quantile, two_sided_t};
+use crate::proportion::{tango, wilson};
+use crate::sample::Sample;
+
+/// With fewer units than this, Student's t is used in the place of draws.
+pub const BOOTSTRAP_UNITS_MIN: usize = 10;
+
+/// With fewer units than this that differ from the most frequent value, the bootstrap is not believed.
+pub const INFORMATIVE_UNITS_MIN: usize = 5;
+
+/// How an interval was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Wilson's score interval of a proportion.
+    Wilson,
+    /// Tango's score interval of a difference of paired proportions.
+    Tango,
+    /// A score interval of the units, conservative since their values are not only 0 and 1.
+    ScoreOfUnits,
+    /// Student's t.
+    T,
+    /// The nested bootstrap, BCa.
+    Bootstrap,
+    /// The bootstrap of blocks of units, BCa.
+    BlockBootstrap,
+}
+
+impl Method {
+    /// Returns the name that comparisons print.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wilson => "wilson",
+            Self::Tango => "tango",
+            Self::ScoreOfUnits => "score of units",
+            Self::T => "t",
+            Self::Bootstrap => "nested bootstrap",
+            Self::BlockBootstrap => "block bootstrap",
+        }
+    }
+}
+
+/// An interval of an estimate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// How it was found.
+    pub method: Method,
+}
+
+/// Why there is no interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoInterval {
+    /// There is only one unit.
+    OneUnit,
+    /// All units are alike, and nothing says in which range they could differ.
+    Constant,
+}
+
+/// Returns the interval that suits a contrast; `draws` are its draws.
+pub fn interval(
+    sample: &Sample,
+    contrast: Contrast,
+    spread: &Spread,
+    draws: &[f64],
+    confidence: f64,
+    are_blocks: bool,
+) -> Result<Interval, NoInterval> {
+    if let Some(found) = of_proportions(sample, contrast, spread, confidence) {
+        return Ok(found);
+    }
+    if spread.is_bounded && informative_units(spread) < INFORMATIVE_UNITS_MIN {
+        return Ok(of_units(contrast, spread, confidence));
+    }
+    let Some(error) = spread.standard_error else {
+        return Err(NoInterval::OneUnit);
+    };
+    if spread.is_constant() {
+        return Err(NoInterval::Constant);
+    }
+    if spread.units < BOOTSTRAP_UNITS_MIN {
+        let (low, high) = student(spread, error, confidence);
+        return Ok(Interval { low, high, method: Method::T });
+    }
+    let (low, high) = bca(draws, spread, error, confidence);
+    let method = if are_blocks { Method::BlockBootstrap } else { Method::Bootstrap };
+    Ok(Interval { low, high, method })
+}
+
+/// Returns Student's interval, as a cross-check of the others; `None` for a single unit.
+pub fn cross_check(spread: &Spread, confidence: f64) -> Option<(f64, f64)> {
+    spread.standard_error.map(|error| student(spread, error, confidence))
+}
+
+/// Zeros and ones, one for each case, and each case a unit.
+fn of_proportions(
+    sample: &Sample,
+    contrast: Contrast,
+    spread: &Spread,
+    confidence: f64,
+) -> Option<Interval> {
+    let is_simple = |variant: usize| sample.is_single(variant) && sample.is_binary(variant);
+    let n = count(spread.cases);
+    match contrast {
+        _ if sample.is_grouped() => None,
+        Contrast::Mean(variant) if is_simple(variant) => {
+            let (low, high) = wilson(spread.unit_sums.iter().sum(), n, confidence);
+            Some(Interval { low, high, method: Method::Wilson })
+        }
+        Contrast::Difference(left, right) if is_simple(left) && is_simple(right) => {
+            let (gained, lost) = gains_and_losses(&spread.unit_sums);
+            let (low, high) = tango(gained, lost, n, confidence);
+            Some(Interval { low, high, method: Method::Tango })
+        }
+        _ => None,
+    }
+}
+
+fn of_units(contrast: Contrast, spread: &Spread, confidence: f64) -> Interval {
+    let n = count(spread.units);
+    let (low, high) = match contrast {
+        Contrast::Mean(_) => wilson(spread.estimate * n, n, confidence),
+        Contrast::Difference(..) => {
+            let means: Vec<_> =
+                spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, n)| sum / n).collect();
+            let (gained, lost) = gains_and_losses(&means);
+            tango(gained, lost, n, confidence)
+        }
+    };
+    Interval { low, high, method: Method::ScoreOfUnits }
+}
+
+fn gains_and_losses(differences: &[f64]) -> (f64, f64) {
+    let positive = |one: &f64| one.max(0.0);
+    let negative = |one: &f64| (-one).max(0.0);
+    (differences.iter().map(positive).sum(), differences.iter().map(negative).sum())
+}
+
+/// How many units differ from the value that most of them have.
+fn informative_units(spread: &Spread) -> usize {
+    let mut means: Vec<_> =
+        spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, count)| sum / count).collect();
+    means.sort_unstable_by(f64::total_cmp);
+    let alike = means.chunk_by(|left, right| (left - right).abs() < 1e-12).map(<[f64]>::len);
+    means.len() - alike.max().unwrap_or(0)
+}
+
+fn student(spread: &Spread, error: f64, confidence: f64) -> (f64, f64) {
+    let half = two_sided_t(confidence, count(spread.units - 1)) * error;
+    let (mut low, mut high) = (spread.estimate - half, spread.estimate + half);
+    if spread.is_bounded {
+        (low, high) = (low.max(-1.0), high.min(1.0));
+    }
+    (low, high)
+}
+
+/// Efron's BCa interval of draws that are scaled to the standard error.
+///
+/// Nested draws count the noise of repeats twice, since the cells' means hold it already, and draws
+/// of n units are too narrow by n / (n - 1): both are undone by scaling the draws' deviations so that
+/// their spread is the standard error (Davison and Hinkley 1997, Bootstrap Methods, 3.8). The normal
+/// quantiles in BCa are those of Student's t, as in Hesterberg's expanded percentiles (2015, The
+/// American Statistician 69, 371-386).
+fn bca(draws: &[f64], spread: &Spread, error: f64, confidence: f64) -> (f64, f64) {
+    let estimate = spread.estimate;
+    let n = count(draws.len());
+    let variance = draws.iter().map(|draw| (draw - estimate).powi(2)).sum::<f64>() / n;
+    let scale = if variance > 0.0 { error / variance.sqrt() } else { 0.0 };
+    let mut sorted = draws.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let below = count(sorted.partition_point(|draw| *draw < estimate));
+    let up_to = count(sorted.partition_point(|draw| *draw <= estimate));
+    let share = (f64::midpoint(below, up_to) / n).clamp(1.0 / n, 1.0 - 1.0 / n);
+    let bias = normal_quantile(share);
+    let reach = two_sided_t(confidence, count(spread.units - 1));
+    let level = |z: f64| {
+        let shifted = bias + z;
+        normal_cdf(bias + shifted / (1.0 - spread.acceleration * shifted).max(0.1))
+    };
+    let end = |z: f64| scale.mul_add(quantile(&sorted, level(z)) - estimate, estimate);
+    (end(-reach), end(reach))
+}
+
+/// Returns the quantile of sorted values, interpolated between neighbours (type 6 of Hyndman and Fan
+/// 1996).
+pub(crate) fn quantile(sorted: &[f64], level: f64) -> f64 {
+    let last = sorted.len() - 1;
+    let place = (level * count(sorted.len() + 1) - 1.0).clamp(0.0, count(last));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place in a slice"
+    )]
+    let low = place.floor() as usize;
+    let high = (low + 1).min(last);
+    (sorted[high] - sorted[low]).mul_add(place - count(low), sorted[low])
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub(crate) fn count(count: usize) -> f64 {
+    count as f64
+}
