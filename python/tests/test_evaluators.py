@@ -421,6 +421,7 @@ def test_another_session_finds_the_same_evaluators_again(module):
         "arguments": {},
         "direction": "min",
         "timeout": 5.0,
+        "version": resolved[3].version,
     }
     assert described[1]["use"] == "contains"
     del sys.modules["my_evaluators"]

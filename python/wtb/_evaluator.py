@@ -13,16 +13,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from numbers import Real
 from typing import Any, Final
 
+from wtb._content import content_version, lines_of
 from wtb._scores import ScoreTuple, describe_error, failed, read_scores
 from wtb.context import Direction
 from wtb.errors import ConfigurationError, did_you_mean
 
-__all__ = ["PARAMETERS", "Evaluator", "check_timeout"]
+__all__ = ["PARAMETERS", "Evaluator", "check_timeout", "reference_of"]
 
 PARAMETERS: Final = ("output", "expected", "case", "execution")
 """What an evaluator may ask for by the names of its parameters."""
 
 _WORKFLOW_SOURCE = "workflow"
+# Arguments of factories that are settings of the evaluator.
+_NO_CONTENT = ("name", "timeout")
 
 
 class Evaluator:
@@ -72,6 +75,7 @@ class Evaluator:
         self._use = use
         self._arguments = dict(arguments or {})
         self._given_reference = reference
+        self._lines = lines_of(function)
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -83,7 +87,33 @@ class Evaluator:
     @property
     def reference(self) -> str | None:
         """The `"module:attribute"` that finds the evaluator again, or None when nothing does."""
-        return self._given_reference or _reference_of(self.function)
+        return self._given_reference or reference_of(self.function)
+
+    @functools.cached_property
+    def version(self) -> str:
+        """A hash of what decides its scores, 16 hexadecimal digits.
+
+        It is made of the source of the function, its defaults, what its closure holds, what it
+        names of its own module (functions, and constants in capitals), the arguments that it was
+        made of, name and direction. The same code gives the same version in every process. What it
+        calls in other modules is not seen.
+        """
+        arguments = {key: one for key, one in self._arguments.items() if key not in _NO_CONTENT}
+        return content_version((self.function, arguments, self.name, self.direction), self._lines)
+
+    def with_settings(self, **settings: Any) -> "Evaluator":
+        """Return the same function as an evaluator with other settings; see the class."""
+        known = {
+            "name": self.name,
+            "direction": self.direction,
+            "timeout": self.timeout,
+            "use": self._use,
+            "arguments": self._arguments,
+            "reference": self._given_reference,
+        }
+        made = Evaluator(self.function, **{**known, **settings})
+        made._lines = self._lines
+        return made
 
     def describe(self) -> dict[str, Any]:
         """Return what `restore_evaluators` needs, as JSON data."""
@@ -94,6 +124,7 @@ class Evaluator:
             "arguments": dict(self._arguments),
             "direction": self.direction,
             "timeout": self.timeout,
+            "version": self.version,
         }
 
     def evaluate(
@@ -211,7 +242,7 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def _reference_of(function: object) -> str | None:
+def reference_of(function: object) -> str | None:
     module = getattr(function, "__module__", None)
     qualified = getattr(function, "__qualname__", None)
     # The main module is another one in the session that would look for it.

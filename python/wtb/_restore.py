@@ -21,7 +21,12 @@ from wtb.errors import (
     did_you_mean,
     near_misses,
 )
-from wtb.evaluators import Evaluator, resolve_evaluators, restore_evaluators
+from wtb.evaluators import (
+    Evaluator,
+    resolve_evaluators,
+    restore_evaluators,
+    warn_of_changes,
+)
 from wtb.variants import Variant, VariantLike, normalise_variants
 from wtb.workflow import Workflow, as_workflow, import_reference
 
@@ -271,6 +276,7 @@ def restore_batch_evaluators(
                 "bench.score(batch, evaluators) adds others"
             )
         found[one.name] = one
+    warn_of_changes(described, list(found.values()))
     lost = restore_evaluators([one for one in described if one["name"] not in found])
     found.update((one.name, one) for one in lost)
     return [found[name] for name in names]

@@ -21,7 +21,7 @@ __all__ = ["Score", "ScoreTuple", "describe_error", "failed", "read_scores"]
 TEXT_CHARACTERS_MAX = 4_000
 """Names, reasons and error texts are cut to this many characters before they are stored."""
 
-_OWN_DIRECTORIES = (os.path.dirname(__file__), os.path.dirname(asyncio.__file__))
+_OWN = tuple(os.path.join(os.path.dirname(one), "") for one in (__file__, asyncio.__file__))
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def describe_error(error: BaseException) -> str:
         (
             f" ({frame.f_code.co_filename}:{line})"
             for frame, line in traceback.walk_tb(error.__traceback__)
-            if os.path.dirname(frame.f_code.co_filename) not in _OWN_DIRECTORIES
+            if not frame.f_code.co_filename.startswith(_OWN)
         ),
         "",
     )

@@ -12,14 +12,22 @@ from typing import Any, overload
 
 from wtb._builtin_evaluators import (
     BUILT_IN,
+    PairwiseJudge,
     contains,
+    edit_distance,
+    embedding_similarity,
     exact_match,
     json_equal,
+    json_schema,
+    judge,
     numeric_close,
+    pairwise_judge,
     regex_match,
+    set_overlap,
 )
 from wtb._evaluator import Evaluator
 from wtb._scores import Score, ScoreTuple, describe_error
+from wtb._warn import warn_caller
 from wtb.context import Direction
 from wtb.errors import ConfigurationError, WtbError, did_you_mean
 from wtb.workflow import import_reference
@@ -27,16 +35,24 @@ from wtb.workflow import import_reference
 __all__ = [
     "Evaluator",
     "EvaluatorLike",
+    "PairwiseJudge",
     "Score",
     "ScoreTuple",
     "contains",
+    "edit_distance",
+    "embedding_similarity",
     "evaluator",
     "exact_match",
     "json_equal",
+    "json_schema",
+    "judge",
     "numeric_close",
+    "pairwise_judge",
     "regex_match",
     "resolve_evaluators",
     "restore_evaluators",
+    "set_overlap",
+    "warn_of_changes",
 ]
 
 EvaluatorLike = Evaluator | Callable[..., Any] | str | Mapping[str, Any]
@@ -122,6 +138,8 @@ def resolve_evaluators(specs: Sequence[EvaluatorLike]) -> list[Evaluator]:
 def restore_evaluators(descriptions: Sequence[Mapping[str, Any]]) -> list[Evaluator]:
     """Return the evaluators that `Evaluator.describe` described, perhaps in another session.
 
+    Those whose content has changed since then are named in a warning.
+
     Raises:
         ConfigurationError: Some cannot be found again; the text names all of them.
     """
@@ -137,7 +155,30 @@ def restore_evaluators(descriptions: Sequence[Mapping[str, Any]]) -> list[Evalua
             "some evaluators cannot be found again; pass all of them as evaluators=[...]. "
             + "; ".join(lost)
         )
+    warn_of_changes(descriptions, restored)
     return restored
+
+
+def warn_of_changes(
+    descriptions: Sequence[Mapping[str, Any]], evaluators: Sequence[Evaluator]
+) -> None:
+    """Warn of evaluators that are not what their descriptions were made of.
+
+    Args:
+        descriptions: What `Evaluator.describe` gave. Those of older programs have no version.
+        evaluators: The evaluators of these names now.
+    """
+    now = {one.name: one.version for one in evaluators}
+    changed = [
+        repr(one["name"])
+        for one in descriptions
+        if one.get("version") and one["version"] != now.get(one["name"], one["version"])
+    ]
+    if changed:
+        warn_caller(
+            f"changed since the batch was scored: evaluator {', '.join(changed)}. Scores from "
+            "before and after do not compare; bench.score(batch, evaluators) scores all of it anew"
+        )
 
 
 def _resolved(spec: object, where: str) -> Evaluator:
@@ -177,16 +218,10 @@ def _used(use: str, arguments: Mapping[str, Any], where: str) -> Evaluator:
     return _settled(_call_factory(found, use, arguments, where), use=use, arguments=arguments)
 
 
-def _settled(found: Any, **origin: Any) -> Evaluator:
+def _settled(found: Any, **settings: Any) -> Evaluator:
     """Return an evaluator that remembers how it was found."""
-    settings = found if isinstance(found, Evaluator) else Evaluator(found)
-    return Evaluator(
-        settings.function,
-        name=settings.name,
-        direction=settings.direction,
-        timeout=settings.timeout,
-        **origin,
-    )
+    made = found if isinstance(found, Evaluator) else Evaluator(found)
+    return made.with_settings(**{"use": None, "reference": None, **settings})
 
 
 def _call_factory(factory: Any, use: str, arguments: Mapping[str, Any], where: str) -> Any:
@@ -214,17 +249,12 @@ def _call_factory(factory: Any, use: str, arguments: Mapping[str, Any], where: s
 
 
 def _restored(description: Mapping[str, Any]) -> Evaluator:
+    settings = {key: description[key] for key in ("name", "direction", "timeout")}
     if description["use"]:
         where = f"evaluator {description['name']!r}"
-        return _used(description["use"], description["arguments"], where)
+        made = _used(description["use"], description["arguments"], where)
+        return made.with_settings(**settings)
     reference = description["reference"]
     if reference is None:
         raise ConfigurationError("it was no function that a module of the program holds by name")
-    found = import_reference(reference)
-    return Evaluator(
-        found.function if isinstance(found, Evaluator) else found,
-        name=description["name"],
-        direction=description["direction"],
-        timeout=description["timeout"],
-        reference=reference,
-    )
+    return _settled(import_reference(reference), **settings, reference=reference)

@@ -1,26 +1,25 @@
-"""The evaluators that come with the package. They compare; none of them calls a model."""
+"""The evaluators that compare an output with an expected value by a rule, and say yes or no."""
 
-import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
+from wtb._builtin_evaluators.parts import (
+    built_in,
+    check_field,
+    comparing,
+    number_of,
+    parsed,
+    pick,
+    short,
+    text_of,
+)
 from wtb._evaluator import Evaluator
 from wtb._scores import Score
-from wtb.errors import ConfigurationError, EvaluatorError, did_you_mean
+from wtb.errors import ConfigurationError, EvaluatorError
 
-__all__ = [
-    "BUILT_IN",
-    "contains",
-    "exact_match",
-    "json_equal",
-    "numeric_close",
-    "regex_match",
-]
-
-_Judge = Callable[[Any, Any], Score]
+__all__ = ["contains", "exact_match", "json_equal", "numeric_close", "regex_match"]
 
 
 def exact_match(field: str | None = None, *, name: str | None = None) -> Evaluator:
@@ -36,7 +35,7 @@ def exact_match(field: str | None = None, *, name: str | None = None) -> Evaluat
         >>> exact_match("answer")({"answer": "Paris"}, "Paris")
         Score(value=True, name=None, reason=None)
     """
-    return _comparing("exact_match", name, field, _equal)
+    return comparing("exact_match", name, field, _equal)
 
 
 def contains(
@@ -57,13 +56,13 @@ def contains(
         Score(value=False, name=None, reason="missing: 'Rome'")
     """
 
-    def judge(output: Any, expected: Any) -> Score:
+    def compare(output: Any, expected: Any) -> Score:
         wanted = list(expected) if isinstance(expected, list | tuple | set) else [expected]
         missing = [one for one in wanted if not _is_in(one, output, ignore_case)]
         reason = f"missing: {', '.join(map(repr, missing))}" if missing else None
         return Score(not missing, reason=reason)
 
-    return _comparing("contains", name, field, judge, ignore_case=ignore_case)
+    return comparing("contains", name, field, compare, ignore_case=ignore_case)
 
 
 def regex_match(
@@ -86,7 +85,7 @@ def regex_match(
         Score(value=True, name=None, reason=None)
     """
     if pattern is None:
-        return _comparing("regex_match", name, field, _is_found)
+        return comparing("regex_match", name, field, _is_found)
     if not isinstance(pattern, str):
         raise ConfigurationError(f"regex_match: the pattern is a text, not {pattern!r}")
     try:
@@ -95,12 +94,12 @@ def regex_match(
         raise ConfigurationError(
             f"regex_match: {pattern!r} is no regular expression: {error}"
         ) from None
-    _check_field("regex_match", field)
+    check_field("regex_match", field)
 
     def evaluate(output: Any) -> Score:
-        return _is_found(output if field is None else _pick(output, field), pattern)
+        return _is_found(output if field is None else pick(output, field), pattern)
 
-    return _built_in("regex_match", name, evaluate, pattern=pattern, field=field)
+    return built_in("regex_match", name, evaluate, pattern=pattern, field=field)
 
 
 def json_equal(field: str | None = None, *, name: str | None = None) -> Evaluator:
@@ -116,11 +115,11 @@ def json_equal(field: str | None = None, *, name: str | None = None) -> Evaluato
         >>> json_equal()('{"a": 1.0, "b": [2]}', {"b": [2], "a": 1})
         Score(value=True, name=None, reason=None)
     """
-    return _comparing(
+    return comparing(
         "json_equal",
         name,
         field,
-        lambda output, expected: Score(_same_json(_parsed(output), _parsed(expected))),
+        lambda output, expected: Score(_same_json(parsed(output), parsed(expected))),
     )
 
 
@@ -150,102 +149,23 @@ def numeric_close(
         Score(value=True, name=None, reason=None)
     """
     for label, tolerance in (("rel_tol", rel_tol), ("abs_tol", abs_tol)):
-        if (number := _number(tolerance)) is None or not 0 <= number < math.inf:
+        if (number := number_of(tolerance)) is None or not 0 <= number < math.inf:
             raise ConfigurationError(
                 f"numeric_close: {label} is a number that is not negative, not {tolerance!r}"
             )
 
-    tolerances = {"rel_tol": float(rel_tol), "abs_tol": float(abs_tol)}
+    relative, absolute = float(rel_tol), float(abs_tol)
 
-    def judge(output: Any, expected: Any) -> Score:
-        wanted = _number(expected)
+    def compare(output: Any, expected: Any) -> Score:
+        wanted = number_of(expected)
         if wanted is None:
-            raise EvaluatorError(f"the expected value {_short(expected)} is no number")
-        given = _number(output)
+            raise EvaluatorError(f"the expected value {short(expected)} is no number")
+        given = number_of(output)
         if given is None:
-            return Score(False, reason=f"the output {_short(output)} is no number")
-        return Score(math.isclose(given, wanted, **tolerances))
+            return Score(False, reason=f"the output {short(output)} is no number")
+        return Score(math.isclose(given, wanted, rel_tol=relative, abs_tol=absolute))
 
-    return _comparing("numeric_close", name, field, judge, **tolerances)
-
-
-BUILT_IN: Final[Mapping[str, Callable[..., Evaluator]]] = {
-    "exact_match": exact_match,
-    "contains": contains,
-    "regex_match": regex_match,
-    "json_equal": json_equal,
-    "numeric_close": numeric_close,
-}
-"""The built-in evaluators by the names that bench files use."""
-
-
-def _built_in(
-    use: str, name: str | None, function: Callable[..., Any], **arguments: Any
-) -> Evaluator:
-    given = {key: value for key, value in {**arguments, "name": name}.items() if value is not None}
-    return Evaluator(function, name=use if name is None else name, use=use, arguments=given)
-
-
-def _comparing(
-    use: str, name: str | None, field: str | None, judge: _Judge, **arguments: Any
-) -> Evaluator:
-    """Make an evaluator that judges the chosen parts of the output and the expected value."""
-    _check_field(use, field)
-
-    def evaluate(output: Any, expected: Any) -> Score | None:
-        if expected is None:
-            return None
-        if field is not None:
-            return judge(_pick(output, field), _expected_part(expected, field))
-        if isinstance(output, Mapping) and not isinstance(expected, Mapping):
-            raise EvaluatorError(
-                f"{use} would compare the whole output with {_short(expected)}; say which field "
-                f"of it is meant: {use}(field=...). The output has: "
-                f"{', '.join(repr(key) for key in list(output)[:20])}"
-            )
-        return judge(output, expected)
-
-    return _built_in(use, name, evaluate, field=field, **arguments)
-
-
-def _check_field(use: str, field: object) -> None:
-    if field is not None and (not isinstance(field, str) or not all(field.split("."))):
-        raise ConfigurationError(
-            f"{use}: field is a name, or a path like 'messages.-1.content', not {field!r}"
-        )
-
-
-def _pick(value: object, path: str) -> Any:
-    return reduce(_part, path.split("."), value)
-
-
-def _part(value: Any, key: str) -> Any:
-    """Return the value of a mapping, the element of a sequence, or the attribute of an object."""
-    if isinstance(value, Mapping):
-        if key in value:
-            return value[key]
-        known = [str(one) for one in value]
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        if re.fullmatch(r"-?\d+", key) and -len(value) <= int(key) < len(value):
-            return value[int(key)]
-        known = [f"0 to {len(value) - 1}"] if value else []
-    else:
-        if not key.startswith("_") and hasattr(value, key):
-            return getattr(value, key)
-        known = [one for one in getattr(value, "__dict__", {}) if not one.startswith("_")]
-    raise EvaluatorError(
-        f"the output has no {key!r} in {_short(value)}. "
-        f"{did_you_mean(key, known, listed_as='there is')}"
-    )
-
-
-def _expected_part(expected: Any, field: str) -> Any:
-    if not isinstance(expected, Mapping):
-        return expected
-    try:
-        return _pick(expected, field)
-    except EvaluatorError:
-        return expected
+    return comparing("numeric_close", name, field, compare, rel_tol=relative, abs_tol=absolute)
 
 
 def _equal(output: Any, expected: Any) -> Score:
@@ -255,9 +175,9 @@ def _equal(output: Any, expected: Any) -> Score:
 def _is_in(wanted: Any, output: Any, ignore_case: bool) -> bool:
     if isinstance(output, list | tuple | set | frozenset):
         return any(_folded(wanted, ignore_case) == _folded(one, ignore_case) for one in output)
-    part, whole = _text(wanted), _text(output)
+    part, whole = text_of(wanted), text_of(output)
     if part is None:
-        raise EvaluatorError(f"the expected value {_short(wanted)} is no text")
+        raise EvaluatorError(f"the expected value {short(wanted)} is no text")
     return whole is not None and _folded(part, ignore_case) in _folded(whole, ignore_case)
 
 
@@ -267,31 +187,16 @@ def _folded(value: Any, ignore_case: bool) -> Any:
 
 def _is_found(output: Any, pattern: Any) -> Score:
     if not isinstance(pattern, str):
-        raise EvaluatorError(f"the expected value {_short(pattern)} is no regular expression")
-    text = _text(output)
+        raise EvaluatorError(f"the expected value {short(pattern)} is no regular expression")
+    text = text_of(output)
     if text is None:
-        return Score(False, reason=f"the output {_short(output)} is no text")
+        return Score(False, reason=f"the output {short(output)} is no text")
     try:
         return Score(re.search(pattern, text) is not None)
     except re.error as error:
         raise EvaluatorError(
             f"the expected value {pattern!r} is no regular expression: {error}"
         ) from None
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return value if isinstance(value, str) else None
-
-
-def _parsed(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value
 
 
 def _same_json(one: Any, other: Any) -> bool:
@@ -301,17 +206,3 @@ def _same_json(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(_same_json, one, other))
     # To Python True equals 1, to JSON it does not.
     return isinstance(one, bool) is isinstance(other, bool) and bool(one == other)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:79]}…"
