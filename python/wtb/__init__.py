@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from wtb.errors import WorkflowNotBoundError as WorkflowNotBoundError
     from wtb.errors import WorkspaceError as WorkspaceError
     from wtb.errors import WtbError as WtbError
+    from wtb.evaluation import EvaluationEngine as EvaluationEngine
     from wtb.evaluators import Score as Score
     from wtb.evaluators import evaluator as evaluator
     from wtb.events import AuditTrail as AuditTrail
@@ -98,6 +99,7 @@ _HOMES = {
     "Comparison": "wtb.comparison",
     "ConfigurationError": "wtb.errors",
     "Divergence": "wtb.diff",
+    "EvaluationEngine": "wtb.evaluation",
     "EvaluatorError": "wtb.errors",
     "Event": "wtb.events",
     "EventBus": "wtb.events",

@@ -45,7 +45,7 @@ def embedding_similarity(
 
     Example:
         >>> letters = lambda texts: [[text.count("a"), text.count("b")] for text in texts]
-        >>> embedding_similarity(letters)("aab", "abb").value
+        >>> round(embedding_similarity(letters)("aab", "abb").value, 3)
         0.8
     """
     function, reference = users_function("embedding_similarity", "embed", embed)
