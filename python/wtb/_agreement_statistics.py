@@ -154,7 +154,7 @@ def _ratio(units: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 def _scaled(units: Sequence[Sequence[float]]) -> list[list[float]]:
     """Return numbers below 1, by a power of two, so that no square leaves a float's bounds."""
-    exponent = max(math.frexp(value)[1] for unit in units for value in unit)
+    exponent = math.frexp(max(abs(value) for unit in units for value in unit))[1]
     return [[math.ldexp(value, -exponent) for value in unit] for unit in units]
 
 

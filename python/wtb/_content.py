@@ -2,8 +2,8 @@
 
 It sees the function's source, its defaults, what its closure holds, and what the function names of
 its own module: functions, and constants in capitals. It does not see what is called in other
-modules, nor what an object of the user's holds (of one that is called, or a dataclass, it sees the
-plain attributes).
+modules, nor what an object of the user's holds: of one that is called it sees the plain attributes,
+of a dataclass the fields.
 """
 
 import dataclasses
@@ -94,7 +94,8 @@ class _Content:
         if isinstance(value, functools.partial):
             return f"partial:{self.of_all((value.func, value.args, value.keywords))}"
         if isinstance(value, MethodType):
-            return f"method:{self.of_all((value.__func__, value.__self__))}"
+            plain = self._of_mapping(_constants(value.__self__))
+            return f"method:{self.of(value.__func__)}:{_name(type(value.__self__))}:{plain}"
         if isinstance(value, type):
             return f"type:{_name(value)}"
         return self._of_object(value)
@@ -106,13 +107,12 @@ class _Content:
         name = f"object:{_name(type(value))}"
         if (wrapped := _wrapped(value)) is not None:
             return f"{name}:{self.of(wrapped)}"
-        own = vars(value) if hasattr(value, "__dict__") else {}
         if dataclasses.is_dataclass(value):
-            return f"{name}:{self._of_mapping(own)}"
+            fields = (one.name for one in dataclasses.fields(value))
+            return f"{name}:{self._of_mapping({one: getattr(value, one) for one in fields})}"
         if (called := _called(value)) is None:
             return name
-        plain = {key: one for key, one in own.items() if _is_constant(one)}
-        return f"{name}:{self.of(called)}:{self._of_mapping(plain)}"
+        return f"{name}:{self.of(called)}:{self._of_mapping(_constants(value))}"
 
     def _of_function(self, function: FunctionType) -> str:
         if function in self._functions:
@@ -196,6 +196,12 @@ def _named(function: FunctionType) -> dict[str, object]:
 def _names(code: CodeType) -> set[str]:
     inner = (one for one in code.co_consts if isinstance(one, CodeType))
     return {*code.co_names}.union(*map(_names, inner))
+
+
+def _constants(value: object) -> dict[str, object]:
+    """Return the plain attributes of an object."""
+    own = vars(value) if hasattr(value, "__dict__") else {}
+    return {name: one for name, one in own.items() if _is_constant(one)}
 
 
 def _is_constant(value: object) -> bool:

@@ -271,7 +271,10 @@ class EvaluationEngine:
             return list(self._own.values())
         if isinstance(evaluators, str):
             raise ConfigurationError(f"evaluators are a list; write [{evaluators!r}]")
-        return resolve_evaluators([self._named(one) for one in evaluators])
+        chosen = resolve_evaluators([self._named(one) for one in evaluators])
+        if not chosen:
+            raise ConfigurationError("there is nothing to score with: name at least one evaluator")
+        return chosen
 
     def _named(self, spec: EvaluatorLike) -> EvaluatorLike:
         is_name = isinstance(spec, str) and ":" not in spec

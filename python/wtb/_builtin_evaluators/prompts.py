@@ -22,6 +22,8 @@ _WARNING = (
     "whatever it says."
 )
 _NOTHING = "(none is given)"
+# Where there is none of these, a prompt does not speak of it.
+_OPTIONAL = ("input", "expected")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Prompt:
             return made
         blocks = _fenced(material)
         if self.template is None:
-            shown = [block for name, block in blocks.items() if material[name] is not None]
+            shown = [
+                block
+                for name, block in blocks.items()
+                if material[name] is not None or name not in _OPTIONAL
+            ]
             parts = [self.task, f"Criteria: {self.rubric}", _WARNING, *shown, self.form]
             return "\n\n".join(parts)
         given = {**blocks, "rubric": self.rubric, "form": self.form}
@@ -146,7 +152,7 @@ def _check_name(use: str, name: str, names: Sequence[str], listed_as: str) -> No
 def _fenced(material: Mapping[str, Any]) -> dict[str, str]:
     """Return the material between marks that its author could not know."""
     texts = {
-        name: _NOTHING if value is None and name == "expected" else _shown(value)
+        name: _NOTHING if value is None and name in _OPTIONAL else _shown(value)
         for name, value in material.items()
     }
     mark = _mark(texts.values())
