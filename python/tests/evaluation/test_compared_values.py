@@ -41,6 +41,20 @@ def reason_of(one, output, expected=None):
 
 # JSON Schema
 
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """What is asked of the network, which is not there."""
+    asked = []
+
+    def urlopen(request, **_settings):
+        asked.append(request)
+        raise OSError("there is no network")
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    return asked
+
+
 PERSON = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "tags": {"items": {"$ref": "#/$defs/tag"}}},
@@ -115,15 +129,28 @@ def test_the_draft_that_a_schema_names_counts():
         ({"const": {1}}, "no JSON"),
     ],
 )
-def test_a_schema_that_is_none_or_leads_elsewhere_is_refused(schema, text, monkeypatch):
-    def fetched(*_args, **_settings):
-        raise AssertionError("something was fetched")
-
-    monkeypatch.setattr("urllib.request.urlopen", fetched)
+def test_a_schema_that_is_none_or_leads_elsewhere_is_refused(schema, text, fetched):
     with pytest.raises(ConfigurationError, match=text):
         json_schema(schema)
     if "no JSON" not in text:
         assert error_of(json_schema(), {}, schema).startswith("EvaluatorError: json_schema: ")
+    assert fetched == []
+
+
+def test_what_is_behind_a_reference_is_not_fetched_either(fetched):
+    # To the standard "mine" is no schema, until something refers to it.
+    hidden = {"$ref": "#/mine/x", "mine": {"x": {"$ref": "https://example.org/other.json"}}}
+    with pytest.raises(
+        ConfigurationError, match=r"'https://example\.org/other\.json'.*not fetched"
+    ):
+        json_schema(hidden)
+    # Draft 3 has schemas in places that are looked at no earlier than an output is.
+    old = {
+        "$schema": "http://json-schema.org/draft-03/schema#",
+        "disallow": [{"$ref": "https://example.org/other.json"}],
+    }
+    assert "Unresolvable: https://example.org/other.json" in error_of(json_schema(old), 1)
+    assert fetched == []
 
 
 def test_references_within_a_schema_are_followed():
@@ -303,6 +330,10 @@ def test_vectors_of_expected_texts_are_remembered():
     asked.clear()
     one.evaluate({"answer": "a"}, "abb", None, None)
     assert asked == [["a", "abb"]]
+    for number in range(2_000):
+        one.evaluate({"answer": "a"}, f"abc{number}", None, None)
+        one.evaluate({"answer": "a"}, "abb", None, None)
+    assert asked.count(["a", "abb"]) == 1
 
 
 def test_several_threads_may_ask_at_once():

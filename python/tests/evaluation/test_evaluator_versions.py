@@ -235,6 +235,46 @@ def test_two_functions_of_one_line_differ():
     assert Evaluator(same, name="e").version == Evaluator(one, name="e").version
 
 
+def test_defaults_are_content_whatever_the_source_calls_them():
+    def by_position(value):
+        def score(output, weight=value):
+            return weight
+
+        return Evaluator(score).version
+
+    def by_name(value):
+        def score(output, *, weight=value):
+            return weight
+
+        return Evaluator(score).version
+
+    for made in (by_position, by_name):
+        assert made(1) == made(1)
+        assert made(1) != made(2)
+
+
+def test_globals_that_change_and_other_modules_are_not_seen(load, tmp_path):
+    def version(helped):
+        (tmp_path / "other_scores.py").write_text(f"def helper(x):\n    return {helped}\n")
+        sys.modules.pop("other_scores", None)
+        module = load(
+            "def helper(text):\n    return text.strip()",
+            "from other_scores import helper\ncount = 0",
+        )
+        return module.plain.version
+
+    assert version("x") == version("x.strip()")
+    module = sys.modules["my_scores"]
+
+    def counting(output):
+        return count  # noqa: F821
+
+    counted = type(counting)(counting.__code__, vars(module), "counting")
+    before = Evaluator(counted).version
+    module.count += 1
+    assert Evaluator(counted).version == before
+
+
 def test_functions_without_source_go_by_their_code():
     def made(text):
         names = {}

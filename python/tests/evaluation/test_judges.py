@@ -363,6 +363,7 @@ def test_the_order_is_drawn_for_each_case_and_repeat():
     drawn = [one.is_swapped(f"c{case}", repeat) for case in range(100) for repeat in range(4)]
     assert drawn == [one.is_swapped(f"c{c}", repeat) for c in range(100) for repeat in range(4)]
     assert 140 < sum(drawn) < 260
+    assert any(len({*drawn[case : case + 4]}) == 2 for case in range(0, 400, 4))
     other = pairwise_judge(lambda prompt: "", seed=1)
     assert drawn != [other.is_swapped(f"c{c}", repeat) for c in range(100) for repeat in range(4)]
 

@@ -160,13 +160,9 @@ def _fenced(material: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _mark(texts: Iterable[str]) -> str:
-    """Return what none of the texts holds; for the same texts always the same."""
-    whole = "\0".join(texts)
-    mark = ""
-    while not mark or mark in whole:
-        content = f"{mark}\0{whole}".encode("utf-8", "surrogatepass")
-        mark = hashlib.blake2b(content, digest_size=6).hexdigest()
-    return mark
+    """Return a hash of the texts, which none of them can well hold."""
+    whole = "\0".join(texts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(whole, digest_size=8).hexdigest()
 
 
 def _shown(value: Any) -> str:

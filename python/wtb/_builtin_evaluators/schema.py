@@ -109,28 +109,39 @@ def _errors_of(
 def _check_references(
     schema: Any, draft: str, refused: type[ConfigurationError] | type[EvaluatorError]
 ) -> None:
+    """Follow every reference, so that one out of the schema is told before anything is scored."""
     from jsonschema_specifications import REGISTRY
+    from referencing import Resource
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import specification_with
 
-    root = specification_with(draft).create_resource(schema)
+    default = specification_with(draft)
+    root = default.create_resource(schema)
     remaining = [(root, REGISTRY.resolver_with_root(root))]
+    seen = set()
     while remaining:
         resource, resolver = remaining.pop()
-        remaining += [(one, resolver.in_subresource(one)) for one in resource.subresources()]
-        if not isinstance(resource.contents, Mapping):
+        if not isinstance(resource.contents, Mapping) or id(resource.contents) in seen:
             continue
-        for key in ("$ref", "$dynamicRef"):
-            if not isinstance(target := resource.contents.get(key), str):
-                continue
-            try:
-                resolver.lookup(target)
-            except Unresolvable:
-                raise refused(
-                    f"json_schema: the schema refers to {target!r}, which it does not hold; "
-                    "schemas elsewhere are not fetched: put what is meant under '$defs' and refer "
-                    "to it by '#/$defs/...'"
-                ) from None
+        seen.add(id(resource.contents))
+        target = None
+        try:
+            remaining += [(one, resolver.in_subresource(one)) for one in resource.subresources()]
+            for target in _references(resource.contents):
+                found = resolver.lookup(target)
+                meant = Resource.from_contents(found.contents, default_specification=default)
+                remaining.append((meant, found.resolver))
+        except Unresolvable:
+            raise refused(
+                f"json_schema: the schema refers to {target!r}, which it does not hold; "
+                "schemas elsewhere are not fetched: put what is meant under '$defs' and refer "
+                "to it by '#/$defs/...'"
+            ) from None
+
+
+def _references(schema: Mapping[str, Any]) -> list[str]:
+    found = (schema.get(key) for key in ("$ref", "$dynamicRef"))
+    return [one for one in found if isinstance(one, str)]
 
 
 def _storable(schema: Any) -> Any:
