@@ -31,9 +31,10 @@ def test_init_writes_a_project_that_runs(wtb: Console) -> None:
     project = Console(wtb.directory / "my" / "project")
     done = project("run")
     assert "all of 12 executions succeeded" in done.stderr
-    best = re.search(r"^\* +(\S+) +(\S+)", done.stdout, re.MULTILINE)
-    assert best is not None
-    assert best.groups() == ("polite", "0.7500")
+    polite = re.search(r"^\* +polite +(\S+)", done.stdout, re.MULTILINE)
+    assert polite is not None
+    assert polite.group(1) == "0.7500"
+    assert "no best: no variant can be told apart" in done.stdout
     again = wtb("init", "my/project", code=2)
     assert "is there already" in again.stderr
 
@@ -69,7 +70,8 @@ def test_run_prints_one_document(finished: Console, tmp_path: Path) -> None:
     assert (document["verdict"], document["exit_code"]) == ("passed", 0)
     assert document["batch"]["counts"]["succeeded"] == document["batch"]["total"] == 12
     comparison = document["comparison"]
-    assert (comparison["metric"], comparison["best"]) == ("exact_match", "polite")
+    assert (comparison["metric"], comparison["leader"]) == ("exact_match", "polite")
+    assert comparison["best"] is None
     assert {one["name"]: one["mean"] for one in comparison["variants"]} == {
         "baseline": 0.25,
         "polite": 0.75,

@@ -301,7 +301,9 @@ def test_dependencies_point_downwards() -> None:
         "wtb-postgres": {"wtb-model", "wtb-store"},
         "wtb-workspace": {"wtb-model", "wtb-store"},
         "wtb-worker": {"wtb-model", "wtb-store"},
+        "wtb-evaluation": {"wtb-model"},
         "wtb-engine": {
+            "wtb-evaluation",
             "wtb-model",
             "wtb-scheduler",
             "wtb-store",

@@ -58,7 +58,8 @@ class BatchTest:
         status: Where it stands.
         results: The executions, by combination, case and repeat.
         comparison_matrix: Mean of every metric for every combination, and the scores by case.
-        best_combination_name: The combination with the best mean; None when there is none.
+        best_combination_name: The combination that is defensibly better than each other one; None
+            when there is no such.
     """
 
     name: str

@@ -31,7 +31,7 @@ pub fn power(effect: f64, deviation: f64, units: usize, confidence: f64) -> f64 
 const LARGE: usize = 5_000;
 
 /// No advice asks for more units than this.
-pub const UNITS_MAX: usize = 10_000_000;
+pub const PLANNED_UNITS_MAX: usize = 10_000_000;
 
 /// Returns the smallest effect that is found with the wanted power; `None` for fewer than two units.
 pub fn detectable_effect(
@@ -62,13 +62,13 @@ pub fn detectable_effect(
 }
 
 /// Returns how many units it takes to find an effect with the wanted power; `None` if there is no
-/// effect, or if it takes more than [`UNITS_MAX`].
+/// effect, or if it takes more than [`PLANNED_UNITS_MAX`].
 pub fn units_needed(effect: f64, deviation: f64, confidence: f64, wanted: f64) -> Option<usize> {
     let is_enough = |units: usize| power(effect, deviation, units, confidence) >= wanted;
-    if effect == 0.0 || !is_enough(UNITS_MAX) {
+    if effect == 0.0 || !is_enough(PLANNED_UNITS_MAX) {
         return None;
     }
-    let (mut low, mut high) = (1, UNITS_MAX);
+    let (mut low, mut high) = (1, PLANNED_UNITS_MAX);
     while high - low > 1 {
         let middle = usize::midpoint(low, high);
         if is_enough(middle) { high = middle } else { low = middle }

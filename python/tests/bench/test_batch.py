@@ -112,8 +112,8 @@ def test_scores_metrics_and_the_comparison(bench):
     assert batch.comparison.metric == "doubled"
     assert batch.comparison["logs"]["mean"] == 0.5
     assert batch.comparison["answer=negated"]["mean"] == 0.0
-    assert batch.best_combination_name is None, "two variants share the best mean"
-    assert batch.comparison.best_set == ["baseline", "logs"]
+    assert batch.best_combination_name is None, "two cases say nothing"
+    assert batch.comparison.best_set == ["baseline", "logs", "answer=negated"]
     assert batch.comparison_matrix == {
         "metric": "doubled",
         "combinations": ["baseline", "logs", "answer=negated"],
@@ -131,9 +131,19 @@ def test_scores_metrics_and_the_comparison(bench):
 
 def test_the_best_variant_is_named_when_there_is_one(bench):
     batch = bench.run_batch(
-        workflow, variants=[{}, {"answer": "negated"}], test_cases=CASES, evaluators=[is_positive]
+        workflow,
+        variants=[{}, {"answer": "negated"}],
+        test_cases=[{"x": number} for number in range(12)],
+        evaluators=[is_positive],
     )
     assert batch.best_combination_name == "baseline"
+    versus = batch.comparison["answer=negated"]["vs_baseline"]
+    assert (versus["losses"], versus["difference"]) == (12, -1.0)
+    few = bench.run_batch(
+        workflow, variants=[{}, {"answer": "negated"}], test_cases=CASES, evaluators=[is_positive]
+    )
+    assert few.comparison.leader == "baseline"
+    assert few.best_combination_name is None, "four cases of four may be chance"
 
 
 def test_without_scores_no_variant_is_best(bench):

@@ -87,7 +87,7 @@ def test_how_they_show_themselves(bench, batches):
     assert "two is too much" in failed._repr_html_()
     assert "&lt;one&gt;" in batch.results[1]._repr_html_()
     assert repr(batch.results[0].nodes[0]).startswith("NodeRecord('prepare', succeeded, ")
-    assert repr(batch.comparison) == "<Comparison of 2 variants by is_positive, best: baseline>"
+    assert repr(batch.comparison) == "<Comparison of 2 variants by is_positive, best: None>"
     assert repr(bench) == f"<TestBench on {bench.url}>"
 
 
@@ -110,7 +110,7 @@ def test_results_are_read_again_after_something_has_happened(bench):
     bench.extend(batch, variants=[{"answer": "negated"}])
     assert len(batch.results) == 8
     assert len(batch.comparison.variants) == 2
-    assert batch.best_combination_name == "baseline"
+    assert batch.comparison.leader == "baseline"
 
 
 def test_pytest_does_not_collect_the_bench():

@@ -103,7 +103,7 @@ import bench_graphs
 with wtb.TestBench(sys.argv[1]) as bench:
     bench.register(bench_graphs.workflow)
     batch = bench.resume_batch("latest")
-    print(json.dumps([batch.status, batch.best_combination_name, len(batch.results)]))
+    print(json.dumps([batch.status, batch.comparison.leader, len(batch.results)]))
 """
     done = subprocess.run(
         [sys.executable, "-c", program, store_at(tmp_path / "store")],

@@ -127,7 +127,7 @@ def test_a_batch_is_scored_later_and_again(bench):
     ]
     assert [one.attempts_made for one in batch.results] == attempts
     assert batch.comparison.metric == "raises"
-    assert bench.compare(batch, metric="is_positive").best == "baseline"
+    assert bench.compare(batch, metric="is_positive").leader == "baseline"
 
 
 def test_what_is_added_after_scoring_is_scored_the_same_way(bench):
