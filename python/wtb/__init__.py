@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wtb.errors import EvaluatorError as EvaluatorError
     from wtb.errors import ExecutionFailedError as ExecutionFailedError
     from wtb.errors import ForkedProcessError as ForkedProcessError
+    from wtb.errors import GateError as GateError
     from wtb.errors import InvalidCaseError as InvalidCaseError
     from wtb.errors import InvalidTransitionError as InvalidTransitionError
     from wtb.errors import NotFoundError as NotFoundError
@@ -107,6 +108,7 @@ _HOMES = {
     "ExecutionDiff": "wtb.diff",
     "ExecutionFailedError": "wtb.errors",
     "ForkedProcessError": "wtb.errors",
+    "GateError": "wtb.errors",
     "InvalidCaseError": "wtb.errors",
     "InvalidTransitionError": "wtb.errors",
     "NodeRecord": "wtb.execution",

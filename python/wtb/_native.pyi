@@ -20,6 +20,7 @@ CaseTuple = tuple[
 CaseRow = tuple[str, str | None, list[str], ValueRef, ValueRef | None, ValueRef | None, str | None]
 ExecutionRow = tuple[str, ValueRef | None, ValueRef | None, ValueRef | None, ValueRef | None]
 AttemptRow = tuple[str, ValueRef | None, ValueRef | None]
+RequestTuple = tuple[str | None, Sequence[tuple[str, float]], str | None, float | None, str]
 NodeRow = tuple[str, ValueRef | None, ValueRef | None]
 
 class ValueRef:
@@ -174,13 +175,22 @@ class EngineRef:
     def compare(
         self,
         batches: Sequence[str],
-        metric: str | None,
         baseline: str | None,
-        objective: Sequence[tuple[str, float]],
-        error: str | None,
-        confidence: float | None,
-        correction: str,
+        request: RequestTuple,
     ) -> tuple[str, str]: ...
+    def gate(
+        self,
+        batch: str,
+        variant: str | None,
+        baseline_variant: str | None,
+        max_regression: float,
+        request: RequestTuple,
+        *,
+        of_variant: str | None = None,
+        of_batch: str | None = None,
+        of_bundle: bytes | None = None,
+    ) -> tuple[str, str, str]: ...
+    def bundle(self, batch: str) -> bytes: ...
 
 class LineagesRef:
     def __init__(self, engine: EngineRef) -> None: ...

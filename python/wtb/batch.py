@@ -118,7 +118,7 @@ class Batch:
             self._forget_if_changed()
             if self._comparison is None:
                 self._comparison = Comparison.parse(
-                    *self._engine.compare([self.id], None, None, [], None, None, "holm")
+                    *self._engine.compare([self.id], None, (None, [], None, None, "holm"))
                 )
             return self._comparison
 

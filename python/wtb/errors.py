@@ -15,6 +15,7 @@ __all__ = [
     "EvaluatorError",
     "ExecutionFailedError",
     "ForkedProcessError",
+    "GateError",
     "InvalidCaseError",
     "InvalidTransitionError",
     "NotFoundError",
@@ -122,6 +123,10 @@ class ExecutionFailedError(WtbError):
 
 class EvaluatorError(WtbError):
     """An evaluator is wrong or gave something that is not a score."""
+
+
+class GateError(WtbError):
+    """A gate found a regression, or is inconclusive and that is taken for a failure."""
 
 
 class ForkedProcessError(WtbError):

@@ -20,6 +20,7 @@ __all__ = [
     "adjust",
     "cases_needed",
     "checked_confidence",
+    "checked_margin",
     "checked_weights",
     "compare_scores",
     "detectable_effect",
@@ -293,6 +294,17 @@ def checked_confidence(confidence: float) -> float:
     if isinstance(confidence, bool) or not isinstance(confidence, Real) or not 0.5 < confidence < 1:
         raise ConfigurationError(f"confidence is between 0.5 and 1, as 0.95, not {confidence!r}")
     return float(confidence)
+
+
+def checked_margin(margin: float) -> float:
+    """Return a gate's margin if it is one.
+
+    Raises:
+        ConfigurationError: It is no finite number from 0 on.
+    """
+    if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 <= margin < math.inf:
+        raise ConfigurationError(f"max_regression is a number from 0 on, as 0.02, not {margin!r}")
+    return float(margin)
 
 
 def checked_weights(objective: Mapping[str, float] | None) -> list[tuple[str, float]]:

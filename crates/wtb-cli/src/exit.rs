@@ -11,6 +11,10 @@ pub const NOTHING_SELECTED: i32 = 4;
 /// More executions failed than `--max-failures` allows, the batch was given up, or the execution
 /// that was resumed failed.
 pub const FAILURES: i32 = 100;
+/// The gate found a regression.
+pub const REGRESSION: i32 = 101;
+/// The gate is inconclusive.
+pub const INCONCLUSIVE: i32 = 102;
 /// Interrupted, and the batch can be resumed; or executions await an answer or stand still.
 pub const INTERRUPTED: i32 = 130;
 
@@ -24,6 +28,8 @@ pub const MEANINGS: &[(i32, &str)] = &[
         FAILURES,
         "more executions failed than `--max-failures` allows, the batch was given up, or the execution that was resumed failed",
     ),
+    (REGRESSION, "the gate found a regression"),
+    (INCONCLUSIVE, "the gate is inconclusive"),
     (
         INTERRUPTED,
         "interrupted, and the batch can be resumed; or executions await an answer or stand still",

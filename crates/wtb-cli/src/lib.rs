@@ -45,7 +45,7 @@ pub use display::{Display, DisplayOptions, ProgressMode};
 pub use error::{CliError, ErrorKind};
 pub use render::{
     conclude_doctor, conclude_execution, render, render_comparison, render_difference,
-    render_execution, report,
+    render_execution, render_verdict, report,
 };
 pub use request::{
     Cases, CheckpointsRequest, DiffRequest, DoctorRequest, ForkRequest, OutputOptions, Place,

@@ -146,7 +146,12 @@ fn configure(terminal: &mut Terminal<'_>, output: &OutputOptions) {
     terminal.remember_store(output.store_flag.as_deref());
 }
 
-/// Returns a comparison as a plain table of 80 columns, for whoever prints it elsewhere.
+/// Returns a gate's verdict as plain text of 80 columns, and as Markdown.
+pub fn render_verdict(verdict: &wtb_engine::comparison::Verdict) -> (String, String) {
+    (view::gate::render(verdict, DEFAULT_WIDTH, Style::plain()), view::gate::markdown(verdict))
+}
+
+/// Returns a comparison as plain tables of 80 columns, for whoever prints them elsewhere.
 pub fn render_comparison(comparison: &wtb_engine::comparison::Comparison) -> String {
     view::comparison::render(comparison, DEFAULT_WIDTH, Style::plain())
 }

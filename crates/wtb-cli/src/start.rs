@@ -16,7 +16,7 @@ use crate::settings;
 use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::{ColorChoice, Terminal};
-use crate::verbs::{compare, doctor, events, gc, history, init, list, migrate, resume, show};
+use crate::verbs::{compare, doctor, events, gate, gc, history, init, list, migrate, resume, show};
 use crate::view::batch::Viewer;
 
 /// Help texts wider than this are hard to read.
@@ -122,6 +122,16 @@ fn perform(
             let store = store_url::open(&address())?;
             let metric = args.metric.clone().or(settings::reading(&global, surroundings)?.metric);
             compare::compare(&args, metric, global.json, store.as_ref(), terminal)?;
+        }
+        Verb::Gate(args) => {
+            let store = store_url::open(&address())?;
+            let metric = args.metric.clone().or(settings::reading(&global, surroundings)?.metric);
+            let (json, store) = (global.json, store.as_ref());
+            return gate::gate(&args, metric, json, store, surroundings, terminal).map(Step::Exit);
+        }
+        Verb::Plan(args) => {
+            let open = || store_url::open(&address());
+            gate::plan(&args, global.json, open, surroundings, terminal)?;
         }
         Verb::Events(args) => {
             let store = store_url::open(&address())?;

@@ -3,7 +3,7 @@
 use wtb_evaluation::Correction;
 use wtb_evaluation::comparison::records::{BatchRecords, MetricOptions, table};
 use wtb_evaluation::comparison::{Comparison, Settings, Table, add_objective, compare};
-use wtb_model::{BatchId, ErrorPolicy};
+use wtb_model::{BatchId, BatchSpec, ErrorPolicy};
 use wtb_store::{ExecutionFilter, Page, Store};
 
 use crate::EngineError;
@@ -37,7 +37,7 @@ pub fn compare_batches(
 }
 
 /// Loads what a comparison is made of, and how it is to be made.
-pub fn load(
+pub(crate) fn load(
     store: &dyn Store,
     batches: &[BatchId],
     request: &CompareRequest,
@@ -67,8 +67,8 @@ pub fn load(
             scores: store.scores(batch)?,
         });
         settings.error = request.error.unwrap_or(spec.error);
+        options.sources.extend(evaluators(&spec).into_iter().map(|(name, _)| name));
         options.metric = options.metric.or(spec.metric);
-        options.sources.extend(spec.evaluators.iter().filter_map(evaluator_name));
     }
     let mut table = table(&records, &options);
     if !request.objective.is_empty() {
@@ -81,7 +81,11 @@ fn suffix(batch: &BatchId) -> String {
     format!("@{}", &batch.as_str()[..8])
 }
 
-/// The name under which an evaluator's scores are stored.
-fn evaluator_name(description: &serde_json::Value) -> Option<String> {
-    description.get("name").and_then(|name| name.as_str()).map(str::to_owned)
+/// The names under which evaluators' scores are stored, with the versions that describe them.
+pub(crate) fn evaluators(spec: &BatchSpec) -> Vec<(String, Option<String>)> {
+    let text = |description: &serde_json::Value, key| {
+        description.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
+    };
+    let of = |description| Some((text(description, "name")?, text(description, "version")));
+    spec.evaluators.iter().filter_map(of).collect()
 }

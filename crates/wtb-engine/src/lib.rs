@@ -29,6 +29,7 @@
 //! `cargo run -p wtb-engine --example rust_only`.
 
 mod active;
+mod bundle;
 mod clock;
 mod compare;
 mod create;
@@ -38,6 +39,7 @@ mod environments;
 mod error;
 #[cfg(unix)]
 mod files;
+mod gate;
 mod lineage;
 mod pacemaker;
 mod plan;
@@ -54,13 +56,15 @@ pub use active::{
     ActiveBatch, Delivered, Delivery, Ended, Handed, Handout, Poll, Report, Scoring, ScoringTask,
     Task, WorkerKey,
 };
-pub use compare::{CompareRequest, compare_batches, load as load_comparison};
+pub use bundle::{Bundle, BundleError};
+pub use compare::{CompareRequest, compare_batches};
 pub use engine::{Engine, EngineSettings, KEPT_BYTES_MAX, open_store};
 pub use error::EngineError;
 #[cfg(unix)]
 pub use files::{
     AttemptFiles, GivenInputs, RemovedWorkspaces, WorkspaceTrial, remove_orphans, try_workspaces,
 };
+pub use gate::{Baseline, GateRequest, assumed_from, bundle_of, gate_batch};
 pub use lineage::{ForkPlan, Place, ResumePlan};
 pub use plan::{BatchPlan, Beginning, CasePlan, Extension, RetryPlan, SinglePlan, execution_seed};
 #[cfg(target_os = "linux")]

@@ -155,9 +155,11 @@ fn chances(
             });
             add_ranks(&order, &standings, draw, share, &mut ranks);
         } else {
-            let best = (0..variants).map(|place| standings[place][draw]).fold(f64::MIN, f64::max);
-            let tied: Vec<_> =
-                (0..variants).filter(|place| standings[*place][draw] == best).collect();
+            let ahead =
+                |one: usize, other: usize| standings[one][draw].total_cmp(&standings[other][draw]);
+            let best = (0..variants).max_by(|one, other| ahead(*one, *other)).unwrap_or(0);
+            let is_tied = |place: &usize| ahead(*place, best).is_eq();
+            let tied: Vec<_> = (0..variants).filter(is_tied).collect();
             for place in &tied {
                 first[*place] += share / count(tied.len());
             }
@@ -189,11 +191,14 @@ fn add_ranks(
     ranks: &mut [Vec<f64>],
 ) {
     let mut start = 0;
-    for tied in order.chunk_by(|left, right| standings[*left][draw] == standings[*right][draw]) {
+    let are_tied = |left: &usize, right: &usize| {
+        standings[*left][draw].total_cmp(&standings[*right][draw]).is_eq()
+    };
+    for tied in order.chunk_by(are_tied) {
         let part = share / count(tied.len());
         for place in tied {
-            for rank in start..start + tied.len() {
-                ranks[*place][rank] += part;
+            for rank in &mut ranks[*place][start..start + tied.len()] {
+                *rank += part;
             }
         }
         start += tied.len();

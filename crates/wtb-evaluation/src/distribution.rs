@@ -42,6 +42,7 @@ const TERMS_MAX: u32 = 2_000;
 /// noncentrality, for `t` >= 0.
 ///
 /// Lenth (1989), Algorithm AS 243, Applied Statistics 38, 185-189.
+#[expect(clippy::many_single_char_names, reason = "the names of the published algorithm")]
 pub(crate) fn noncentral_t_cdf(t: f64, df: f64, noncentrality: f64) -> f64 {
     let x = t * t / (t * t + df);
     let half = noncentrality * noncentrality / 2.0;

@@ -53,9 +53,9 @@ pub fn detectable_effect(
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
         if power(middle, deviation, units, confidence) < wanted {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     Some(high)

@@ -52,7 +52,7 @@ fn edge(mut inside: f64, mut outside: f64, is_inside: impl Fn(f64) -> bool) -> f
 }
 
 /// The score statistic of the hypothesis that the true difference is `difference`; it falls with it.
-fn tango_score(gained: f64, lost: f64, n: f64, difference: f64) -> f64 {
+pub(crate) fn tango_score(gained: f64, lost: f64, n: f64, difference: f64) -> f64 {
     let numerator = gained - lost - n * difference;
     // The likelihood's maximum under the hypothesis, of the probability of a lost pair.
     let a = 2.0 * n;

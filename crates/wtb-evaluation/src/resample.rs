@@ -99,18 +99,13 @@ impl Units {
 /// Deals units to blocks at random, so that each block has as many as any other, or one more.
 fn shuffled_blocks(units: usize, seed: u64) -> Vec<u32> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed ^ 0x_b10c);
-    let mut blocks: Vec<u32> = (0..units).map(|unit| block(unit)).collect();
+    let mut blocks: Vec<u32> = (0..units).map(|unit| count_u32(unit % BLOCKS)).collect();
     for last in (1..units).rev() {
         #[expect(clippy::cast_possible_truncation, reason = "a place among the units")]
-        let other = (u128::from(random.next_u64()) * (last as u128 + 1) >> 64) as usize;
+        let other = ((u128::from(random.next_u64()) * (last as u128 + 1)) >> 64) as usize;
         blocks.swap(last, other);
     }
-    return blocks;
-
-    #[expect(clippy::cast_possible_truncation, reason = "there are few blocks")]
-    fn block(unit: usize) -> u32 {
-        (unit % BLOCKS) as u32
-    }
+    blocks
 }
 
 /// What one draw adds up: rows of values, and how many cases of each contrast they stand for.
@@ -312,7 +307,7 @@ impl Random {
     #[inline]
     fn below(&mut self, bound: u32) -> u32 {
         #[expect(clippy::cast_possible_truncation, reason = "the high half is below the bound")]
-        let number = (u128::from(self.0.next_u64()) * u128::from(bound) >> 64) as u32;
+        let number = ((u128::from(self.0.next_u64()) * u128::from(bound)) >> 64) as u32;
         number
     }
 }

@@ -63,6 +63,7 @@ impl Sample {
     }
 
     /// Returns the sample of these variants alone, in their order, on the cases where all have a value.
+    #[must_use]
     pub fn shared_by(&self, variants: &[usize]) -> Self {
         let kept: Vec<usize> = (0..self.cases())
             .filter(|case| variants.iter().all(|variant| !self.mean(*case, *variant).is_nan()))
@@ -158,7 +159,7 @@ impl Sample {
     pub fn is_binary(&self, variant: usize) -> bool {
         (0..self.cases())
             .flat_map(|case| self.values(case, variant))
-            .all(|value| value == 0.0 || value == 1.0)
+            .all(|value| [0.0, 1.0].contains(&value))
     }
 
     /// Returns whether all values are in [0, 1].

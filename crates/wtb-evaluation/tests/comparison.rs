@@ -1,4 +1,5 @@
 //! Comparisons of plain tables: what they say of good data, and of data that says nothing.
+#![expect(clippy::cast_precision_loss, clippy::unwrap_used, reason = "small counts, in tests")]
 
 use proptest::prelude::*;
 use wtb_evaluation::comparison::{
@@ -118,7 +119,7 @@ fn data_that_say_nothing_are_never_a_confident_answer() {
     assert_eq!((equal.best.as_ref(), equal.best_set.len()), (None, 2));
     assert!(width(&equal) > 0.2, "ten of ten is not certainty");
     let versus = equal.variants[1].vs_baseline.as_ref().unwrap();
-    assert!(versus.ci_low.unwrap() < -0.2 && versus.p_value == 1.0);
+    assert!(versus.ci_low.unwrap() < -0.2 && versus.p_value > 0.999);
 }
 
 #[test]

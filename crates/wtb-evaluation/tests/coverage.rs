@@ -1,4 +1,5 @@
 //! Simulations: intervals contain the truth as often as they say, and chance is seldom called a finding.
+#![expect(clippy::cast_precision_loss, clippy::unwrap_used, reason = "small counts, in tests")]
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

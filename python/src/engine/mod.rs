@@ -1,6 +1,7 @@
 //! The handle on an open engine: creating and taking up; `reading` and `journal` have the rest.
 
 mod journal;
+mod judging;
 mod reading;
 
 use std::path::PathBuf;

@@ -2,14 +2,13 @@
 
 use pyo3::prelude::*;
 use serde_json::{Value as Json, json};
-use wtb_engine::{CompareRequest, compare_batches, session};
-use wtb_model::{BatchStatus, ErrorPolicy, ExecutionStatus};
+use wtb_engine::session;
+use wtb_model::{BatchStatus, ExecutionStatus};
 use wtb_store::{BatchFilter, BatchSummary, ExecutionFilter, Page};
 
 use super::{EngineRef, batch_id, execution_id};
-use crate::errors::{Failure, Result, invalid};
+use crate::errors::{Result, invalid};
 use crate::rows::{self, ValueRef, value_ref};
-use crate::statistics::{parse_correction, written};
 
 /// `(json, input, output, state, interrupts)`.
 type ExecutionRow =
@@ -182,34 +181,6 @@ impl EngineRef {
         let loaded = self.with_store(py, |store| store.value(&value.0))?;
         Ok((loaded.kind, pyo3::types::PyBytes::new(py, &loaded.bytes)))
     }
-
-    /// Compares the variants of batches; returns the comparison as JSON and as a table.
-    #[pyo3(signature = (batches, metric, baseline, objective, error, confidence, correction))]
-    #[expect(clippy::too_many_arguments, reason = "one call of one Python function")]
-    fn compare(
-        &self,
-        py: Python<'_>,
-        batches: Vec<String>,
-        metric: Option<String>,
-        baseline: Option<String>,
-        objective: Vec<(String, f64)>,
-        error: Option<&str>,
-        confidence: Option<f64>,
-        correction: &str,
-    ) -> Result<(String, String)> {
-        let batches = batches.iter().map(|id| batch_id(id)).collect::<Result<Vec<_>>>()?;
-        let error = error
-            .map(|text| ErrorPolicy::parse(text).ok_or_else(|| unknown_policy(text)))
-            .transpose()?;
-        let correction = parse_correction(correction)?;
-        let request = CompareRequest { metric, objective, baseline, error, confidence, correction };
-        let store = self.store()?;
-        written(&py.detach(|| compare_batches(store.as_ref(), &batches, &request))?)
-    }
-}
-
-fn unknown_policy(text: &str) -> Failure {
-    invalid(format!("error is 'zero', 'exclude' or 'fail', not {text:?}"))
 }
 
 fn execution_row(record: wtb_model::ExecutionRecord) -> ExecutionRow {

@@ -4,12 +4,14 @@
 //! file: what was not given is `None`.
 #![expect(clippy::doc_markdown, reason = "help texts are for terminals, not for Markdown")]
 
+mod gate;
 mod history;
 mod migrate;
 mod read;
 mod reference;
 mod run;
 
+pub(crate) use gate::{GateArgs, Inconclusive, PlanArgs};
 pub(crate) use history::{
     CheckpointsArgs, DiffArgs, FilesArgs, ForkArgs, OccurrenceArgs, PlaceArgs, RestoreArgs,
     ResumeArgs, RollbackArgs,
@@ -75,6 +77,10 @@ pub(crate) enum Verb {
     Show(ShowArgs),
     /// Compare the variants of one batch or of several
     Compare(CompareArgs),
+    /// Judge a batch against a baseline, for CI: pass, regression or inconclusive
+    Gate(Box<GateArgs>),
+    /// Tell how many cases and repeats a gate needs, before anything runs
+    Plan(PlanArgs),
     /// Show how two executions differ
     Diff(DiffArgs),
     /// Show the history of an execution, step by step

@@ -131,7 +131,7 @@ fn weight(text: &str) -> Result<(String, f64), String> {
     })
 }
 
-fn confidence(text: &str) -> Result<f64, String> {
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let share = text.parse::<f64>().ok().filter(|share| *share > 0.5 && *share < 1.0);
     share.ok_or_else(|| "it is between 0.5 and 1, such as 0.95".to_owned())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod gate;
 pub(crate) mod gc;
 pub(crate) mod history;
 pub(crate) mod init;

@@ -8,7 +8,9 @@ pub(crate) mod event;
 pub(crate) mod execution;
 pub(crate) mod failure;
 pub(crate) mod files;
+pub(crate) mod gate;
 pub(crate) mod history;
+pub(crate) mod outlook;
 pub(crate) mod page;
 pub(crate) mod value;
 

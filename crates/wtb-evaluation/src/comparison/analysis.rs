@@ -124,8 +124,7 @@ fn against(
     let units: Vec<f64> =
         spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, count)| sum / count).collect();
     let (wins, losses) = wins_and_losses(sample, direction, contrast);
-    // What one unit says, so that groups are planned for as groups.
-    let deviation = spread.standard_error.map(|error| error * count(spread.units).sqrt());
+    let deviation = unit_deviation(spread);
     let is_settled = ends.is_ok_and(|ends| ends.low > 0.0 || ends.high < 0.0);
     let confidence = settings.confidence;
     let needed = deviation
@@ -156,12 +155,21 @@ fn against(
     }
 }
 
-fn wins_and_losses(sample: &Sample, direction: Direction, contrast: Contrast) -> (usize, usize) {
+pub(super) fn wins_and_losses(
+    sample: &Sample,
+    direction: Direction,
+    contrast: Contrast,
+) -> (usize, usize) {
     let sign = if direction == Direction::Max { 1.0 } else { -1.0 };
     let differences = (0..sample.cases()).map(|case| sign * contrast.of_case(sample, case));
     differences.fold((0, 0), |(wins, losses), one| {
         (wins + usize::from(one > 1e-12), losses + usize::from(one < -1e-12))
     })
+}
+
+/// The standard deviation of what one unit says, so that groups are planned for as groups.
+pub(super) fn unit_deviation(spread: &Spread) -> Option<f64> {
+    spread.standard_error.map(|error| error * count(spread.units).sqrt())
 }
 
 /// Says how an interval was found, or why there is none.

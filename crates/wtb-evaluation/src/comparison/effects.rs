@@ -224,6 +224,7 @@ impl<'a> Grid<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
 mod tests {
     use super::*;
 

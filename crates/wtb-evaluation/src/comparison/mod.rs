@@ -5,8 +5,10 @@
 mod analysis;
 mod counting;
 mod effects;
+mod gate;
 mod metrics;
 mod objective;
+mod outlook;
 pub mod records;
 mod resources;
 mod shape;
@@ -16,7 +18,9 @@ mod tests;
 mod warnings;
 
 pub use analysis::POWER;
+pub use gate::{GateSettings, Outcome, Verdict, gate};
 pub use objective::{OBJECTIVE, ObjectiveError, add_objective};
+pub use outlook::{Assumed, Outlook, OutlookRow, Question, assumed, outlook};
 pub use shape::{
     Comparison, CrossCheck, Effect, Quantiles, Ratio, SecondOpinion, Sensitivity, VarianceSplit,
     VariantLine, Versus,
@@ -247,10 +251,12 @@ fn sensitivity(
         .collect()
 }
 
+/// What a variant used of a resource.
+type Used = fn(&VariantLine) -> Option<f64>;
+
 /// For each resource the variants that no other beats in it and in the score.
 fn pareto(lines: &[VariantLine], direction: Direction) -> BTreeMap<&'static str, Vec<String>> {
     let sign = if direction == Direction::Max { 1.0 } else { -1.0 };
-    type Used = fn(&VariantLine) -> Option<f64>;
     let used: [(&'static str, Used); 3] = [
         ("cost", |line| line.cost),
         ("tokens", |line| line.tokens.map(|tokens| tokens.median)),

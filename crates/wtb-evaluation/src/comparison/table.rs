@@ -1,11 +1,12 @@
 //! What is compared: the executions of some variants on some cases, with all of their scores.
 
+use serde::{Deserialize, Serialize};
 use wtb_model::Direction;
 
 use crate::sample::{Observation, Sample};
 
 /// A variant, and what was chosen on each axis of its grid.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantInfo {
     /// Its name.
     pub name: String,
@@ -14,7 +15,7 @@ pub struct VariantInfo {
 }
 
 /// A case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseInfo {
     /// Its id.
     pub id: String,
@@ -23,7 +24,7 @@ pub struct CaseInfo {
 }
 
 /// A metric.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MetricInfo {
     /// Its name.
     pub name: String,
@@ -34,7 +35,8 @@ pub struct MetricInfo {
 }
 
 /// Where an execution stands, as far as a comparison cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// It reached the workflow's end.
     Succeeded,
@@ -45,7 +47,7 @@ pub enum Ended {
 }
 
 /// One execution as it was measured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Its variant's place.
     pub variant: usize,
@@ -73,7 +75,7 @@ impl Measured {
 }
 
 /// Everything that a comparison is made of.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// The variants, in the order in which they are shown.
     pub variants: Vec<VariantInfo>,
@@ -114,6 +116,48 @@ impl Table {
             one.case = place[one.case].unwrap_or_default();
         }
         Sample::new(self.variants.len(), &groups, &observations)
+    }
+
+    /// Adds the variants and executions of another table. Cases of one id are one case, metrics of one
+    /// name one metric, with the direction that they have here.
+    pub fn join(&mut self, other: Self) {
+        let first_variant = self.variants.len();
+        self.variants.extend(other.variants);
+        let metric_places: Vec<usize> =
+            other.metrics.into_iter().map(|metric| self.metric_place(metric)).collect();
+        let mut known: std::collections::HashMap<String, usize> =
+            self.cases.iter().zip(0..).map(|(case, place)| (case.id.clone(), place)).collect();
+        let case_places: Vec<usize> = other
+            .cases
+            .into_iter()
+            .map(|case| {
+                *known.entry(case.id.clone()).or_insert_with(|| {
+                    self.cases.push(case);
+                    self.cases.len() - 1
+                })
+            })
+            .collect();
+        self.executions.extend(other.executions.into_iter().map(|mut one| {
+            one.variant += first_variant;
+            one.case = case_places[one.case];
+            for (place, _) in &mut one.scores {
+                *place = metric_places[*place];
+            }
+            one
+        }));
+        self.notes.extend(other.notes);
+    }
+
+    fn metric_place(&mut self, metric: MetricInfo) -> usize {
+        let Some(place) = self.metrics.iter().position(|known| known.name == metric.name) else {
+            self.metrics.push(metric);
+            return self.metrics.len() - 1;
+        };
+        if self.metrics[place].direction != metric.direction {
+            let here = self.metrics[place].direction.as_str();
+            self.notes.push(format!("`{}` had another direction; {here} counts", metric.name));
+        }
+        place
     }
 
     /// The group of each case as a number.

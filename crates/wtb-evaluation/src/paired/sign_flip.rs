@@ -203,6 +203,7 @@ fn count(sizes: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_precision_loss, reason = "small counts")]
 mod tests {
     use super::*;
     use crate::paired::mcnemar;

@@ -35,16 +35,16 @@ fn rank_sum(sizes: &[(f64, bool)]) -> (f64, f64) {
     while start < sizes.len() {
         let is_tied =
             |other: &&(f64, bool)| (other.0 - sizes[start].0).abs() <= 1e-12 * sizes[start].0;
-        let tied = sizes[start..].iter().take_while(is_tied).count();
+        let alike = sizes[start..].iter().take_while(is_tied).count();
         #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
-        let (first, count) = (start as f64, tied as f64);
-        let rank = first + (count + 1.0) / 2.0;
-        let positive = sizes[start..start + tied].iter().filter(|one| one.1).count();
+        let (first, count) = (start as f64, alike as f64);
+        let rank = first + f64::midpoint(count, 1.0);
+        let positive = sizes[start..start + alike].iter().filter(|one| one.1).count();
         #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
         let positive = positive as f64;
         sum += rank * positive;
         ties += count.powi(3) - count;
-        start += tied;
+        start += alike;
     }
     (sum, ties)
 }

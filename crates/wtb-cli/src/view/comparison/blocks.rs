@@ -42,7 +42,7 @@ fn ci_title(comparison: &Comparison) -> String {
 }
 
 /// A share in percent, without decimals that say nothing: `95`, `99.5`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let text = format!("{:.2}", share * 100.0);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -9,6 +9,7 @@ mod words;
 use wtb_engine::comparison::{Comparison, VariantLine};
 
 use crate::text::{Column, Style, Table, Tone};
+pub(crate) use blocks::percent;
 use blocks::{Block, blocks};
 
 /// Marks those that may be best. A symbol, since colour alone says nothing to many.

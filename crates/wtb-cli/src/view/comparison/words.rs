@@ -67,7 +67,7 @@ pub(super) fn advice(comparison: &Comparison, limit: usize, style: Style) -> Str
     let open: Vec<String> = comparison
         .variants
         .iter()
-        .filter_map(|line| Some(advice_for(line, line.vs_baseline.as_ref()?, comparison)?))
+        .filter_map(|line| advice_for(line, line.vs_baseline.as_ref()?, comparison))
         .collect();
     let mut text: String = open
         .iter()
