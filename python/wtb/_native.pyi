@@ -11,8 +11,6 @@ __version__: str
 EVENT_KINDS: list[str]
 CUSTOM_PREFIX: str
 
-def edit_distance(a: str, b: str) -> int: ...
-
 Payload = tuple[str, bytes]
 CaseTuple = tuple[
     str, str | None, Sequence[str], Payload, Payload | None, Payload | None, str | None

@@ -22,7 +22,8 @@ class Verdict:
         metric: The metric; None when no execution has a score.
         candidate: The variant that was to pass.
         baseline: The variant that it was measured against.
-        difference: The candidate's mean less the baseline's, on the cases of both; None without any.
+        difference: The candidate's mean less the baseline's, on the cases of both; None without
+            any.
         ci_low: The lower end of its interval; None where there is none.
         ci_high: The upper end.
         cases: How many cases both have.
