@@ -5,6 +5,7 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
+import comparison
 import dispatch
 import engine_overhead
 import list_latency
@@ -28,6 +29,7 @@ BENCHMARKS = {
     "workspaces": workspaces,
     "scheduler": scheduler,
     "list_latency": list_latency,
+    "comparison": comparison,
     "saver_speed": saver_speed,
     "saver_size": saver_size,
     "saver_graph": saver_graph,

@@ -57,7 +57,14 @@ impl Contest {
     /// A variant leaves the best set when it differs from the leader in a paired test, corrected by Holm
     /// for the number of rivals, whatever correction the comparison reports: that a single one is
     /// named best although all are alike then happens in at most 1 - confidence of the cases.
-    pub fn hold(sample: &Sample, variants: &[usize], rules: Rules) -> Option<Self> {
+    ///
+    /// `drawn` may hold draws of the means of all variants of the sample, which are used where they fit.
+    pub fn hold(
+        sample: &Sample,
+        variants: &[usize],
+        rules: Rules,
+        drawn: Option<&Draws>,
+    ) -> Option<Self> {
         if variants.len() < 2 {
             return None;
         }
@@ -80,7 +87,18 @@ impl Contest {
         let (p_best, ranks) = if shared.unit_count() < UNITS_MIN {
             (Vec::new(), Vec::new())
         } else {
-            chances(&shared, &rivals, leader, sign, rules)
+            let standings = standings(
+                &shared,
+                &rivals,
+                leader,
+                sign,
+                |place| {
+                    let fits = shared.cases() == sample.cases();
+                    drawn.filter(|_| fits).map(|draws| draws.of(variants[place]).into_owned())
+                },
+                rules,
+            );
+            chances(&standings)
         };
         Some(Self {
             variants: variants.to_vec(),
@@ -128,44 +146,54 @@ fn best_set(rivals: &[Rival], leader: usize, alpha: f64) -> Vec<usize> {
     set
 }
 
-/// Counts who is first, second, and so on in the draws. Differences to the leader are scaled to
-/// their standard errors, as intervals are.
-fn chances(
+/// Where each variant stands in each draw: its difference to the leader, above 0 if it is better.
+/// Differences are scaled to their standard errors, as intervals are.
+fn standings(
     shared: &Sample,
     rivals: &[Rival],
     leader: usize,
     sign: f64,
+    drawn: impl Fn(usize) -> Option<Vec<f64>>,
     rules: Rules,
-) -> (Vec<f64>, Vec<Vec<f64>>) {
-    let variants = rivals.len();
-    let contrasts: Vec<_> = (0..variants).map(Contrast::Mean).collect();
-    let draws = Draws::new(shared, &contrasts, rules.draws, rules.seed);
-    let standings: Vec<Vec<f64>> = (0..variants)
-        .map(|place| standing(draws.of(place), draws.of(leader), &rivals[place], sign))
-        .collect();
+) -> Vec<Vec<f64>> {
+    let all: Option<Vec<Vec<f64>>> = (0..rivals.len()).map(drawn).collect();
+    let all = all.unwrap_or_else(|| {
+        let contrasts: Vec<_> = (0..rivals.len()).map(Contrast::Mean).collect();
+        let found = Draws::new(shared, &contrasts, rules.draws, rules.seed);
+        (0..rivals.len()).map(|place| found.of(place).into_owned()).collect()
+    });
+    rivals.iter().zip(&all).map(|(rival, own)| standing(own, &all[leader], rival, sign)).collect()
+}
+
+/// Counts who is first, second, and so on in the draws. Those that are tied share their ranks.
+fn chances(standings: &[Vec<f64>]) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let variants = standings.len();
+    let draws = standings.first().map_or(0, Vec::len);
+    let share = 1.0 / count(draws);
     let mut first = vec![0.0; variants];
-    let is_ranked = variants <= RANKED_MAX;
-    let mut ranks = vec![vec![0.0; variants]; if is_ranked { variants } else { 0 }];
-    let share = 1.0 / count(rules.draws);
-    let mut order: Vec<usize> = (0..variants).collect();
-    for draw in 0..rules.draws {
-        if is_ranked {
-            order.sort_unstable_by(|left, right| {
-                standings[*right][draw].total_cmp(&standings[*left][draw])
-            });
-            add_ranks(&order, &standings, draw, share, &mut ranks);
-        } else {
-            let ahead =
-                |one: usize, other: usize| standings[one][draw].total_cmp(&standings[other][draw]);
-            let best = (0..variants).max_by(|one, other| ahead(*one, *other)).unwrap_or(0);
-            let is_tied = |place: &usize| ahead(*place, best).is_eq();
-            let tied: Vec<_> = (0..variants).filter(is_tied).collect();
-            for place in &tied {
-                first[*place] += share / count(tied.len());
+    let mut ranks = vec![vec![0.0; variants]; if variants <= RANKED_MAX { variants } else { 0 }];
+    let mut own = vec![0.0; variants];
+    for draw in 0..draws {
+        for (value, standings) in own.iter_mut().zip(standings) {
+            *value = standings[draw];
+        }
+        if ranks.is_empty() {
+            let best = own.iter().copied().fold(f64::MIN, f64::max);
+            let tied = own.iter().filter(|value| **value >= best).count();
+            for (first, _) in first.iter_mut().zip(&own).filter(|(_, value)| **value >= best) {
+                *first += share / count(tied);
+            }
+            continue;
+        }
+        for (ranks, value) in ranks.iter_mut().zip(&own) {
+            let ahead = own.iter().filter(|other| *other > value).count();
+            let up_to = own.iter().filter(|other| *other >= value).count();
+            for rank in &mut ranks[ahead..up_to] {
+                *rank += share / count(up_to - ahead);
             }
         }
     }
-    if is_ranked {
+    if !ranks.is_empty() {
         first = ranks.iter().map(|own| own[0]).collect();
     }
     (first, ranks)
@@ -180,27 +208,4 @@ fn standing(own: &[f64], leader: &[f64], rival: &Rival, sign: f64) -> Vec<f64> {
         .into_iter()
         .map(|one| sign * scale.mul_add(one - rival.difference, rival.difference))
         .collect()
-}
-
-/// Those that are tied share the ranks that they take up.
-fn add_ranks(
-    order: &[usize],
-    standings: &[Vec<f64>],
-    draw: usize,
-    share: f64,
-    ranks: &mut [Vec<f64>],
-) {
-    let mut start = 0;
-    let are_tied = |left: &usize, right: &usize| {
-        standings[*left][draw].total_cmp(&standings[*right][draw]).is_eq()
-    };
-    for tied in order.chunk_by(are_tied) {
-        let part = share / count(tied.len());
-        for place in tied {
-            for rank in &mut ranks[*place][start..start + tied.len()] {
-                *rank += part;
-            }
-        }
-        start += tied.len();
-    }
 }

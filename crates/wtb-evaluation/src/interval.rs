@@ -176,10 +176,9 @@ fn bca(draws: &[f64], spread: &Spread, error: f64, confidence: f64) -> (f64, f64
     let n = count(draws.len());
     let variance = draws.iter().map(|draw| (draw - estimate).powi(2)).sum::<f64>() / n;
     let scale = if variance > 0.0 { error / variance.sqrt() } else { 0.0 };
-    let mut sorted = draws.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let below = count(sorted.partition_point(|draw| *draw < estimate));
-    let up_to = count(sorted.partition_point(|draw| *draw <= estimate));
+    let below = count(draws.iter().filter(|draw| **draw < estimate).count());
+    let up_to = count(draws.iter().filter(|draw| **draw <= estimate).count());
+    let mut draws = draws.to_vec();
     let share = (f64::midpoint(below, up_to) / n).clamp(1.0 / n, 1.0 - 1.0 / n);
     let bias = normal_quantile(share);
     let reach = two_sided_t(confidence, count(spread.units - 1));
@@ -187,23 +186,24 @@ fn bca(draws: &[f64], spread: &Spread, error: f64, confidence: f64) -> (f64, f64
         let shifted = bias + z;
         normal_cdf(bias + shifted / (1.0 - spread.acceleration * shifted).max(0.1))
     };
-    let end = |z: f64| scale.mul_add(quantile(&sorted, level(z)) - estimate, estimate);
+    let mut end = |z: f64| scale.mul_add(quantile(&mut draws, level(z)) - estimate, estimate);
     (end(-reach), end(reach))
 }
 
-/// Returns the quantile of sorted values, interpolated between neighbours (type 6 of Hyndman and Fan
-/// 1996).
-pub(crate) fn quantile(sorted: &[f64], level: f64) -> f64 {
-    let last = sorted.len() - 1;
-    let place = (level * count(sorted.len() + 1) - 1.0).clamp(0.0, count(last));
+/// Returns the quantile of values, interpolated between neighbours (type 6 of Hyndman and Fan 1996).
+fn quantile(values: &mut [f64], level: f64) -> f64 {
+    let last = values.len() - 1;
+    let place = (level * count(values.len() + 1) - 1.0).clamp(0.0, count(last));
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a place in a slice"
     )]
     let low = place.floor() as usize;
-    let high = (low + 1).min(last);
-    (sorted[high] - sorted[low]).mul_add(place - count(low), sorted[low])
+    let (_, lower, above) = values.select_nth_unstable_by(low, f64::total_cmp);
+    let lower = *lower;
+    let higher = above.iter().copied().min_by(f64::total_cmp).unwrap_or(lower);
+    (higher - lower).mul_add(place - count(low), lower)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]

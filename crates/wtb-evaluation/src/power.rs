@@ -40,19 +40,24 @@ pub fn detectable_effect(
     confidence: f64,
     wanted: f64,
 ) -> Option<f64> {
+    Some(deviation * detectable_deviations(units, confidence, wanted)?)
+}
+
+/// Returns the same in standard deviations.
+pub(crate) fn detectable_deviations(units: usize, confidence: f64, wanted: f64) -> Option<f64> {
     if units < 2 {
         return None;
     }
-    let (mut low, mut high) = (0.0, deviation);
-    while power(high, deviation, units, confidence) < wanted {
+    let (mut low, mut high) = (0.0, 1.0);
+    while power(high, 1.0, units, confidence) < wanted {
         high *= 2.0;
-        if !high.is_finite() {
+        if high > 1e9 {
             return None;
         }
     }
-    for _ in 0..60 {
+    for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
-        if power(middle, deviation, units, confidence) < wanted {
+        if power(middle, 1.0, units, confidence) < wanted {
             low = middle;
         } else {
             high = middle;
@@ -60,6 +65,9 @@ pub fn detectable_effect(
     }
     Some(high)
 }
+
+/// Halvings after which an effect has more digits than anybody reads.
+const HALVINGS: u32 = 40;
 
 /// Returns how many units it takes to find an effect with the wanted power; `None` if there is no
 /// effect, or if it takes more than [`PLANNED_UNITS_MAX`].

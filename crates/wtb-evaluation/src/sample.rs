@@ -155,6 +155,11 @@ impl Sample {
         if value.is_nan() { self.mean(case, variant) } else { value }
     }
 
+    /// Returns whether the variant has a value in each case.
+    pub(crate) fn is_complete(&self, variant: usize) -> bool {
+        (0..self.cases()).all(|case| !self.mean(case, variant).is_nan())
+    }
+
     /// Returns whether all values are 0 or 1.
     pub fn is_binary(&self, variant: usize) -> bool {
         (0..self.cases())

@@ -36,7 +36,7 @@ const DRAWS: usize = 1_000;
 fn interval_of(sample: &Sample, contrast: Contrast) -> Option<Interval> {
     let spread = Spread::of(sample, contrast)?;
     let draws = Draws::new(sample, &[contrast], DRAWS, 1);
-    interval(sample, contrast, &spread, draws.of(0), 0.95, draws.blocks).ok()
+    interval(sample, contrast, &spread, &draws.of(0), 0.95, draws.blocks).ok()
 }
 
 /// The share of `worlds` whose interval contains the truth.
@@ -178,7 +178,7 @@ fn false_findings(worlds: u64, variants: usize, cases: usize, repeats: u32) -> f
             });
         let all: Vec<_> = (0..variants).collect();
         let rules = Rules { direction: Direction::Max, confidence: 0.95, draws: 1, seed: 0 };
-        Contest::hold(&sample, &all, rules).is_some_and(|contest| contest.best_set.len() == 1)
+        Contest::hold(&sample, &all, rules, None).is_some_and(|contest| contest.best_set.len() == 1)
     });
     found.count() as f64 / worlds as f64
 }

@@ -91,9 +91,8 @@ fn an_open_question_names_what_would_settle_it() {
 
 #[test]
 fn smaller_is_better_where_the_metric_says_so() {
-    let slower: Vec<_> = (0..60)
-        .map(|case| (Some(case as f64), Some(case as f64 + 5.0 + (case % 3) as f64)))
-        .collect();
+    let slower: Vec<_> =
+        (0..60).map(|case| (Some(f64::from(case)), Some(f64::from(case + 5 + case % 3)))).collect();
     let verdict = judged(&table(&slower, Direction::Min), 1.0, ErrorPolicy::Zero);
     assert_eq!((verdict.outcome, verdict.losses), (Outcome::Regression, 60));
     assert!(verdict.reason.contains("6.0000 higher"), "{}", verdict.reason);

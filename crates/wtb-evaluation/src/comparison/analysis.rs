@@ -1,5 +1,7 @@
 //! The statistics of one metric: each variant's mean, each against the baseline, and the contest.
 
+use std::collections::{BTreeMap, HashMap};
+
 use wtb_model::Direction;
 
 use super::Settings;
@@ -8,7 +10,7 @@ use crate::contest::{Contest, Rules, UNITS_MIN};
 use crate::contrast::{Contrast, Spread};
 use crate::interval::{Interval, NoInterval, count, cross_check, interval};
 use crate::paired::{paired_test, wilcoxon};
-use crate::power::{detectable_effect, units_needed};
+use crate::power::{detectable_deviations, units_needed};
 use crate::resample::Draws;
 use crate::sample::Sample;
 
@@ -50,24 +52,47 @@ impl Analysis {
                 sample,
                 *contrast,
                 &spread,
-                draws.of(place),
+                &draws.of(place),
                 settings.confidence,
                 draws.blocks,
             );
             Some((*contrast, spread, ends))
         });
+        let mut detectable = Detectable { confidence: settings.confidence, known: HashMap::new() };
         let (mut lines, mut versus) = (Vec::new(), vec![None; sample.variants()]);
         for (place, found) in measured.enumerate() {
             if place < sample.variants() {
                 lines.push(found.map(|(_, spread, ends)| mean_line(spread, ends, settings)));
             } else if let Some((contrast, spread, ends)) = found {
                 let own = contrast.variants()[0];
-                versus[own] = Some(against(sample, direction, contrast, &spread, ends, settings));
+                versus[own] = Some(against(
+                    sample,
+                    direction,
+                    contrast,
+                    &spread,
+                    ends,
+                    settings,
+                    &mut detectable,
+                ));
             }
         }
         adjust(&mut versus, settings);
-        let contest = hold_contest(sample, direction, &lines, settings);
+        let contest = hold_contest(sample, direction, &lines, settings, &draws);
         Self { means: lines, versus, contest }
+    }
+}
+
+/// What so many units can find, in standard deviations: the same for most variants.
+struct Detectable {
+    confidence: f64,
+    known: HashMap<usize, Option<f64>>,
+}
+
+impl Detectable {
+    fn of(&mut self, units: usize) -> Option<f64> {
+        let confidence = self.confidence;
+        let find = || detectable_deviations(units, confidence, POWER);
+        *self.known.entry(units).or_insert_with(find)
     }
 }
 
@@ -77,13 +102,14 @@ fn hold_contest(
     direction: Direction,
     lines: &[Option<MeanLine>],
     settings: &Settings,
+    drawn: &Draws,
 ) -> Option<Contest> {
     let cases = |line: &Option<MeanLine>| line.as_ref().map_or(0, |line| line.spread.cases);
     let most = lines.iter().map(cases).max()?;
     let is_in = |place: &usize| cases(&lines[*place]) > 0 && 2 * cases(&lines[*place]) >= most;
     let variants: Vec<usize> = (0..lines.len()).filter(is_in).collect();
     let Settings { confidence, draws, seed, .. } = *settings;
-    Contest::hold(sample, &variants, Rules { direction, confidence, draws, seed })
+    Contest::hold(sample, &variants, Rules { direction, confidence, draws, seed }, Some(drawn))
 }
 
 fn mean_line(spread: Spread, ends: Result<Interval, NoInterval>, settings: &Settings) -> MeanLine {
@@ -119,6 +145,7 @@ fn against(
     spread: &Spread,
     ends: Result<Interval, NoInterval>,
     settings: &Settings,
+    detectable: &mut Detectable,
 ) -> Versus {
     let test = paired_test(sample, contrast, spread, settings.seed);
     let units: Vec<f64> =
@@ -146,12 +173,12 @@ fn against(
         cases: spread.cases,
         detectable: deviation
             .filter(|deviation| *deviation > 0.0)
-            .and_then(|deviation| detectable_effect(deviation, spread.units, confidence, POWER))
+            .and_then(|deviation| Some(deviation * detectable.of(spread.units)?))
             // A metric from 0 to 1 has no larger difference.
             .filter(|effect| !spread.is_bounded || *effect < 1.0),
         cases_needed: needed.map(cases_of),
         noise_share: noise_share(spread),
-        ratios: std::collections::BTreeMap::new(),
+        ratios: BTreeMap::new(),
     }
 }
 

@@ -50,7 +50,8 @@ pub(super) fn effects(
             spread.is_bounded = false;
             let confidence = settings.confidence;
             let own = draws.of(place);
-            let ends = interval(&contrasts, *contrast, &spread, own, confidence, draws.blocks).ok();
+            let ends =
+                interval(&contrasts, *contrast, &spread, &own, confidence, draws.blocks).ok();
             let (p_value, _) = sign_flip(&spread.unit_sums, settings.seed);
             Some(Effect {
                 choices: plan.choices,

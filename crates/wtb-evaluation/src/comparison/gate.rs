@@ -169,7 +169,7 @@ fn measure(
     let contrast = Contrast::Difference(0, 1);
     let spread = Spread::of(&sample, contrast)?;
     let drawn = Draws::new(&sample, &[contrast], draws, seed);
-    let ends = interval(&sample, contrast, &spread, drawn.of(0), confidence, drawn.blocks);
+    let ends = interval(&sample, contrast, &spread, &drawn.of(0), confidence, drawn.blocks);
     let test = paired_test(&sample, contrast, &spread, seed);
     let (wins, losses) = wins_and_losses(&sample, verdict.direction, contrast);
     verdict.difference = Some(spread.estimate);

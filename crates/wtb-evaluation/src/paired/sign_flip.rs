@@ -167,17 +167,7 @@ fn saddlepoint(sizes: &[f64], observed: f64) -> f64 {
         // All signs alike: the two most extreme choices of all.
         return 2.0 * (-(count(sizes) * std::f64::consts::LN_2)).exp();
     }
-    let slope = |t: f64| sizes.iter().map(|size| size * (t * size).tanh()).sum::<f64>();
-    let mut high = 1.0 / sizes.iter().copied().fold(0.0, f64::max);
-    while slope(high) < observed {
-        high *= 2.0;
-    }
-    let mut low = 0.0;
-    for _ in 0..80 {
-        let middle = f64::midpoint(low, high);
-        if slope(middle) < observed { low = middle } else { high = middle }
-    }
-    let t = f64::midpoint(low, high);
+    let t = saddle(sizes, observed);
     let cumulant: f64 = sizes.iter().map(|size| log_cosh(t * size)).sum();
     let curvature: f64 = sizes.iter().map(|size| (size / (t * size).cosh()).powi(2)).sum();
     let r = (2.0 * (t * observed - cumulant)).max(0.0).sqrt();
@@ -190,6 +180,32 @@ fn saddlepoint(sizes: &[f64], observed: f64) -> f64 {
     let density = (-r * r / 2.0).exp() / std::f64::consts::TAU.sqrt();
     let tail = normal_cdf(-r) + density * (1.0 / u - 1.0 / r);
     (2.0 * tail).clamp(f64::MIN_POSITIVE, 1.0)
+}
+
+/// Solves for the `t` at which the tilted sum has the observed mean, by Newton's method between
+/// bounds that close in.
+fn saddle(sizes: &[f64], observed: f64) -> f64 {
+    let (mut low, mut high) = (0.0, f64::INFINITY);
+    let mut t = observed / sizes.iter().map(|size| size * size).sum::<f64>();
+    for _ in 0..100 {
+        let (slope, curvature) = sizes.iter().fold((0.0, 0.0), |(slope, curvature), size| {
+            let tilt = (t * size).tanh();
+            (slope + size * tilt, curvature + size * size * (1.0 - tilt * tilt))
+        });
+        if slope < observed {
+            low = t;
+        } else {
+            high = t;
+        }
+        let next = t + (observed - slope) / curvature;
+        let is_between = next > low && next < high;
+        let step = if is_between { next } else { f64::midpoint(low, high.min(4.0 * t)) };
+        if (step - t).abs() <= 1e-12 * t {
+            break;
+        }
+        t = step;
+    }
+    t
 }
 
 fn log_cosh(x: f64) -> f64 {
