@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _perform(request: "_native.RequestRef") -> int:
     asked: Asked = json.loads(request.json())
     # Not for those who only list what there is: it is a dozen modules.
-    from wtb import _command_doctor, _command_history
+    from wtb import _command_doctor, _command_history, _command_share
 
     verbs = {
         "run": _run,
@@ -63,6 +63,8 @@ def _perform(request: "_native.RequestRef") -> int:
         "diff": _command_history.diff,
         "files": _command_history.files,
         "restore": _command_history.restore,
+        "report": _command_share.report,
+        "export": _command_share.export,
         "doctor": _command_doctor.doctor,
     }
     try:

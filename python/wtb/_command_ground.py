@@ -1,6 +1,7 @@
 """What the verbs of the command stand on: the open store, and user code that keeps off stdout."""
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from wtb import _native
     from wtb.bench import TestBench
 
-__all__ = ["Asked", "opened", "user_code"]
+__all__ = ["Asked", "opened", "reading", "user_code"]
 
 Asked = Mapping[str, Any]
 """What the Rust part asks for, with every option settled; `wtb_cli::Request` describes it."""
@@ -65,3 +66,14 @@ def user_code(display: "_native.DisplayRef") -> Iterator[None]:
         finally:
             os.dup2(kept, 1)
             os.close(kept)
+
+
+@contextlib.contextmanager
+def reading(request: "_native.RequestRef") -> Iterator[None]:
+    """Read values: types in them are imported, and so are the user's modules."""
+    # Of a type that cannot be imported here the fields are shown: nothing to warn of.
+    logging.getLogger("langgraph").setLevel(logging.ERROR)
+    from wtb import _native
+
+    with user_code(_native.DisplayRef(request)):
+        yield

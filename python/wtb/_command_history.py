@@ -1,14 +1,12 @@
 """The verbs of the command for single executions, their histories and their files."""
 
-import contextlib
 import json
-import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtb import _native
-from wtb._command_ground import Asked, opened, user_code
+from wtb._command_ground import Asked, opened, reading, user_code
 from wtb._history import head_of, history_of, standing_of
 from wtb._plain import plain
 from wtb.errors import ConfigurationError
@@ -30,7 +28,7 @@ _STANDING_STILL = ("paused", "interrupted", "failed", "timed_out", "cancelled")
 def show(request: "_native.RequestRef", asked: Asked) -> int:
     """Show an execution."""
     with opened(asked) as bench:
-        with _reading(request):
+        with reading(request):
             execution = bench.execution(asked["execution"])
             decoded = _decoded(bench, execution)
         return request.show(bench._core.engine, execution.key, decoded)
@@ -39,7 +37,7 @@ def show(request: "_native.RequestRef", asked: Asked) -> int:
 def checkpoints(request: "_native.RequestRef", asked: Asked) -> int:
     """Show the history of an execution."""
     with opened(asked) as bench:
-        with _reading(request):
+        with reading(request):
             execution = bench.execution(asked["execution"])
             if execution.lineages == 0:
                 raise ConfigurationError(
@@ -54,7 +52,7 @@ def checkpoints(request: "_native.RequestRef", asked: Asked) -> int:
 def rollback(request: "_native.RequestRef", asked: Asked) -> int:
     """Put an execution back."""
     with opened(asked) as bench:
-        with _reading(request):
+        with reading(request):
             execution = bench.rollback(asked["execution"], **asked["place"])
             found = standing_of(bench._core.checkpoints, execution)
         return request.render(bench._core.engine, json.dumps(found))
@@ -95,7 +93,7 @@ def resume(request: "_native.RequestRef", asked: Asked) -> int:
 def diff(request: "_native.RequestRef", asked: Asked) -> int:
     """Compare two executions."""
     with opened(asked) as bench:
-        with _reading(request):
+        with reading(request):
             found = bench.diff(asked["a"], asked["b"]).to_dict()
         return request.render(bench._core.engine, json.dumps(found))
 
@@ -103,7 +101,7 @@ def diff(request: "_native.RequestRef", asked: Asked) -> int:
 def files(request: "_native.RequestRef", asked: Asked) -> int:
     """List the files of an execution, or what has changed in them."""
     with opened(asked) as bench:
-        with _reading(request):
+        with reading(request):
             execution, at, since = asked["execution"], asked["at"], asked["since"]
             if since is None:
                 listed = bench.files(execution, at=at)
@@ -117,21 +115,12 @@ def files(request: "_native.RequestRef", asked: Asked) -> int:
 def restore(request: "_native.RequestRef", asked: Asked) -> int:
     """Write the files of an execution into a directory."""
     with opened(asked) as bench:
-        with _reading(request):
+        with reading(request):
             execution, at = asked["execution"], asked["at"]
             place = bench.restore(execution, asked["directory"], at=at, force=asked["force"])
             sizes = [one.size for one in bench.files(execution, at=at) if one.size is not None]
             found = {"directory": str(place), "files": len(sizes), "bytes": sum(sizes)}
         return request.render(bench._core.engine, json.dumps(found))
-
-
-@contextlib.contextmanager
-def _reading(request: "_native.RequestRef") -> Iterator[None]:
-    """Read values: types in them are imported, and so are the user's modules."""
-    # Of a type that cannot be imported here the fields are shown: nothing to warn of.
-    logging.getLogger("langgraph").setLevel(logging.ERROR)
-    with user_code(_native.DisplayRef(request)):
-        yield
 
 
 def _go_on(
@@ -150,7 +139,7 @@ def _go_on(
         except KeyboardInterrupt:
             display.note(f"Stopped: {execution.id} can be resumed from its last checkpoint")
             raise
-    with _reading(request):
+    with reading(request):
         decoded = _decoded(bench, ended)
     return request.show(bench._core.engine, ended.key, decoded)
 

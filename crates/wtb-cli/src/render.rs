@@ -89,6 +89,9 @@ fn try_render(
         }
         Request::Files(_) => terminal.data(&view::files::render(&read(document)?, width, style)),
         Request::Restore(_) => terminal.data(&view::files::render_restored(&read(document)?)),
+        Request::Report(_) | Request::Export(_) => {
+            terminal.data(&view::files::render_written(&read(document)?))
+        }
         Request::Checkpoints(asked) => {
             let history: view::history::History = read(document)?;
             let verbose = asked.output.verbose;

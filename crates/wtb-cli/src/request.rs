@@ -49,6 +49,10 @@ pub enum Request {
     Files(FilesRequest),
     /// Write the files of an execution into a directory.
     Restore(RestoreRequest),
+    /// Write a batch as a page.
+    Report(ReportRequest),
+    /// Write a batch to files.
+    Export(ExportRequest),
     /// Look at the machine.
     Doctor(DoctorRequest),
 }
@@ -67,6 +71,8 @@ impl Request {
             Self::Diff(request) => &request.output,
             Self::Files(request) => &request.output,
             Self::Restore(request) => &request.output,
+            Self::Report(request) => &request.output,
+            Self::Export(request) => &request.output,
             Self::Doctor(request) => &request.output,
         }
     }
@@ -306,6 +312,53 @@ pub struct DiffRequest {
     pub b: ExecutionId,
     /// How to print it.
     pub output: OutputOptions,
+}
+
+/// `wtb report`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReportRequest {
+    /// The store's address.
+    pub store: String,
+    /// The batch.
+    pub batch: BatchId,
+    /// Where to write it, absolute.
+    pub path: PathBuf,
+    /// The baseline's name.
+    pub baseline: Option<String>,
+    /// The primary metric.
+    pub metric: Option<String>,
+    /// What the page is called.
+    pub title: Option<String>,
+    /// How to print what was written.
+    pub output: OutputOptions,
+}
+
+/// `wtb export`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExportRequest {
+    /// The store's address.
+    pub store: String,
+    /// The batch.
+    pub batch: BatchId,
+    /// What to write where.
+    pub destinations: Vec<Destination>,
+    /// Which tables.
+    pub what: Vec<String>,
+    /// The baseline's name.
+    pub baseline: Option<String>,
+    /// The primary metric.
+    pub metric: Option<String>,
+    /// How to print what was written.
+    pub output: OutputOptions,
+}
+
+/// A file, or several, of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Destination {
+    /// Where, absolute.
+    pub path: PathBuf,
+    /// As what; `None` for what the path's ending says.
+    pub format: Option<String>,
 }
 
 /// `wtb files`.

@@ -16,7 +16,9 @@ use crate::settings;
 use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::{ColorChoice, Terminal};
-use crate::verbs::{compare, doctor, events, gate, gc, history, init, list, migrate, resume, show};
+use crate::verbs::{
+    compare, doctor, events, gate, gc, history, init, list, migrate, resume, share, show,
+};
 use crate::view::batch::Viewer;
 
 /// Help texts wider than this are hard to read.
@@ -122,6 +124,14 @@ fn perform(
             let store = store_url::open(&address())?;
             let metric = args.metric.clone().or(settings::reading(&global, surroundings)?.metric);
             compare::compare(&args, metric, global.json, store.as_ref(), terminal)?;
+        }
+        Verb::Report(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return share::report(args, address(), output, surroundings).map(Step::Perform);
+        }
+        Verb::Export(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return share::export(*args, address(), output, surroundings).map(Step::Perform);
         }
         Verb::Gate(args) => {
             let store = store_url::open(&address())?;

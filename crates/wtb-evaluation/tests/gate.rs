@@ -1,5 +1,4 @@
 //! The gate: what passes, what is a regression, and what nobody can tell.
-#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "small counts, in tests")]
 
 use wtb_evaluation::comparison::{
     Assumed, CaseInfo, Ended, GateSettings, Measured, MetricInfo, Outcome, Settings, Table,
@@ -114,7 +113,7 @@ fn errors_count_against_the_candidate_or_keep_it_from_passing() {
     assert_eq!(excluded.outcome, Outcome::Inconclusive);
     assert!(excluded.reason.contains("40 of its 200 executions ended with an error"));
     let cheap: Vec<_> =
-        (0..50).map(|case| (Some(9.0), (case > 9).then_some(1.0 + (case % 2) as f64))).collect();
+        (0..50).map(|case| (Some(9.0), (case > 9).then_some(f64::from(1 + case % 2)))).collect();
     let cheap = judged(&table(&cheap, Direction::Min), 0.1, ErrorPolicy::Zero);
     assert_eq!(cheap.outcome, Outcome::Inconclusive, "{}", cheap.reason);
 }

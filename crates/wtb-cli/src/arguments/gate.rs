@@ -32,7 +32,8 @@ pub(crate) struct GateArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) metric: Option<String>,
     /// By how much the metric may become worse, in its own units
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.02, value_parser = margin)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.02, value_parser = margin,
+          allow_negative_numbers = true)]
     pub(crate) max_regression: f64,
     #[command(flatten)]
     pub(crate) how: StatisticsArgs,

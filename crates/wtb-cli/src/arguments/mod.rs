@@ -10,6 +10,7 @@ mod migrate;
 mod read;
 mod reference;
 mod run;
+mod share;
 
 pub(crate) use gate::{GateArgs, Inconclusive, PlanArgs};
 pub(crate) use history::{
@@ -20,6 +21,7 @@ pub(crate) use migrate::MigrateArgs;
 pub(crate) use read::{CompareArgs, EventsArgs, ListArgs, Listing, ShowArgs};
 pub(crate) use reference::reference;
 pub(crate) use run::{InitArgs, OutcomeArgs, RunArgs};
+pub(crate) use share::{ExportArgs, ReportArgs};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -81,6 +83,10 @@ pub(crate) enum Verb {
     Gate(Box<GateArgs>),
     /// Tell how many cases and repeats a gate needs, before anything runs
     Plan(PlanArgs),
+    /// Write a batch as one HTML page, to look at and to send
+    Report(ReportArgs),
+    /// Write a batch as tables, JUnit XML, Markdown, or as the baseline of a gate
+    Export(Box<ExportArgs>),
     /// Show how two executions differ
     Diff(DiffArgs),
     /// Show the history of an execution, step by step

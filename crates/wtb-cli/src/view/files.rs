@@ -146,6 +146,24 @@ fn lines(lines: &[String], limit: usize, style: Style) -> String {
     text
 }
 
+/// The files that were written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Written {
+    written: Vec<WrittenFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct WrittenFile {
+    path: String,
+    bytes: u64,
+}
+
+/// Returns a line for each file that was written.
+pub(crate) fn render_written(found: &Written) -> String {
+    let line = |file: &WrittenFile| format!("wrote {} ({})\n", file.path, bytes(file.bytes));
+    found.written.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

@@ -27,6 +27,13 @@ fn the_short_help_lists_the_verbs() {
       list         List batches or executions, newest first
       show         Show a batch with its comparison, or an execution with its nodes
       compare      Compare the variants of one batch or of several
+      gate         Judge a batch against a baseline, for CI: pass, regression or
+                   inconclusive
+      plan         Tell how many cases and repeats a gate needs, before anything
+                   runs
+      report       Write a batch as one HTML page, to look at and to send
+      export       Write a batch as tables, JUnit XML, Markdown, or as the baseline
+                   of a gate
       diff         Show how two executions differ
       checkpoints  Show the history of an execution, step by step
       rollback     Put an execution back to a checkpoint of its history

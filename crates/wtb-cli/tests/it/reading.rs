@@ -333,3 +333,64 @@ fn gc_removes_what_nothing_names_and_says_how_much() {
     let nothing = json!({"objects": 0, "bytes": 0, "workspaces": 0, "workspaces_kept": 0, "workspaces_failed": []});
     assert_eq!(removed, nothing);
 }
+
+#[test]
+fn the_gate_ends_with_its_verdict() {
+    let directory = tempfile::tempdir().unwrap();
+    let _writer = with_stopped(directory.path());
+    let gate = |words: &str| wtb(directory.path(), &format!("gate {} {words}", batch_id(1)));
+    let open = gate("--baseline baseline");
+    assert_eq!(open.code(), 102);
+    assert!(open.stdout.starts_with("INCONCLUSIVE: `accuracy` of rf is"), "{}", open.stdout);
+    assert_eq!(gate("--baseline baseline --inconclusive pass").code(), 0);
+    let document = gate("--baseline baseline --json").json();
+    assert_eq!(
+        (&document["outcome"], &document["exit_code"]),
+        (&json!("inconclusive"), &json!(102))
+    );
+    let markdown = gate("--baseline baseline --markdown").stdout;
+    assert!(markdown.starts_with("### WTB gate: INCONCLUSIVE\n"), "{markdown}");
+    let other = gate(&format!("--baseline {} --variant baseline", batch_id(2)));
+    assert_eq!(other.code(), 102, "{}", other.stderr);
+    for (wrong, said) in [
+        ("--baseline basline".to_owned(), "did you mean `baseline`?"),
+        (format!("--baseline {}", batch_id(1)), "cannot be measured against itself"),
+        ("--baseline baseline --variant baseline".to_owned(), "cannot be measured against itself"),
+        ("--baseline baseline --max-regression -1".to_owned(), "from 0 on"),
+        (String::new(), "--baseline"),
+    ] {
+        let called = gate(&wrong);
+        assert_eq!(called.code(), 2, "{wrong}");
+        assert!(called.stderr.contains(said), "{}", called.stderr);
+    }
+}
+
+#[test]
+fn a_plan_needs_no_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let called = wtb(directory.path(), "plan --discordant 0.15 --cases 100,1000");
+    assert_eq!(called.code(), 0, "{}", called.stderr);
+    insta::assert_snapshot!(called.stdout, @r"
+    cases  pass  inconclusive  false alarm  caught  missed  detectable
+      100    7%           91%           2%     34%      0%       0.110
+     1000   37%           61%           2%    100%      0%       0.034
+    pass, inconclusive, false alarm: of a candidate that has not changed; caught,
+    missed: of one that lost 0.06; detectable: the difference that is found in 80 of
+    100 batches; a regression of up to 0.02 passes, at 95 %, if 15 % of cases are
+    solved by one of the two alone
+    2960 cases pass an unchanged candidate in 80 of 100 batches
+    ");
+    let line = "plan --deviation 0.5 --noise 0.4 --repeats 1,3 --cases 100 --json";
+    let document = wtb(directory.path(), line).json();
+    assert_eq!(document["rows"].as_array().unwrap().len(), 2);
+    for (wrong, said) in [
+        ("plan", "a plan needs a past batch"),
+        ("plan --discordant 0.1 --repeats 3", "what repeats would do is not known"),
+        ("plan --deviation 0.1 --noise 0.4", "cannot be larger"),
+        ("plan --discordant 2", "up to 1"),
+    ] {
+        let called = wtb(directory.path(), wrong);
+        assert_eq!(called.code(), 2, "{wrong}");
+        assert!(called.stderr.contains(said), "{}", called.stderr);
+    }
+}
