@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, overload
 
 from wtb import _later, _plan
 from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
@@ -22,6 +22,10 @@ from wtb.runners import BatchTestRunner
 from wtb.variants import VariantLike
 from wtb.workflow import Workflow
 from wtb.workspace import WorkspaceLike
+
+if TYPE_CHECKING:
+    from wtb.comparison import Comparison
+    from wtb.export import Format
 
 __all__ = ["TestBench"]
 
@@ -488,6 +492,49 @@ class TestBench(BenchLineages):
             )
         finally:
             stopped.set()
+
+    def export(
+        self,
+        batch: Batch | str,
+        path: "str | os.PathLike[str]",
+        *,
+        format: "Format | None" = None,  # noqa: A002
+        what: str | Sequence[str] = "executions",
+        baseline: str | None = None,
+        metric: str | None = None,
+    ) -> list[Path]:
+        """Write a batch into files for other programs; `docs/export.md` describes them.
+
+        A file appears under its name when all are complete, and then replaces an older one.
+
+        Args:
+            batch: The batch, its id, a unique prefix of it, or "latest".
+            path: The file. Of several tables each has a file of its own: `run.csv` becomes
+                `run.executions.csv`, `run.nodes.csv`, and so on.
+            format: "json" (everything in one document), "jsonl", "csv" or "parquet" (tables),
+                "junit" or "markdown" (reports for CI), or "bundle" (a baseline for `gate`).
+                By default by the path's ending: .json, .jsonl, .csv, .parquet, .xml, .md or .wtb.
+            what: Which tables go into jsonl, csv and parquet: "executions", "nodes", "scores",
+                "usage", several of them, or "all".
+            baseline: For json and markdown, the variant that others are measured against.
+            metric: For json and markdown, the primary metric; by default the batch's.
+
+        Returns:
+            The files.
+
+        Raises:
+            ConfigurationError: It cannot be exported so; files that were there are as they were.
+        """
+        from wtb.export import export_batch
+        from wtb.export._source import StoredBatch
+
+        found = self._core.batch_id(batch)
+
+        def compare(baseline: str | None, metric: str | None) -> "Comparison":
+            return self.compare(found, baseline=baseline, metric=metric)
+
+        stored = StoredBatch(self._core.engine, found)
+        return export_batch(stored, compare, path, format, what, baseline, metric)
 
     def register(self, workflow: object) -> Workflow:
         """Make a workflow known by its name, so that stored batches find it after a restart."""
