@@ -305,6 +305,12 @@ class Core:
                 self._jobs.move_to_end(id)
             return self._jobs.get(id)
 
+    def driven_batches(self) -> list[Batch]:
+        """Return the batches that this program created or took up, as far as it remembers them."""
+        with self._lock:
+            ids = [id for id in self._jobs if id.startswith("b_")]  # noqa: A001
+        return [self.batch(one) for one in ids]
+
     def remember(self, id: str, job: Job, evaluators: Sequence[Evaluator]) -> None:  # noqa: A002
         """Keep what a batch or single execution is run with, for when it is taken up again."""
         with self._lock:
