@@ -54,9 +54,9 @@ def test_a_change_is_judged_against_the_bundle_of_main(job, tmp_path: Path) -> N
 
     worse = job(*baseline, old="sum(state", new="len(state")
     assert worse.returncode == 101, worse.stderr
-    assert "regression" in worse.stdout
+    assert worse.stdout.startswith("REGRESSION: ")
 
-    broken = job(*baseline, old='return {"answer"', new='return {"answers"[0]')
+    broken = job(*baseline, old='sum(state["numbers"])', new="1 // 0")
     assert broken.returncode == 100, broken.stderr
     suites = ET.parse(tmp_path / "ci/reports/junit.xml").getroot()
     assert suites.get("failures") == suites.get("tests") == "120"

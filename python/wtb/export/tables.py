@@ -22,7 +22,7 @@ Kind = Literal["text", "integer", "number", "boolean", "time", "json"]
 
 Row = Mapping[str, Any]
 
-_INTEGER_MAX = 2**63 - 1
+_INT64 = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _count(value: object) -> int | None:
     """Return a count as a whole number; providers' own metadata may hold anything."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 <= value <= _INTEGER_MAX else None
+    return int(value) if 0 <= value <= _INT64 else None
 
 
 def _error(error: "ExecutionError | None") -> Row:
