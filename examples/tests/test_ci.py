@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 import wtb
 
+PLUGIN = "wtb.pytest_plugin"
 EXAMPLE = Path(__file__).resolve().parent.parent / "ci"
 
 
@@ -60,6 +62,22 @@ def test_a_change_is_judged_against_the_bundle_of_main(job, tmp_path: Path) -> N
     assert broken.returncode == 100, broken.stderr
     suites = ET.parse(tmp_path / "ci/reports/junit.xml").getroot()
     assert suites.get("failures") == suites.get("tests") == "120"
+
+
+def test_the_batch_is_a_test(tmp_path: Path) -> None:
+    found = entry_points(group="pytest11")
+    asked = [] if any(one.value == PLUGIN for one in found) else ["-p", PLUGIN]
+    path = os.pathsep.join([str(Path(wtb.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    store = ["--wtb-store", str(tmp_path / "store"), "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *asked, *store, "test_answers.py"],
+        cwd=EXAMPLE,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout
 
 
 def test_the_workflow_names_files_that_are_there_and_few_actions() -> None:

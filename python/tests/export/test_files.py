@@ -1,5 +1,6 @@
 """Where exports go: by ending, all or nothing, and what is refused."""
 
+import gc
 import json
 import os
 import sqlite3
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 
 import wtb
 from wtb.errors import ConfigurationError, NotFoundError, StoreError
+from wtb.execution import Execution
 from wtb.export import FORMATS
+from wtb.export._source import StoredBatch
 from wtb.export._texts import TOO_DEEP, cleaned, json_text, plain_value
 from wtb.export.tables import TABLES
 
@@ -169,6 +172,19 @@ def test_values_that_are_nested_too_deeply_are_named():
         value = [value]
     assert plain_value(value) == TOO_DEEP
     assert TOO_DEEP in json_text(value)
+
+
+def test_executions_are_let_go_as_they_are_written(bench, batch):
+    def alive():
+        return sum(isinstance(one, Execution) for one in gc.get_objects())
+
+    gc.collect()
+    before = alive()
+    most = 0
+    for execution in StoredBatch(bench._core.engine, batch.id).executions():
+        assert execution.nodes is not None
+        most = max(most, alive() - before)
+    assert most <= 2
 
 
 def test_nothing_else_is_left_beside_the_files(bench, batch, tmp_path):

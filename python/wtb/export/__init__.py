@@ -18,7 +18,7 @@ from wtb.export.tables import Table, chosen
 if TYPE_CHECKING:
     from wtb.comparison import Comparison
 
-__all__ = ["FORMATS", "Format", "export_batch"]
+__all__ = ["COMPARING", "FORMATS", "TABULAR", "Format", "export_batch", "format_of"]
 
 Format = Literal["json", "jsonl", "csv", "parquet", "junit", "markdown", "bundle"]
 """What a batch can be exported as."""
@@ -34,8 +34,11 @@ FORMATS: dict[str, Format] = {
 }
 """The formats by the endings of their files."""
 
-_TABLES = ("jsonl", "csv", "parquet")
-_COMPARING = ("json", "markdown")
+TABULAR: tuple[Format, ...] = ("jsonl", "csv", "parquet")
+"""The formats for which `what` is."""
+
+COMPARING: tuple[Format, ...] = ("json", "markdown")
+"""The formats for which `baseline` and `metric` are."""
 
 
 def export_batch(
@@ -59,10 +62,10 @@ def export_batch(
         metric: The comparison's primary metric.
     """
     target = _path(path)
-    kind = _format(target, format)
+    kind = format_of(target, format)
     _check_arguments(kind, what, baseline, metric)
     with Staged() as files:
-        if kind in _TABLES:
+        if kind in TABULAR:
             _write_tables(files, batch, target, kind, chosen(what))
         else:
             file = files.open(target)
@@ -77,7 +80,12 @@ def _path(path: "str | os.PathLike[str]") -> Path:
     return Path(text)
 
 
-def _format(path: Path, asked: str | None) -> Format:
+def format_of(path: Path, asked: str | None) -> Format:
+    """Return the format that is asked for by name, or by the ending of a path.
+
+    Raises:
+        ConfigurationError: There is no such format or ending; the text lists those that there are.
+    """
     known = list(FORMATS.values())
     if asked is None:
         ending = path.suffix.lower()
@@ -100,16 +108,16 @@ def _check_arguments(
     kind: Format, what: str | Sequence[str], baseline: str | None, metric: str | None
 ) -> None:
     """Refuse what a format would not read."""
-    if kind not in _TABLES and what not in ("executions", "all"):
+    if kind not in TABULAR and what not in ("executions", "all"):
         raise ConfigurationError(
             f"what={what!r} chooses tables, and {kind} has no choice of them; "
-            f"tables are for {', '.join(_TABLES)}"
+            f"tables are for {', '.join(TABULAR)}"
         )
     for name, value in (("baseline", baseline), ("metric", metric)):
-        if value is not None and kind not in _COMPARING:
+        if value is not None and kind not in COMPARING:
             raise ConfigurationError(
                 f"{name}={value!r} is for a comparison, which {kind} does not hold; "
-                f"{' and '.join(_COMPARING)} do"
+                f"{' and '.join(COMPARING)} do"
             )
 
 

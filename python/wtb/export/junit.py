@@ -24,6 +24,9 @@ __all__ = ["write_junit"]
 SUITE_BYTES_MAX = 16 * 2**20
 """A suite that takes more is kept in a temporary file until its head is known, not in memory."""
 
+QUESTION_CHARACTERS_MAX = 1_000
+"""The questions of an interrupted execution are cut to so many characters."""
+
 DISAGREES = "repeats_disagree"
 """The property that names the metrics, 0 or 1, in which a case's repeats differ."""
 
@@ -147,6 +150,7 @@ def _why_skipped(one: "Execution") -> str:
     if one.status != "interrupted":
         return _SKIPPED[one.status]
     asked = "; ".join(repr(question.value) for question in one.interrupts)
+    asked = asked[:QUESTION_CHARACTERS_MAX]
     return f"{_SKIPPED[one.status]}: {asked}" if asked else _SKIPPED[one.status]
 
 
