@@ -74,7 +74,8 @@ differences = st.lists(
 def test_sign_flips_are_those_of_scipy(values):
     p, how = statistics.sign_flip(values)
     assert how == "sign flip (exact)"
-    if any(values):
+    # Of a sum of 0, scipy counts those that rounding makes smaller than it.
+    if abs(sum(values)) > 1e-9:
         expected = scipy.stats.permutation_test(
             (np.array(values),),
             lambda one, axis: np.abs(np.sum(one, axis=axis)),

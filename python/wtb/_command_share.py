@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from wtb import _native
 from wtb._command_ground import Asked, opened, reading
+from wtb.errors import ConfigurationError
+from wtb.export import COMPARING, TABULAR, format_of
 
 __all__ = ["export", "report"]
 
@@ -29,16 +32,32 @@ def export(request: "_native.RequestRef", asked: Asked) -> int:
     paths: list[Path] = []
     with opened(asked) as bench:
         with reading(request):
-            for destination in asked["destinations"]:
-                paths += bench.export(
-                    asked["batch"],
-                    destination["path"],
-                    format=destination["format"],
-                    what=asked["what"],
-                    baseline=asked["baseline"],
-                    metric=asked["metric"],
-                )
+            for path, options in _destinations(asked):
+                paths += bench.export(asked["batch"], path, **options)
         return request.render(bench._core.engine, _written(paths))
+
+
+def _destinations(asked: Asked) -> list[tuple[Path, dict[str, Any]]]:
+    """Return where to write, each with those of the options that its format takes."""
+    found: list[tuple[Path, dict[str, Any]]] = []
+    for destination in asked["destinations"]:
+        path = Path(destination["path"])
+        kind = format_of(path, destination["format"])
+        options: dict[str, Any] = {"format": kind}
+        if kind in TABULAR:
+            options["what"] = asked["what"]
+        if kind in COMPARING:
+            options |= {"baseline": asked["baseline"], "metric": asked["metric"]}
+        found.append((path, options))
+    for name, default, formats in (
+        ("what", ["executions"], TABULAR),
+        ("baseline", None, COMPARING),
+    ):
+        if asked[name] != default and not any(one["format"] in formats for _, one in found):
+            raise ConfigurationError(
+                f"--{name} is for {', '.join(formats)}, and nothing of that is written"
+            )
+    return found
 
 
 def _written(paths: Iterable[Path]) -> str:

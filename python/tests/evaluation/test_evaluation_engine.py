@@ -141,7 +141,7 @@ def test_a_batch_is_scored_again_without_running_anything(bench, run, node):
     assert by_cell["baseline", "Peru"].scores == {}
     reasons = {one["name"]: one["reason"] for one in bad.score_records}
     assert reasons["judge"] == "2: too vague\n2: too vague"
-    assert again.comparison.best == "baseline"
+    assert again.comparison.leader == "baseline"
 
 
 def test_scores_are_replaced_when_the_code_has_changed(bench, run, node):

@@ -49,7 +49,7 @@ const fn tone(outcome: Outcome) -> Tone {
 /// Returns the verdict as Markdown.
 pub(crate) fn markdown(verdict: &Verdict) -> String {
     let word = word(verdict.outcome);
-    let mut text = format!("### WTB gate: {word}\n\n{}\n", escape(&verdict.reason));
+    let mut text = format!("### WTB gate: {word}\n\n{}\n", escape_prose(&verdict.reason));
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:+.4}"));
     let rows = [
         ("metric", verdict.metric.as_deref().map_or("-".to_owned(), escape)),
@@ -83,6 +83,14 @@ pub(crate) fn markdown(verdict: &Verdict) -> String {
     text
 }
 
+/// Does so outside of the names in backticks, which are shown as they are.
+fn escape_prose(text: &str) -> String {
+    let part = |(place, part): (usize, &str)| {
+        if place % 2 == 0 { escape(part) } else { format!("`{part}`") }
+    };
+    text.split('`').enumerate().map(part).collect()
+}
+
 /// Keeps names from being taken for Markdown or HTML.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -104,5 +112,6 @@ mod tests {
     #[test]
     fn names_stay_names_in_markdown() {
         assert_eq!(escape("a|b_c<script>\n*"), "a\\|b\\_c&lt;script> \\*");
+        assert_eq!(escape_prose("`exact_match` of new_one"), "`exact_match` of new\\_one");
     }
 }
