@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wtb import _interrupt, _native
@@ -17,7 +18,9 @@ from wtb._command_ground import Asked, opened, user_code
 from wtb.errors import StoreError, WtbError
 
 if TYPE_CHECKING:
+    from wtb._settling import Look
     from wtb.bench import TestBench
+    from wtb.cases import Case
     from wtb.runners import BatchTestRunner
     from wtb.workspace import Workspace
 
@@ -80,6 +83,7 @@ def _perform(request: "_native.RequestRef") -> int:
 
 
 def _run(request: "_native.RequestRef", asked: Asked) -> int:
+    from wtb import _settling
     from wtb._selection import select_cases, select_variants
     from wtb.workflow import as_workflow
 
@@ -89,24 +93,43 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
         sys.path.insert(0, asked["directory"])
         variants = select_variants(as_workflow(asked["workflow"]), asked)
         cases = select_cases(asked)
+    first = cases[: asked["select"]["limit"]]
+    looks = _looks(asked, first, cases)
     with opened(asked) as bench:
         with user_code(display):
             batch, drive = bench._core.create(
                 asked["workflow"],
                 variants=variants,
-                test_cases=cases,
+                test_cases=first,
                 evaluators=[{"use": one["use"], **one["arguments"]} for one in asked["evaluators"]],
                 progress=display,
                 runner=runner,
                 timeout=asked["timeout_s"],
                 workspace=_workspace(asked["workspace"]),
+                looks=len(looks),
                 **{key: asked[key] for key in _SETTINGS},
             )
-            axes = [(len(variants), "variant"), (len(cases), "case"), (asked["repeats"], "repeat")]
+            axes = [(len(variants), "variant"), (len(first), "case"), (asked["repeats"], "repeat")]
             shown = axes if asked["repeats"] > 1 else axes[:2]
             display.note(f"Starting {' x '.join(_plural(*axis) for axis in shown)}")
             _until_ctrl_c(bench, batch.id, display, drive.run)
+
+            def extend(added: "Sequence[Case]", repeats: int) -> None:
+                more = partial(bench.extend, batch, test_cases=tuple(added), repeats=repeats)
+                _until_ctrl_c(bench, batch.id, display, partial(more, progress=display))
+
+            _settling.go_on(batch, cases, looks, extend, display.note)
         return request.conclude(bench._core.engine, batch.id)
+
+
+def _looks(asked: Asked, first: "Sequence[Case]", cases: "Sequence[Case]") -> "list[Look]":
+    """Return when results are looked at: once, unless it is asked for more."""
+    from wtb import _settling
+
+    until = asked["until_settled"]
+    if until is None:
+        return [_settling.Look(len(first), asked["repeats"])]
+    return _settling.looks_of(len(first), len(cases), asked["repeats"], until)
 
 
 def _runner(asked: Asked) -> "BatchTestRunner":

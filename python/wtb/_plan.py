@@ -241,6 +241,7 @@ def batch_spec(
     window: int | None = None,
     seed: int = 0,
     losses_max: int = LOSSES_MAX,
+    looks: int = 1,
 ) -> dict[str, Any]:
     """Return what is asked of a batch, as the engine keeps it.
 
@@ -254,6 +255,7 @@ def batch_spec(
     return {
         "repeats": count(repeats, "repeats"),
         "losses_max": losses_max,
+        "looks": count(looks, "looks"),
         "seed": checked_seed(seed),
         "runner": kind,
         "max_workers": workers,

@@ -39,7 +39,7 @@ def select_variants(workflow: Workflow, asked: Mapping[str, Any]) -> list[Varian
 
 
 def select_cases(asked: Mapping[str, Any]) -> list[Case]:
-    """Return the cases to run, in the order of their source.
+    """Return the selected cases, in the order of their source; a limit is the caller's business.
 
     Args:
         asked: The command's request: `cases` and `select`.
@@ -56,8 +56,7 @@ def select_cases(asked: Mapping[str, Any]) -> list[Case]:
                 f"the bench has no case {wanted!r}. "
                 f"{did_you_mean(wanted, known, listed_as='its cases')}"
             )
-    chosen = [one for one in cases if not selected or one.id in selected]
-    return chosen[: asked["select"]["limit"]]
+    return [one for one in cases if not selected or one.id in selected]
 
 
 def _loaded(asked: Mapping[str, Any]) -> list[Case]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, overload
 
-from wtb import _later, _plan
+from wtb import _later, _plan, _settling
 from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
 from wtb._core import Core, moved
 from wtb._drive import Drive, ProgressLike
@@ -348,6 +348,34 @@ class TestBench(BenchLineages):
         Cancelling the caller's task stops the batch and leaves it to a later `resume_batch`.
         """
         return await _driven(lambda: self._taken_up(batch, **arguments))
+
+    def run_until_settled(
+        self,
+        workflow: object,
+        *,
+        until: int,
+        first: int | None = None,
+        on_look: Callable[[str], object] | None = None,
+        **arguments: Unpack[BatchArguments],
+    ) -> Batch:
+        """Run a batch, and add to it until each variant can be told from the baseline.
+
+        It begins with the `first` cases, adds as many again each time until all are in, and then
+        repeats. How often it looks is settled beforehand and the error is split among these looks:
+        intervals and findings hold over all of them, also in later comparisons of the batch.
+
+        Args:
+            workflow: See `run_batch`.
+            until: Up to how many repeats.
+            first: How many cases to begin with, in an order that is none of difficulty; by default
+                all.
+            on_look: Is told what was seen at each look.
+            **arguments: See `run_batch`; `repeats` are those to begin with.
+
+        Raises:
+            ConfigurationError: There would be nothing to add, or see `run_batch`.
+        """
+        return _settling.run(self, workflow, until, first, on_look, arguments)
 
     def extend(
         self,

@@ -153,6 +153,8 @@ pub struct RunRequest {
     pub metric: Option<String>,
     /// How often each variant runs each case.
     pub repeats: u32,
+    /// Up to how many repeats to add, as long as the variants cannot be told from the baseline.
+    pub until_settled: Option<u32>,
     /// Where attempts run.
     pub runner: String,
     /// How the processes of the runners `process` and `ray` are made.

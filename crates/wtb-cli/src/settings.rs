@@ -171,6 +171,7 @@ pub(crate) fn run_request(
         variants: variants(&file),
         metric: output.metric.clone().or(file.metric),
         repeats: repeats.or(file.repeats).unwrap_or(1),
+        until_settled: args.until_settled,
         runner: variables
             .or(args.runner, "WTB_RUNNER", among(RUNNERS))?
             .or(file.runner)

@@ -103,6 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn plan() -> BatchPlan {
     let spec = BatchSpec {
         losses_max: BatchSpec::losses_max(),
+        looks: 1,
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 0,

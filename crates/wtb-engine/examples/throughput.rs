@@ -168,6 +168,7 @@ fn work(source: &dyn Source, worker: WorkerKey) -> Result<(), EngineError> {
 fn plan(executions: u32, runner: &str) -> BatchPlan {
     let spec = BatchSpec {
         losses_max: BatchSpec::losses_max(),
+        looks: 1,
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 0,

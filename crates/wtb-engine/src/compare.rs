@@ -67,6 +67,7 @@ pub(crate) fn load(
             scores: store.scores(batch)?,
         });
         settings.error = request.error.unwrap_or(spec.error);
+        settings.looks = settings.looks.max(spec.looks);
         options.sources.extend(evaluators(&spec).into_iter().map(|(name, _)| name));
         options.metric = options.metric.or(spec.metric);
     }

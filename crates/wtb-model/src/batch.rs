@@ -144,6 +144,10 @@ pub struct BatchSpec {
     pub fail_fast: Option<FailFast>,
     /// How executions that ended with an error count.
     pub error: ErrorPolicy,
+    /// How often its comparison may be looked at in order to decide whether to add to it: intervals and
+    /// findings hold over all of these looks.
+    #[serde(default = "BatchSpec::one_look")]
+    pub looks: u32,
     /// The primary metric, when it was named.
     pub metric: Option<String>,
     /// The evaluators as the front end describes them, in order, so that a later session can
@@ -161,6 +165,11 @@ pub struct BatchSpec {
 }
 
 impl BatchSpec {
+    /// A batch that nothing is added to because of what it shows.
+    pub const fn one_look() -> u32 {
+        1
+    }
+
     /// How many lost attempts are followed by another one, unless it is said.
     pub const fn losses_max() -> u32 {
         3

@@ -41,6 +41,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", help_heading = "Settings",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) repeats: Option<u32>,
+    /// Go on until each variant can be told from the baseline: first with the cases that `--limit` left
+    /// out, then with up to this many repeats. Intervals stay valid over all looks
+    #[arg(long, value_name = "REPEATS", help_heading = "Settings",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) until_settled: Option<u32>,
     /// Where attempts run [env: WTB_RUNNER]
     #[arg(long, value_name = "RUNNER", help_heading = "Settings",
           value_parser = clap::builder::PossibleValuesParser::new(crate::bench_file::RUNNERS))]

@@ -48,6 +48,7 @@ fn value(text: &str) -> StoredValue {
 fn spec() -> BatchSpec {
     BatchSpec {
         losses_max: BatchSpec::losses_max(),
+        looks: 1,
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 7,

@@ -53,6 +53,7 @@ pub(crate) fn url(directory: &Path) -> String {
 pub(crate) fn plan(variants: u32, cases: u32, change: impl FnOnce(&mut BatchSpec)) -> BatchPlan {
     let mut spec = BatchSpec {
         losses_max: BatchSpec::losses_max(),
+        looks: 1,
         workspace: wtb_model::WorkspaceSpec::default(),
         repeats: 1,
         seed: 7,

@@ -69,8 +69,10 @@ pub struct Verdict {
     pub baseline: String,
     /// By how much the metric might have become worse.
     pub max_regression: f64,
-    /// How sure the interval is.
+    /// How sure the interval is, over all looks.
     pub confidence: f64,
+    /// How often results may be looked at in order to decide whether to go on.
+    pub looks: u32,
     /// The candidate's mean less the baseline's, on the cases of both.
     pub difference: Option<f64>,
     /// The interval's lower end; `None` where there is none.
@@ -119,7 +121,9 @@ pub struct Verdict {
 ///
 /// If candidate or baseline is no place of a variant.
 pub fn gate(table: &Table, settings: &GateSettings) -> Verdict {
-    let statistics = &settings.statistics;
+    let asked = &settings.statistics;
+    let statistics = &settings.statistics.of_one_look();
+    let settings = &GateSettings { statistics: statistics.clone(), ..settings.clone() };
     let (candidate, baseline) = (settings.candidate, settings.baseline);
     let counting = (!table.metrics.is_empty()).then(|| Counting::new(table, 0, statistics.error));
     let tallies = tally(table, counting.as_ref());
@@ -131,7 +135,8 @@ pub fn gate(table: &Table, settings: &GateSettings) -> Verdict {
         candidate: table.variants[candidate].name.clone(),
         baseline: table.variants[baseline].name.clone(),
         max_regression: settings.max_regression,
-        confidence: statistics.confidence,
+        confidence: asked.confidence,
+        looks: asked.looks,
         difference: None,
         ci_low: None,
         ci_high: None,

@@ -53,6 +53,9 @@ pub struct Settings {
     pub error: ErrorPolicy,
     /// The confidence of intervals and findings, above 0.5 and below 1.
     pub confidence: f64,
+    /// How often results may be looked at in order to decide whether to go on; at least 1. The error is
+    /// split evenly among the looks (Bonferroni), so that it holds over all of them.
+    pub looks: u32,
     /// How p-values are corrected for the number of variants.
     pub correction: Correction,
     /// How many draws the bootstrap makes, at least 100.
@@ -67,6 +70,7 @@ impl Default for Settings {
             baseline: None,
             error: ErrorPolicy::Zero,
             confidence: 0.95,
+            looks: 1,
             correction: Correction::Holm,
             draws: DRAWS,
             seed: 0,
@@ -74,13 +78,26 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Returns the confidence of a single look.
+    pub fn confidence_each(&self) -> f64 {
+        1.0 - (1.0 - self.confidence) / f64::from(self.looks.max(1))
+    }
+
+    /// Returns settings for one look that is as sure as all have to be.
+    fn of_one_look(&self) -> Self {
+        Self { confidence: self.confidence_each(), looks: 1, ..self.clone() }
+    }
+}
+
 /// Compares the variants of a table by its first metric.
 pub fn compare(table: &Table, settings: &Settings) -> Comparison {
     let names: Vec<_> = table.variants.iter().map(|variant| variant.name.as_str()).collect();
     let baseline = pick_baseline(&names, settings.baseline.as_deref());
+    let asked = settings;
     let settings = &Settings {
         draws: settings.draws.min((DRAWN_VALUES_MAX / names.len().max(1)).max(100)),
-        ..settings.clone()
+        ..settings.of_one_look()
     };
     let primary = (!table.metrics.is_empty()).then(|| Counting::new(table, 0, settings.error));
     let tallies = tally(table, primary.as_ref());
@@ -96,7 +113,9 @@ pub fn compare(table: &Table, settings: &Settings) -> Comparison {
     let mut comparison = Comparison {
         metric: table.metrics.first().map(|metric| metric.name.clone()),
         direction,
-        confidence: settings.confidence,
+        confidence: asked.confidence,
+        looks: asked.looks,
+        confidence_each: settings.confidence,
         correction: settings.correction,
         error: settings.error,
         baseline: baseline.map(|place| name(&place)),

@@ -193,8 +193,12 @@ pub struct Comparison {
     pub metric: Option<String>,
     /// Whether larger or smaller is better.
     pub direction: Direction,
-    /// The confidence of intervals and findings, as 0.95.
+    /// The confidence of intervals and findings over all looks, as 0.95.
     pub confidence: f64,
+    /// How often results may be looked at in order to decide whether to go on.
+    pub looks: u32,
+    /// The confidence that intervals and findings of this one look have for that.
+    pub confidence_each: f64,
     /// How p-values are corrected.
     pub correction: Correction,
     /// How executions that ended with an error count.

@@ -29,6 +29,9 @@ pub(super) fn legend(comparison: &Comparison, limit: usize, style: Style) -> Str
     {
         text.push_str(&format!("; differences are to {baseline}, case by case"));
     }
+    if comparison.looks > 1 {
+        text.push_str(&format!("; intervals and findings hold over all {} looks", comparison.looks));
+    }
     let others = comparison.metrics.iter().skip(1);
     let lower: Vec<_> = others
         .filter(|(_, direction)| *direction == Direction::Min)
@@ -110,7 +113,7 @@ pub(super) fn effects(comparison: &Comparison, limit: usize, style: Style) -> St
     if all.is_empty() {
         return String::new();
     }
-    let alpha = 1.0 - comparison.confidence;
+    let alpha = 1.0 - comparison.confidence_each;
     let is_shown = |effect: &&Effect| all.len() <= EFFECTS_SHOWN_MAX || effect.p_adjusted <= alpha;
     let shown: Vec<_> = all.iter().filter(is_shown).collect();
     let decimals = Decimals::of(&shown.iter().map(|one| Some(one.effect)).collect::<Vec<_>>());

@@ -74,6 +74,7 @@ pub fn session(number: u64) -> SessionRecord {
 pub fn spec() -> BatchSpec {
     BatchSpec {
         losses_max: BatchSpec::losses_max(),
+        looks: 4,
         repeats: 2,
         seed: u64::MAX,
         runner: "thread".to_owned(),
