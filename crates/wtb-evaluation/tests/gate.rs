@@ -71,7 +71,9 @@ fn a_few_cases_without_any_difference_do_not_pass() {
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
     assert!(verdict.ci_low.unwrap() < -0.1);
     assert!(verdict.reason.contains("`score` of new is that of old"), "{}", verdict.reason);
-    assert_eq!(outcome(&pairs(300, 0, 0), 0.02), Outcome::Pass);
+    let needed = verdict.cases_needed_if_unchanged.unwrap();
+    assert_eq!(outcome(&pairs(needed, 0, 0), 0.02), Outcome::Pass);
+    assert_eq!(outcome(&pairs(needed - 2, 0, 0), 0.02), Outcome::Inconclusive);
 }
 
 #[test]

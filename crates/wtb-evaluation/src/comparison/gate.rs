@@ -8,6 +8,7 @@ use super::counting::{Counting, tally};
 use super::table::Table;
 use super::{Settings, share};
 use crate::contrast::{Contrast, Spread};
+use crate::distribution::two_sided_z;
 use crate::interval::{Interval, NoInterval, interval};
 use crate::paired::paired_test;
 use crate::power::{detectable_effect, units_needed};
@@ -195,6 +196,14 @@ fn measure(
         verdict.cases_needed = units_needed(gap, deviation, confidence, POWER).map(cases_of);
         verdict.cases_needed_if_unchanged =
             units_needed(margin, deviation, confidence, POWER).map(cases_of);
+    }
+    if deviation.is_none() && spread.estimate == 0.0 && settings.max_regression > 0.0 {
+        // Without any difference the interval ends at z^2 / (n + z^2).
+        let squared = two_sided_z(confidence).powi(2);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+        let units = (squared * (1.0 / settings.max_regression - 1.0)).ceil() as usize + 1;
+        verdict.cases_needed_if_unchanged =
+            ends.is_ok().then(|| (units * spread.cases).div_ceil(spread.units));
     }
     Some(ends)
 }

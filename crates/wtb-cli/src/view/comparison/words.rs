@@ -30,7 +30,10 @@ pub(super) fn legend(comparison: &Comparison, limit: usize, style: Style) -> Str
         text.push_str(&format!("; differences are to {baseline}, case by case"));
     }
     if comparison.looks > 1 {
-        text.push_str(&format!("; intervals and findings hold over all {} looks", comparison.looks));
+        text.push_str(&format!(
+            "; intervals and findings hold over all {} looks",
+            comparison.looks
+        ));
     }
     let others = comparison.metrics.iter().skip(1);
     let lower: Vec<_> = others
