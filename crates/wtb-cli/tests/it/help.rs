@@ -100,27 +100,37 @@ fn the_help_of_run_names_every_setting_and_its_variable() {
                             WTB_LIMIT]
 
     Settings:
-          --name <NAME>         What to call the batch
-          --repeats <N>         How often each variant runs each case [env:
-                                WTB_REPEATS]
-          --runner <RUNNER>     Where attempts run [env: WTB_RUNNER] [possible
-                                values: inline, thread, process, ray]
-      -j, --max-workers <N>     How many attempts run at once [env: WTB_MAX_WORKERS]
-          --timeout <DURATION>  How long one attempt may take: seconds, `90s`, `2m`,
-                                `1h30m` [env: WTB_TIMEOUT]
-          --retries <N>         How many further attempts a failed one is given
-                                [env: WTB_RETRIES]
-          --seed <N>            Seeds the order of cases and every execution [env:
-                                WTB_SEED]
-          --fail-fast <N>       Give up after this many errors, or this share of
-                                them (`0.2`) [env: WTB_FAIL_FAST]
-          --checkpoints <WHEN>  When the state is stored, to go back to: after each
-                                step, when an attempt ends, or never. Default: step
-                                [env: WTB_CHECKPOINTS] [possible values: step, exit,
-                                off]
-          --object-store <DIR>  A directory for the bytes of large values and files,
-                                which all machines have under the same path. The
-                                store remembers it [env: WTB_OBJECT_STORE]
+          --name <NAME>
+              What to call the batch
+          --repeats <N>
+              How often each variant runs each case [env: WTB_REPEATS]
+          --until-settled <REPEATS>
+              Go on until each variant can be told from the baseline: first with the
+              cases that `--limit` left out, then with up to this many repeats.
+              Intervals stay valid over all looks
+          --runner <RUNNER>
+              Where attempts run [env: WTB_RUNNER] [possible values: inline, thread,
+              process, ray]
+      -j, --max-workers <N>
+              How many attempts run at once [env: WTB_MAX_WORKERS]
+          --timeout <DURATION>
+              How long one attempt may take: seconds, `90s`, `2m`, `1h30m` [env:
+              WTB_TIMEOUT]
+          --retries <N>
+              How many further attempts a failed one is given [env: WTB_RETRIES]
+          --seed <N>
+              Seeds the order of cases and every execution [env: WTB_SEED]
+          --fail-fast <N>
+              Give up after this many errors, or this share of them (`0.2`) [env:
+              WTB_FAIL_FAST]
+          --checkpoints <WHEN>
+              When the state is stored, to go back to: after each step, when an
+              attempt ends, or never. Default: step [env: WTB_CHECKPOINTS] [possible
+              values: step, exit, off]
+          --object-store <DIR>
+              A directory for the bytes of large values and files, which all
+              machines have under the same path. The store remembers it [env:
+              WTB_OBJECT_STORE]
 
     Outcome:
           --metric <NAME>     The primary metric [env: WTB_METRIC]

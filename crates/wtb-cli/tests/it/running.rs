@@ -52,6 +52,7 @@ fn run_settles_everything_that_python_needs() {
             "evaluators": [{ "use": "exact_match", "arguments": {} }],
             "metric": "accuracy",
             "repeats": 2,
+            "until_settled": null,
             "runner": "thread",
             "process": {},
             "ray": {},
