@@ -564,6 +564,38 @@ class TestBench(BenchLineages):
         stored = StoredBatch(self._core.engine, found)
         return export_batch(stored, compare, path, format, what, baseline, metric)
 
+    def report(
+        self,
+        batch: Batch | str,
+        path: str | os.PathLike[str],
+        *,
+        baseline: str | None = None,
+        metric: str | None = None,
+        title: str | None = None,
+    ) -> Path:
+        """Write a batch as one HTML file that needs no network and no server; see docs/report.md.
+
+        Args:
+            batch: The batch, its id, a unique prefix of it, or "latest".
+            path: The file; one that is there is replaced.
+            baseline: The variant that the others are measured against; see `compare`.
+            metric: The metric that is shown first; by default the batch's.
+            title: What the page is called; by default as the batch.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            NotFoundError: There is no such batch.
+            ConfigurationError: There is no variant, or no score, of the name that was given, or the
+                file cannot be written.
+        """
+        # Not for those who write none: it is half a dozen modules.
+        from wtb.report import collect, write_report
+
+        found = collect(self, batch, baseline=baseline, metric=metric)
+        return write_report(found, path, title)
+
     def register(self, workflow: object) -> Workflow:
         """Make a workflow known by its name, so that stored batches find it after a restart."""
         return self._core.registry.register(workflow)

@@ -121,7 +121,7 @@ def _side(execution: Execution) -> dict[str, Any]:
 
 def _pair(pair: Pair) -> dict[str, Any]:
     named = zip(("a", "b"), pair, strict=True)
-    found = {name: _without_ids(plain(value)) for name, value in named if value is not ABSENT}
+    found = {name: without_ids(plain(value)) for name, value in named if value is not ABSENT}
     if all(isinstance(one, str) for one in pair) and any("\n" in one for one in pair):
         a, b = (one.splitlines() for one in pair)
         if sum(map(len, pair)) <= LINES_CHARACTERS_MAX:
@@ -129,13 +129,13 @@ def _pair(pair: Pair) -> dict[str, Any]:
     return found
 
 
-def _without_ids(value: Any) -> Any:
+def without_ids(value: Any) -> Any:
     """Return plain data without the ids of messages, which are made anew each time."""
     if isinstance(value, list):
-        return [_without_ids(part) for part in value]
+        return [without_ids(part) for part in value]
     if not isinstance(value, dict):
         return value
     is_message = {"content", "type", "id"} <= value.keys()
     return {
-        key: _without_ids(part) for key, part in value.items() if not (is_message and key == "id")
+        key: without_ids(part) for key, part in value.items() if not (is_message and key == "id")
     }

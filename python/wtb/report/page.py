@@ -1,0 +1,143 @@
+"""One HTML file of a batch: the parts in `assets/` with the data in them, compressed.
+
+The page runs no script and no style but its own, whose hashes its Content-Security-Policy names, and
+may load nothing. Data is text of base64 in blocks that are not run; the script puts what users wrote
+on the page as text only.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import secrets
+import zlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wtb.errors import ConfigurationError
+from wtb.report import words
+from wtb.report.collect import Collected
+from wtb.report.details import pieces
+from wtb.report.overview import overview
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["write_report"]
+
+SCRIPTS = (
+    "data.js", "format.js", "dom.js", "figures.js", "matrix.js", "plots.js", "cells.js",
+    "heatmap.js", "values.js", "path.js", "panel.js", "main.js",
+)  # fmt: skip
+"""In the order in which they need each other; together they are one script."""
+
+
+def write_report(collected: Collected, path: str | os.PathLike[str], title: str | None) -> Path:
+    """Write a report and return its path. A file that is there is replaced at once, at the end.
+
+    Args:
+        collected: The batch.
+        path: The file.
+        title: What the page is called; by default as the batch.
+
+    Raises:
+        ConfigurationError: It cannot be written there.
+    """
+    target = _checked(path)
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        # Who opens the file meanwhile sees the old one, or the new one as a whole.
+        with beside.open("x", encoding="ascii", newline="\n") as file:
+            file.writelines(_parts(collected, title))
+        beside.replace(target)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the report cannot be written to {str(target)!r}: {error}"
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return target
+
+
+def _checked(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise ConfigurationError(f"a report is written to a file, not to {path!r}")
+    target = Path(path)
+    if target.is_dir():
+        raise ConfigurationError(f"{str(target)!r} is a directory: name a file, for example in it")
+    if not target.parent.is_dir():
+        raise ConfigurationError(
+            f"there is no directory {str(target.parent)!r} to write {target.name!r} into: make it first"
+        )
+    return target
+
+
+def _parts(collected: Collected, title: str | None) -> "Iterable[str]":
+    """Yield the file's text; all of it is ASCII."""
+    style, script = _style(), _script()
+    details, cases = [], []
+    for numbers, content in pieces(collected):
+        cases.append(numbers)
+        details.append(_packed(content))
+    shown = overview(collected, title, cases)
+    verdict = words.verdict(collected.comparisons[0].to_dict())
+    filled = {
+        "policy": f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'",
+        "title": html.escape(shown["title"]),
+        "verdict": html.escape(verdict),
+        "style": style,
+        "script": script,
+        "overview": _packed(shown),
+    }
+    head, _, tail = _asset("report.html").partition("{{details}}")
+    yield _ascii(_fill(head, filled))
+    for number, text in enumerate(details):
+        yield f'<script type="text/plain" id="piece-{number}">{text}</script>\n'
+    yield _ascii(_fill(tail, filled))
+
+
+def _fill(text: str, filled: dict[str, str]) -> str:
+    """Put values into their places, none of them into another one."""
+    parts = text.split("{{")
+    rest = (part.partition("}}") for part in parts[1:])
+    return parts[0] + "".join(filled[name] + after for name, _, after in rest)
+
+
+def _packed(data: Any) -> str:
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate becomes the escape that JSON has for it.
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "backslashreplace"), 6)).decode()
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+@cache
+def _style() -> str:
+    return _checked_ascii(_asset("report.css"))
+
+
+@cache
+def _script() -> str:
+    parts = "\n".join(_asset(name) for name in SCRIPTS)
+    return _checked_ascii(f"(() => {{\n'use strict';\n{parts}\n}})();\n")
+
+
+def _checked_ascii(text: str) -> str:
+    """Return a text of our own, which has to be the same in any encoding for its hash to hold."""
+    text.encode("ascii")
+    return text
+
+
+def _asset(name: str) -> str:
+    return (files("wtb.report") / "assets" / name).read_text(encoding="utf-8")
