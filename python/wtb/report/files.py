@@ -34,9 +34,15 @@ class FilesTable:
             return None
         found, left = with_files[-1]["found"], with_files[-1]["files"]
         source = _native.SnapshotsRef(self._engine)
-        changes = {} if found is None else {one.path: one for one in diff_files(source, found, left)}
+        changes = (
+            {} if found is None else {one.path: one for one in diff_files(source, found, left)}
+        )
         rows = [
-            [one.kind, printable(path), *self._content(one.after or one.before, one.after, allowance)]
+            [
+                one.kind,
+                printable(path),
+                *self._content(one.after or one.before, one.after, allowance),
+            ]
             for path, one in list(changes.items())[:FILES_MAX]
         ]
         rest = [one for one in read_files(source, left) if one.kind != "directory"]

@@ -89,9 +89,9 @@ def _comparison(data: Mapping[str, Any]) -> dict[str, Any]:
 def _substitutes(described: Mapping[str, Any]) -> str:
     """Return what a variant substitutes, as one line; "" for nothing."""
     parts = [f"{node}={name}" for node, name in (described.get("nodes") or {}).items()]
-    for key in ("config", "context", "params", "graph", "environment"):
-        if described.get(key):
-            parts.append(f"{key}: {json.dumps(described[key], ensure_ascii=False)}")
+    others = ("config", "context", "params", "graph", "environment")
+    told = ((key, described[key]) for key in others if described.get(key))
+    parts += [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in told]
     return "; ".join(parts)
 
 
@@ -126,7 +126,9 @@ def _executions(collected: "Collected") -> dict[str, Any]:
         "tokens": [_tokens(one.data["usage"]) for one in executions],
         "error": [_error(one, errors) for one in executions],
         "errors": list(errors),
-        "warnings": {n: one.data["warnings"] for n, one in enumerate(executions) if one.data["warnings"]},
+        "warnings": {
+            n: one.data["warnings"] for n, one in enumerate(executions) if one.data["warnings"]
+        },
         "scores": {name: _column(collected, name) for name in kept},
     }
 

@@ -1,8 +1,8 @@
 """One HTML file of a batch: the parts in `assets/` with the data in them, compressed.
 
-The page runs no script and no style but its own, whose hashes its Content-Security-Policy names, and
-may load nothing. Data is text of base64 in blocks that are not run; the script puts what users wrote
-on the page as text only.
+The page runs no script and no style but its own, whose hashes its Content-Security-Policy names,
+and may load nothing. Data is text of base64 in blocks that are not run; the script puts what users
+wrote on the page as text only.
 """
 
 import base64
@@ -70,7 +70,8 @@ def _checked(path: str | os.PathLike[str]) -> Path:
         raise ConfigurationError(f"{str(target)!r} is a directory: name a file, for example in it")
     if not target.parent.is_dir():
         raise ConfigurationError(
-            f"there is no directory {str(target.parent)!r} to write {target.name!r} into: make it first"
+            f"there is no directory {str(target.parent)!r} to write {target.name!r} into: make it "
+            "first"
         )
     return target
 

@@ -7,6 +7,7 @@ once, and two values of a table differ exactly where the numbers of their leaves
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from wtb import _values
@@ -25,13 +26,13 @@ LEAF_CHARACTERS_MAX = 20_000
 """Of one text of a value so much is shown."""
 
 PRINTED_CHARACTERS_MAX = 20_000
-"""Of what an attempt printed, and of a traceback, so much is shown: the head, and most of the end."""
+"""Of what an attempt printed, and of a traceback, so much is shown: the head, and the end."""
 
 KEYS_MAX = 200
 """So many keys of a mapping, or messages of a list, are shown."""
 
 SHOWN_MIN = 200
-"""So much of each text is shown, however many there are (up to twice what an execution may have)."""
+"""So much of each text is shown, until twice of what an execution may have is written."""
 
 Leaf = list[Any]
 """`["text", text]` and `["json", text]`, with the whole length behind it where it was cut;
@@ -85,7 +86,13 @@ class ValueTable:
         data = plain(value)
         if not isinstance(data, Mapping) or not data:
             return self._append(self._leaf(data, allowance))
-        shown = [[key, self._leaf(part, allowance)] for key, part in list(data.items())[:KEYS_MAX]]
+        whole = (
+            {str(key): part for key, part in value.items()} if isinstance(value, Mapping) else {}
+        )
+        shown = [
+            [key, self._leaf(part, allowance, whole.get(key))]
+            for key, part in list(data.items())[:KEYS_MAX]
+        ]
         return self._append({"keys": shown, "of": len(data)})
 
     def add_printed(self, text: str, allowance: Allowance) -> int | None:
@@ -100,9 +107,11 @@ class ValueTable:
         shown = text[:head] + left_out + text[len(text) - (given - head) :]
         return self._put(("printed", shown), ["text", shown, len(text)])
 
-    def _leaf(self, data: Any, allowance: Allowance) -> int:
+    def _leaf(self, data: Any, allowance: Allowance, whole: Any = None) -> int:
         if isinstance(data, str):
-            return self._limited("text", data, allowance)
+            # The `repr` of an array leaves out its middle: what it holds tells two of them apart.
+            kind = "text" if whole is None or isinstance(whole, str) else f"text {_digest(whole)}"
+            return self._limited(kind, data, allowance)
         if isinstance(data, list) and data and all(map(_is_message, data)):
             return self._messages(data, allowance)
         return self._limited("json", _json(without_ids(data)), allowance)
@@ -121,9 +130,8 @@ class ValueTable:
         return self._text(kind, text, allowance.take(len(text), LEAF_CHARACTERS_MAX))
 
     def _text(self, kind: str, text: str, given: int) -> int:
-        if given >= len(text):
-            return self._put((kind, text), [kind, text])
-        return self._put((kind, text), [kind, text[:given], len(text)])
+        shown = [kind.partition(" ")[0], text[:given]]
+        return self._put((kind, text), shown if given == len(text) else [*shown, len(text)])
 
     def _large(self, size: int) -> int:
         return self._put(("large", str(size)), ["large", size])
@@ -150,6 +158,14 @@ def _said(message: Mapping[str, Any]) -> Any:
     """Return what a message says: its content, with whatever else it has but its id and role."""
     rest = {key: part for key, part in message.items() if key not in ("type", "id", "content")}
     return {"content": message["content"], **rest} if rest else message["content"]
+
+
+def _digest(value: Any) -> str:
+    try:
+        kind, content = _values.serializer().dumps_typed(value)
+    except Exception:
+        return ""
+    return f"{kind} {blake2b(content, digest_size=16).hexdigest()}"
 
 
 def _json(data: Any) -> str:

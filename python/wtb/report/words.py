@@ -57,7 +57,7 @@ def _advice(line: Data, baseline: str) -> str:
     text = f"{line['name']} and {baseline} are not settled"
     if versus["detectable"] is not None:
         cases = _plural(versus["cases"], "case")
-        text += f": {cases} can show a difference of {versus['detectable']:.4g}"
+        text += f": {cases} can show a difference of {_figure(versus['detectable'])}"
     more = versus["cases_needed"] - versus["cases"]
     if more > 0:
         text += f"; {_plural(more, 'more case')} would show one of this size"
@@ -76,6 +76,14 @@ def pareto(comparison: Data) -> str:
             return ""
         return f"not beaten in both {comparison['metric']} and {what}: {', '.join(names)}"
     return ""
+
+
+def _figure(value: float) -> str:
+    """Write a figure with as many decimals as its size deserves."""
+    return f"{value:.{next(n for most, n in _DECIMALS if value < most)}f}"
+
+
+_DECIMALS = ((10.0, 4), (100.0, 3), (1_000.0, 2), (float("inf"), 0))
 
 
 def _plural(count: int, noun: str) -> str:

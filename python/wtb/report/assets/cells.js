@@ -18,9 +18,11 @@ class Grid {
     this.rows.id.forEach((_, at) => {
       this.members[this.place(this.rows.variant_index[at], this.rows.case_index[at])].push(at);
     });
-    this.searched = this.cases.id.map((id, at) => [
-      id, this.cases.group[at] || '', ...this.cases.tags[at], this.cases.input[at],
-    ].join('\n').toLowerCase());
+    this.searched = this.cases.id.map((id, at) =>
+      [id, this.cases.group[at] || '', ...this.cases.tags[at], this.cases.input[at]]
+        .join('\n')
+        .toLowerCase(),
+    );
   }
 
   place(variant, caseIndex) {
@@ -59,7 +61,8 @@ class Cells {
       if (this.scores[at] !== null) scored[rows.variant_index[at]] = true;
       if (rows.status[at] === 'succeeded') succeeded[rows.variant_index[at]] = true;
     });
-    const isAsked = this.comparison.error === 'zero' && this.sign > 0 && this.comparison.metric !== null;
+    const isAsked =
+      this.comparison.error === 'zero' && this.sign > 0 && this.comparison.metric !== null;
     return variants.map((_, at) => isAsked && (scored[at] || !succeeded[at]));
   }
 
@@ -128,7 +131,9 @@ class Cells {
       const failed = this.has(variant, caseIndex, FAILED);
       const value = this.value(variant, caseIndex);
       if (first === null) first = { failed, value };
-      const isSame = Number.isNaN(value) ? Number.isNaN(first.value) : Math.abs(value - first.value) < SAME;
+      const isSame = Number.isNaN(value)
+        ? Number.isNaN(first.value)
+        : Math.abs(value - first.value) < SAME;
       if (failed !== first.failed || !isSame) return true;
     }
     return false;
@@ -157,7 +162,12 @@ class Cells {
     for (let at = 0; at < this.grid.caseCount; at += 1) {
       if (!words.every((word) => this.grid.searched[at].includes(word))) continue;
       if (mode === 'different' && !this.isDifferent(at)) continue;
-      if (mode !== 'all' && mode !== 'different' && !variants.some((one) => this.fits(mode, one, at))) continue;
+      if (
+        mode !== 'all' &&
+        mode !== 'different' &&
+        !variants.some((one) => this.fits(mode, one, at))
+      )
+        continue;
       found.push(at);
     }
     return this.sorted(found, sort, variants);
@@ -165,9 +175,14 @@ class Cells {
 
   sorted(cases, sort, variants) {
     if (sort === 'order') return cases;
-    const key = new Map(cases.map((at) => [at, sort === 'regressions'
-      ? Math.min(0, ...variants.map((one) => this.gain(one, at)))
-      : this.meanGoodness(at, variants)]));
+    const key = new Map(
+      cases.map((at) => [
+        at,
+        sort === 'regressions'
+          ? Math.min(0, ...variants.map((one) => this.gain(one, at)))
+          : this.meanGoodness(at, variants),
+      ]),
+    );
     const direction = sort === 'best' ? -1 : 1;
     const compared = (a, b) => {
       const [one, other] = [key.get(a), key.get(b)];
@@ -178,7 +193,9 @@ class Cells {
   }
 
   meanGoodness(caseIndex, variants) {
-    const found = variants.map((one) => this.value(one, caseIndex)).filter((one) => !Number.isNaN(one));
+    const found = variants
+      .map((one) => this.value(one, caseIndex))
+      .filter((one) => !Number.isNaN(one));
     if (!found.length) return -1;
     return this.goodness(found.reduce((sum, one) => sum + one, 0) / found.length);
   }

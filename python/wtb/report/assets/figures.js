@@ -33,11 +33,14 @@ function ticks([low, high], wanted) {
 /** The range of all means and interval ends of a comparison. */
 function rangeOf(comparison) {
   const lines = comparison.variants;
-  return extent(lines.flatMap((one) => [one.mean, one.ci_low, one.ci_high]), 0.02);
+  return extent(
+    lines.flatMap((one) => [one.mean, one.ci_low, one.ci_high]),
+    0.02,
+  );
 }
 
 /** Draws an interval with its mean on the scale of the comparison, and the baseline's mean. */
-function drawInterval(line, range, baseline, width = 140) {
+function drawInterval(line, range, baseline, width = 120) {
   const place = linear(range, [6, width - 6]);
   const parts = [];
   if (isNumber(baseline)) {
@@ -54,5 +57,9 @@ function drawInterval(line, range, baseline, width = 140) {
   if (isNumber(line.mean)) {
     parts.push(s('circle', { class: 'mean', cx: place(line.mean), cy: 8, r: 3.5 }));
   }
-  return s('svg', { class: 'drawn', width, height: 16, viewBox: `0 0 ${width} 16`, 'aria-hidden': 'true' }, parts);
+  return s(
+    'svg',
+    { class: 'drawn', width, height: 16, viewBox: `0 0 ${width} 16`, 'aria-hidden': 'true' },
+    parts,
+  );
 }

@@ -24,7 +24,9 @@ function fixed(value, decimals) {
 /** Writes a figure by itself, in as few digits as say it. */
 function figure(value) {
   if (!isNumber(value)) return NONE;
-  return Number.isInteger(value) ? value.toLocaleString('en') : String(Number(value.toPrecision(4)));
+  return Number.isInteger(value)
+    ? value.toLocaleString('en')
+    : String(Number(value.toPrecision(4)));
 }
 
 /** Writes a figure where there is room for four or five characters. */
@@ -64,6 +66,13 @@ function seconds(value) {
   return minutes < 60
     ? `${minutes}m ${Math.round(value % 60)}s`
     : `${Math.floor(minutes / 60)}h ${minutes % 60}m`;
+}
+
+/** Writes a time with as many digits as tell ticks of an axis apart. */
+function exactSeconds(value) {
+  if (!isNumber(value) || value >= 60) return seconds(value);
+  if (value >= 1) return `${Number(value.toPrecision(4))}s`;
+  return value >= 0.001 ? `${Number((value * 1e3).toPrecision(4))}ms` : seconds(value);
 }
 
 function bytes(size) {

@@ -11,19 +11,48 @@ class Panel {
     this.shown = null;
     this.title = h('h2', { id: 'panel-title', tabindex: -1 });
     this.body = h('div', { class: 'panel-body' });
-    this.variantChoice = h('span');
-    this.element = h('dialog', { class: 'panel', id: 'panel', 'aria-labelledby': 'panel-title', on: {
-      close: () => this.afterClose(),
-      keydown: (event) => this.key(event),
-      // A click on the dialog itself is one beside what it holds.
-      click: (event) => event.target === this.element && this.element.close(),
-    } }, h('div', { class: 'panel-frame' },
-      h('header', null, this.title, h('div', { class: 'panel-tools' },
-        this.variantChoice,
-        button('\u2190', () => this.step(-1), { 'aria-label': 'previous case', title: 'previous case (k)' }),
-        button('\u2192', () => this.step(1), { 'aria-label': 'next case', title: 'next case (j)' }),
-        button('Close', () => this.element.close(), { id: 'panel-close' }))),
-      this.body));
+    const names = grid.variants.map((name, at) => [String(at), name]);
+    this.variantChoice = choice('variant', names, '0', (variant) =>
+      this.toVariant(Number(variant)),
+    );
+    this.element = h(
+      'dialog',
+      {
+        class: 'panel',
+        id: 'panel',
+        'aria-labelledby': 'panel-title',
+        on: {
+          close: () => this.afterClose(),
+          // A click on the dialog itself is one beside what it holds.
+          click: (event) => event.target === this.element && this.element.close(),
+        },
+      },
+      h(
+        'div',
+        { class: 'panel-frame' },
+        h(
+          'header',
+          null,
+          this.title,
+          h(
+            'div',
+            { class: 'panel-tools' },
+            this.variantChoice,
+            button('\u2190', () => this.step(-1), {
+              'aria-label': 'previous case',
+              title: 'previous case (k)',
+            }),
+            button('\u2192', () => this.step(1), {
+              'aria-label': 'next case',
+              title: 'next case (j)',
+            }),
+            button('Close', () => this.element.close(), { id: 'panel-close' }),
+          ),
+        ),
+        this.body,
+      ),
+    );
+    document.addEventListener('keydown', (event) => this.key(event));
   }
 
   /** Opens the panel; `neighbour(caseIndex, step)` tells which case is beside one. */
@@ -41,8 +70,7 @@ class Panel {
     const asked = { caseIndex, variant, chosen, members };
     this.shown = asked;
     this.title.textContent = `${this.grid.variants[variant]} \u00b7 ${this.grid.cases.id[caseIndex]}`;
-    this.variantChoice.replaceChildren(choice('variant', this.grid.variants.map((name, at) => [String(at), name]), String(variant),
-      (other) => this.show(this.shown.caseIndex, Number(other), chosen === undefined ? 0 : this.grid.rows.repeat[chosen])));
+    this.variantChoice.querySelector('select').value = String(variant);
     if (chosen !== undefined) setHash(this.grid.rows.id[chosen]);
     this.body.replaceChildren(h('p', { class: 'muted' }, 'Reading\u2026'));
     this.body.scrollTop = 0;
@@ -51,7 +79,13 @@ class Panel {
       // Another one may have been asked for in the meantime.
       if (this.shown === asked) this.draw(piece, asked);
     } catch (error) {
-      this.body.replaceChildren(h('p', { class: 'note' }, `These details cannot be read (${error}): the file may be cut off.`));
+      this.body.replaceChildren(
+        h(
+          'p',
+          { class: 'note' },
+          `These details cannot be read (${error}): the file may be cut off.`,
+        ),
+      );
     }
   }
 
@@ -62,21 +96,47 @@ class Panel {
     }
     const { rows } = this.grid;
     const baseline = this.cells.baseline;
-    const twin = baseline >= 0 && baseline !== variant
-      ? this.grid.executions(baseline, caseIndex).find((one) => rows.repeat[one] === rows.repeat[chosen])
-      : undefined;
+    const twin =
+      baseline >= 0 && baseline !== variant
+        ? this.grid
+            .executions(baseline, caseIndex)
+            .find((one) => rows.repeat[one] === rows.repeat[chosen])
+        : undefined;
     const own = this.side(piece, chosen);
     const other = twin === undefined ? null : this.side(piece, twin);
     const parting = other && firstDifference(piece, own.work, other.work);
-    const whose = other && `the baseline (${this.grid.variants[baseline]})`;
+    const whose = other && baselineName(this.grid.variants[baseline], 'the baseline');
     this.body.replaceChildren(
       this.makeTabs(members, chosen),
-      h('div', { id: 'panel-content', role: members.length > 1 ? 'tabpanel' : null, 'aria-label': members.length > 1 ? `repeat ${rows.repeat[chosen] + 1}` : null },
+      h(
+        'div',
+        {
+          id: 'panel-content',
+          role: members.length > 1 ? 'tabpanel' : null,
+          'aria-label': members.length > 1 ? `repeat ${rows.repeat[chosen] + 1}` : null,
+        },
         this.makeCase(piece, caseIndex, rows.id[chosen]),
-        other && h('p', { class: parting ? 'parting-line' : 'parting-line none', id: 'parting' }, saidDifference(parting, whose)),
-        h('div', { class: other ? 'sides two' : 'sides' },
+        other &&
+          h(
+            'p',
+            { class: parting ? 'parting-line' : 'parting-line none', id: 'parting' },
+            saidDifference(parting, whose),
+          ),
+        h(
+          'div',
+          { class: other ? 'sides two' : 'sides' },
           this.makeSide(piece, own, other, parting && parting.a, this.grid.variants[variant]),
-          other && this.makeSide(piece, other, own, parting && parting.b, `baseline: ${this.grid.variants[baseline]}`))));
+          other &&
+            this.makeSide(
+              piece,
+              other,
+              own,
+              parting && parting.b,
+              baselineName(this.grid.variants[baseline], 'baseline'),
+            ),
+        ),
+      ),
+    );
   }
 
   side(piece, at) {
@@ -92,8 +152,16 @@ class Panel {
       const score = this.cells.scores[one];
       const isChosen = one === chosen;
       const told = ERRORS.has(rows.status[one]) ? rows.status[one] : short(score) || NONE;
-      return button(`repeat ${rows.repeat[one] + 1}: ${told}`, () => this.toRepeat(rows.repeat[one]),
-        { role: 'tab', 'aria-selected': isChosen, tabindex: isChosen ? 0 : -1, 'aria-controls': 'panel-content' });
+      return button(
+        `repeat ${rows.repeat[one] + 1}: ${told}`,
+        () => this.toRepeat(rows.repeat[one]),
+        {
+          role: 'tab',
+          'aria-selected': isChosen,
+          tabindex: isChosen ? 0 : -1,
+          'aria-controls': 'panel-content',
+        },
+      );
     });
     const move = (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -102,7 +170,11 @@ class Panel {
       const at = (members.indexOf(chosen) + step + members.length) % members.length;
       this.toRepeat(rows.repeat[members[at]]);
     };
-    return h('div', { role: 'tablist', 'aria-label': 'Repeats', class: 'tabs', on: { keydown: move } }, tabs);
+    return h(
+      'div',
+      { role: 'tablist', 'aria-label': 'Repeats', class: 'tabs', on: { keydown: move } },
+      tabs,
+    );
   }
 
   async toRepeat(repeat) {
@@ -114,47 +186,109 @@ class Panel {
   makeCase(piece, caseIndex, execution) {
     const { group, tags } = this.grid.cases;
     const given = piece.cases[caseIndex];
-    const about = [group[caseIndex] && `group ${group[caseIndex]}`, ...tags[caseIndex]].filter(Boolean);
-    return h('section', { class: 'given', 'aria-label': 'The case' },
-      about.length ? h('p', null, about.map((one) => h('span', { class: 'tag' }, one))) : null,
-      h('div', { class: given.expected === null ? null : 'halves' },
+    const about = [group[caseIndex] && `group ${group[caseIndex]}`, ...tags[caseIndex]].filter(
+      Boolean,
+    );
+    return h(
+      'section',
+      { class: 'given', 'aria-label': 'The case' },
+      about.length
+        ? h(
+            'p',
+            null,
+            about.map((one) => h('span', { class: 'tag' }, one)),
+          )
+        : null,
+      h(
+        'div',
+        { class: given.expected === null ? null : 'halves' },
         h('div', null, h('h3', null, 'Input'), showValue(piece, given.input, [], execution)),
-        given.expected !== null && h('div', null, h('h3', null, 'Expected'), showValue(piece, given.expected, [], execution))));
+        given.expected !== null &&
+          h(
+            'div',
+            null,
+            h('h3', null, 'Expected'),
+            showValue(piece, given.expected, [], execution),
+          ),
+      ),
+    );
   }
 
   makeSide(piece, { at, id, detail, nodes }, other, parting, name) {
     const { rows } = this.grid;
     const status = rows.status[at];
+    const result = detail.output ?? detail.state;
     const attempts = detail.attempts || [];
     const worker = attempts.length ? attempts[attempts.length - 1].worker : null;
     const facts = [
-      seconds(rows.duration_s[at]), rows.attempts[at] !== 1 && plural(rows.attempts[at], 'attempt'),
-      rows.tokens[at] !== null && `${rows.tokens[at].toLocaleString('en')} tokens`, `seed ${rows.seed[at]}`, worker,
+      seconds(rows.duration_s[at]),
+      rows.attempts[at] !== 1 && plural(rows.attempts[at], 'attempt'),
+      rows.tokens[at] !== null && `${rows.tokens[at].toLocaleString('en')} tokens`,
+      `seed ${rows.seed[at]}`,
+      worker,
     ].filter(Boolean);
-    return h('section', { class: 'side', 'aria-label': name },
+    return h(
+      'section',
+      { class: 'side', 'aria-label': name },
       h('h3', null, name, ' ', h('span', { class: `status ${status}` }, status)),
       h('p', { class: 'muted facts' }, h('code', null, id), ' \u00b7 ', facts.join(' \u00b7 ')),
       detail.error ? showError(piece, detail.error, id) : null,
       (rows.warnings[at] || []).map((one) => h('p', { class: 'note' }, one)),
-      detail.questions ? [h('h4', null, 'Awaits an answer'), detail.questions.map((one) => showValue(piece, one, [], id))] : null,
+      detail.questions
+        ? [
+            h('h4', null, 'Awaits an answer'),
+            detail.questions.map((one) => showValue(piece, one, [], id)),
+          ]
+        : null,
       showScores(piece, detail.scores || [], id),
       h('h4', null, 'Output'),
-      showValue(piece, detail.output ?? detail.state, other ? differingKeys(piece, detail.output ?? detail.state, other.detail.output ?? other.detail.state) : [], id),
+      h(
+        'div',
+        { class: 'held', tabindex: 0, role: 'region', 'aria-label': `Output of ${name}` },
+        showValue(
+          piece,
+          result,
+          other ? differingKeys(piece, result, other.detail.output ?? other.detail.state) : [],
+          id,
+        ),
+      ),
       h('h4', null, 'Path'),
-      showPath(piece, nodes, { other: other && other.nodes, parting, execution: id, of: detail.nodes_of || 0 }),
+      showPath(piece, nodes, {
+        other: other && other.nodes,
+        parting,
+        execution: id,
+        of: detail.nodes_of || 0,
+      }),
       showAttempts(piece, attempts, detail.attempts_of, id),
-      showFiles(piece, detail.files, id));
+      showFiles(piece, detail.files, id),
+    );
   }
 
   step(by) {
     const next = this.neighbour(this.shown.caseIndex, by);
-    if (next === undefined) return announce(by > 0 ? 'this is the last case' : 'this is the first case');
-    const repeat = this.shown.chosen === undefined ? 0 : this.grid.rows.repeat[this.shown.chosen];
-    return this.show(next, this.shown.variant, repeat);
+    if (next === undefined)
+      return announce(by > 0 ? 'this is the last case' : 'this is the first case');
+    return this.show(next, this.shown.variant, this.repeat());
+  }
+
+  toVariant(variant) {
+    return this.show(this.shown.caseIndex, variant, this.repeat());
+  }
+
+  repeat() {
+    const { chosen } = this.shown;
+    return chosen === undefined ? 0 : this.grid.rows.repeat[chosen];
   }
 
   key(event) {
-    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!this.element.open) return;
+    if (
+      /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.altKey
+    )
+      return;
     if (event.key === 'j') this.step(1);
     if (event.key === 'k') this.step(-1);
   }
@@ -168,42 +302,129 @@ class Panel {
   }
 }
 
+function baselineName(name, word) {
+  return name === 'baseline' ? word : `${word} (${name})`;
+}
+
 function showScores(piece, scores, execution) {
   if (!scores.length) return null;
-  const rows = scores.map((one) => h('tr', null, h('th', { scope: 'row' }, one.name, one.source !== one.name && h('span', { class: 'muted' }, ` by ${one.source}`)),
-    h('td', null, one.value === null ? NONE : figure(one.value)),
-    h('td', { class: 'text' }, one.error !== null && h('span', { class: 'bad' }, 'no score: ', showPrinted(piece, one.error, execution)),
-      one.reason !== null && showPrinted(piece, one.reason, execution))));
-  return [h('h4', null, 'Scores'), h('table', { class: 'small scores' }, h('thead', { class: 'unseen' }, h('tr', null,
-    ['name', 'value', 'reason'].map((one) => h('th', { scope: 'col' }, one)))), h('tbody', null, rows))];
+  const rows = scores.map((one) =>
+    h(
+      'tr',
+      null,
+      h(
+        'th',
+        { scope: 'row' },
+        one.name,
+        one.source !== one.name && h('span', { class: 'muted' }, ` by ${one.source}`),
+      ),
+      h('td', null, one.value === null ? NONE : figure(one.value)),
+      h(
+        'td',
+        { class: 'text' },
+        one.error !== null &&
+          h('span', { class: 'bad' }, 'no score: ', showPrinted(piece, one.error, execution)),
+        one.reason !== null && showPrinted(piece, one.reason, execution),
+      ),
+    ),
+  );
+  return [
+    h('h4', null, 'Scores'),
+    h(
+      'table',
+      { class: 'small scores' },
+      h(
+        'thead',
+        { class: 'unseen' },
+        h(
+          'tr',
+          null,
+          ['name', 'value', 'reason'].map((one) => h('th', { scope: 'col' }, one)),
+        ),
+      ),
+      h('tbody', null, rows),
+    ),
+  ];
 }
 
 /** Shows what attempts printed, and why earlier ones failed. */
 function showAttempts(piece, attempts, of, execution) {
-  const shown = attempts.map((one, at) => {
-    const isLast = at === attempts.length - 1;
-    const error = isLast ? null : one.error;
-    const parts = [
-      error && showError(piece, error, execution),
-      one.stdout !== null && [h('h5', null, 'Standard output'), showPrinted(piece, one.stdout, execution)],
-      one.stderr !== null && [h('h5', null, 'Standard error'), showPrinted(piece, one.stderr, execution)],
-    ].filter(Boolean);
-    if (!parts.length) return null;
-    return h('div', { class: 'attempt-printed' }, attempts.length > 1 && h('p', { class: 'attempt' }, `attempt ${one.number}, ${one.status}`), parts);
-  }).filter(Boolean);
+  const shown = attempts
+    .map((one, at) => {
+      const isLast = at === attempts.length - 1;
+      const error = isLast ? null : one.error;
+      const parts = [
+        error && showError(piece, error, execution),
+        one.stdout !== null && [
+          h('h5', null, 'Standard output'),
+          showPrinted(piece, one.stdout, execution),
+        ],
+        one.stderr !== null && [
+          h('h5', null, 'Standard error'),
+          showPrinted(piece, one.stderr, execution),
+        ],
+      ].filter(Boolean);
+      if (!parts.length) return null;
+      return h(
+        'div',
+        { class: 'attempt-printed' },
+        attempts.length > 1 && h('p', { class: 'attempt' }, `attempt ${one.number}, ${one.status}`),
+        parts,
+      );
+    })
+    .filter(Boolean);
   if (!shown.length) return null;
   const left = of - attempts.length;
-  return [h('h4', null, 'Printed'), left > 0 && h('p', { class: 'cut' }, `${plural(left, 'earlier attempt')} not shown`), shown];
+  return [
+    h('h4', null, 'Printed'),
+    left > 0 && h('p', { class: 'cut' }, `${plural(left, 'earlier attempt')} not shown`),
+    shown,
+  ];
 }
 
 function showFiles(piece, files, execution) {
   if (!files) return null;
   const rows = files.rows.map(([kind, path, size, content]) => {
-    const name = content === null ? h('code', null, path) : h('details', null, h('summary', null, h('code', null, path)), showPrinted(piece, content, execution));
-    return h('tr', null, h('th', { scope: 'row' }, name), h('td', null, size === null ? NONE : bytes(size)), h('td', { class: 'text' }, CHANGES[kind]));
+    const name =
+      content === null
+        ? h('code', null, path)
+        : h(
+            'details',
+            null,
+            h('summary', null, h('code', null, path)),
+            showPrinted(piece, content, execution),
+          );
+    return h(
+      'tr',
+      null,
+      h('th', { scope: 'row' }, name),
+      h('td', null, size === null ? NONE : bytes(size)),
+      h('td', { class: 'text' }, CHANGES[kind]),
+    );
   });
   const more = files.of - files.rows.length;
-  return [h('h4', null, 'Files'), h('table', { class: 'small files' }, h('thead', { class: 'unseen' }, h('tr', null,
-    ['path', 'size', 'change'].map((one) => h('th', { scope: 'col' }, one)))), h('tbody', null, rows)),
-  more > 0 && h('p', { class: 'cut' }, `and ${plural(more, 'more file')}: `, h('code', null, `wtb files ${execution}`))];
+  return [
+    h('h4', null, 'Files'),
+    h(
+      'table',
+      { class: 'small files' },
+      h(
+        'thead',
+        { class: 'unseen' },
+        h(
+          'tr',
+          null,
+          ['path', 'size', 'change'].map((one) => h('th', { scope: 'col' }, one)),
+        ),
+      ),
+      h('tbody', null, rows),
+    ),
+    more > 0 &&
+      h(
+        'p',
+        { class: 'cut' },
+        `and ${plural(more, 'more file')}: `,
+        h('code', null, `wtb files ${execution}`),
+      ),
+  ];
 }

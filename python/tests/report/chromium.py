@@ -4,10 +4,12 @@
 """
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +27,23 @@ FLAGS = (
 )  # fmt: skip
 
 Event = dict[str, Any]
+
+
+_WIRING = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""Chromium reads commands from file 3 and answers on file 4."""
+
+
+def _pipe() -> tuple[int, int]:
+    """Return a pipe whose ends are neither of those two files."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in ends]
+    for one in ends:
+        os.close(one)
+    return high[0], high[1]
 
 
 class NoBrowserError(Exception):
@@ -60,13 +79,16 @@ class Browser:
 
     def __init__(self) -> None:
         program = find_chromium()
-        self._profile = tempfile.TemporaryDirectory(prefix="wtb-chromium-", ignore_cleanup_errors=True)
-        from_us, self._write = os.pipe()
-        self._read, to_us = os.pipe()
-        # Chromium reads commands from 3 and answers on 4.
-        wiring = f'exec "$@" 3<&{from_us} 4>&{to_us}'
+        self._profile = tempfile.TemporaryDirectory(
+            prefix="wtb-chromium-", ignore_cleanup_errors=True
+        )
+        from_us, self._write = _pipe()
+        self._read, to_us = _pipe()
         self._process = subprocess.Popen(
-            ["sh", "-c", wiring, "sh", program, *FLAGS, f"--user-data-dir={self._profile.name}"],
+            [
+                *(sys.executable, "-c", _WIRING, str(from_us), str(to_us)),
+                *(program, *FLAGS, f"--user-data-dir={self._profile.name}"),
+            ],
             pass_fds=(from_us, to_us),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -165,6 +187,7 @@ class Page:
         """Prefer "light" or "dark"."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
+        self.rest()
 
     def open(self, path: Path, fragment: str = "", *, ready: str = "[data-ready]") -> None:
         """Open a file and wait until something is in it."""
@@ -192,6 +215,10 @@ class Page:
             raise PageError(told.get("exception", {}).get("description") or told["text"])
         return answer["result"].get("value")
 
+    def rest(self) -> None:
+        """Wait until what has happened so far is drawn."""
+        self.run("() => new Promise((then) => requestAnimationFrame(() => setTimeout(then)))")
+
     def count(self, selector: str) -> int:
         found: int = self.run("(s) => document.querySelectorAll(s).length", selector)
         return found
@@ -213,9 +240,7 @@ class Page:
             return [box.x + box.width / 2, box.y + box.height / 2]; }"""
         x, y = self.run(script, selector)
         for kind in ("mousePressed", "mouseReleased"):
-            self.call(
-                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
-            )
+            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def press(self, *keys: str, shift: bool = False) -> None:
         """Press keys by their names, "Tab" or "j"."""
@@ -247,7 +272,12 @@ class Page:
         """Return errors and what the page's policy refused."""
         thrown = self.events("Runtime.exceptionThrown")
         logged = [one["entry"]["text"] for one in self.events("Log.entryAdded")]
-        return [one["exceptionDetails"].get("exception", {}).get("description", one["exceptionDetails"]["text"]) for one in thrown] + logged
+        return [
+            one["exceptionDetails"]
+            .get("exception", {})
+            .get("description", one["exceptionDetails"]["text"])
+            for one in thrown
+        ] + logged
 
 
 _CODES = {
