@@ -11,6 +11,7 @@ import engine_overhead
 import list_latency
 import process_runner
 import ray_runner
+import report
 import saver_graph
 import saver_postgres
 import saver_size
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "scheduler": scheduler,
     "list_latency": list_latency,
     "comparison": comparison,
+    "report": report,
     "saver_speed": saver_speed,
     "saver_size": saver_size,
     "saver_graph": saver_graph,

@@ -35,7 +35,7 @@ def test_everything_is_collected(collected, batch):
     assert [one.id for one in collected.executions] == [one.id for one in batch.results]
     assert [name for name, _ in collected.variants] == [one.name for one in VARIANTS]
     assert [one.to_dict()["metric"] for one in collected.comparisons] == ["correct", "length"]
-    assert collected.comparisons[0].to_dict() == batch.comparison.to_dict()
+    assert collected.primary.to_dict() == batch.comparison.to_dict()
     assert collected.sources == {"correct": "correct", "length": "length"}
 
 
@@ -48,8 +48,8 @@ def test_details_are_those_of_the_execution(collected, batch):
 
 def test_baseline_and_metric_are_checked(bench, batch):
     found = collect(bench, batch, baseline="wordy", metric="length")
-    assert found.comparisons[0].baseline == "wordy"
-    assert found.comparisons[0].metric == "length"
+    assert found.primary.baseline == "wordy"
+    assert found.primary.metric == "length"
     assert found.comparisons[1].baseline == "wordy"
     with pytest.raises(ConfigurationError, match="no variant is called 'wordi'"):
         collect(bench, batch, baseline="wordi")
@@ -190,7 +190,7 @@ def test_places_that_cannot_be_written(bench, batch, tmp_path, where, text):
 def test_a_batch_without_scores_has_a_report(bench, tmp_path):
     batch = bench.run_batch(graph(), variants=[{}], test_cases=[{"question": 1}], checkpoints="off")
     found = collect(bench, batch)
-    assert verdict(found.comparisons[0].to_dict()) == "nothing has a score"
+    assert verdict(found.primary.to_dict()) == "nothing has a score"
     assert overview(found, None, [])["title"] == batch.id
     assert bench.report(batch, tmp_path / "report.html").exists()
 

@@ -13,7 +13,7 @@ from wtb.report.files import FilesTable
 from wtb.report.values import Allowance, ValueTable
 
 if TYPE_CHECKING:
-    from wtb.report.collect import Collected, CollectedExecution, Part
+    from wtb.report.collect import Collected, CollectedExecution, Detail, Part
 
 __all__ = ["pieces"]
 
@@ -99,7 +99,7 @@ class _Piece:
             "error": self._error(execution.data["error"], allowance),
             "output": self._table.add(execution.output, allowance),
             "attempts": [self._attempt(one, allowance) for one in detail.attempts[-ATTEMPTS_MAX:]],
-            "nodes": [self._node(one, allowance) for one in detail.nodes[:NODES_MAX]],
+            "nodes": self._nodes(detail, allowance),
             "nodes_of": len(detail.nodes),
             "attempts_of": len(detail.attempts),
             "scores": [self._score(one, allowance) for one in execution.scores],
@@ -120,14 +120,20 @@ class _Piece:
         engine = self._collected.engine
         workspace = data["workspace"] or {}
         return {
-            **_only(data, "number", "worker", "status", "started_at", "finished_at"),
+            **_only(data, "number", "worker", "status"),
             "error": self._error(data["error"], allowance),
             "workspace": workspace.get("rung"),
             "stdout": self._printed(_values.load_text(engine, part.first), allowance),
             "stderr": self._printed(_values.load_text(engine, part.second), allowance),
         }
 
-    def _node(self, part: "Part", allowance: Allowance) -> list[Any]:
+    def _nodes(self, detail: "Detail", allowance: Allowance) -> list[list[Any]]:
+        """Return nodes as rows; times are microseconds, starts counted from the first one's."""
+        shown = detail.nodes[:NODES_MAX]
+        begun = min((one.data["started_at"] for one in shown), default=0.0)
+        return [self._node(one, begun, allowance) for one in shown]
+
+    def _node(self, part: "Part", begun: float, allowance: Allowance) -> list[Any]:
         data = part.data
         return [
             data["node"],
@@ -135,8 +141,8 @@ class _Piece:
             data["step"],
             data["status"],
             data["calls"],
-            data["started_at"],
-            data["duration_s"],
+            round((data["started_at"] - begun) * 1e6),
+            round(data["duration_s"] * 1e6),
             self._table.add(part.first, allowance),
             self._table.add(part.second, allowance),
             self._error(data["error"], allowance),

@@ -118,7 +118,7 @@ def _beginning(collected: "Collected", case: "CollectedCase") -> str:
 def _executions(collected: "Collected") -> dict[str, Any]:
     executions = collected.executions
     errors: dict[str, int] = {}
-    names = [name for name, _ in collected.comparisons[0].to_dict()["metrics"]]
+    names = [name for name, _ in collected.primary.to_dict()["metrics"]]
     kept = [name for name in names if name not in collected.left_out]
     return {
         "id": [one.id for one in executions],

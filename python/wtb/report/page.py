@@ -84,7 +84,7 @@ def _parts(collected: Collected, title: str | None) -> "Iterable[str]":
         cases.append(numbers)
         details.append(_packed(content))
     shown = overview(collected, title, cases)
-    verdict = words.verdict(collected.comparisons[0].to_dict())
+    verdict = words.verdict(collected.primary.to_dict())
     filled = {
         "policy": f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'",

@@ -8,6 +8,7 @@ once, and two values of a table differ exactly where the numbers of their leaves
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wtb import _values
@@ -83,17 +84,13 @@ class ValueTable:
 
     def add_plain(self, value: Any, allowance: Allowance) -> int:
         """Add a value that is at hand and return its number."""
-        data = plain(value)
-        if not isinstance(data, Mapping) or not data:
-            return self._append(self._leaf(data, allowance))
-        whole = (
-            {str(key): part for key, part in value.items()} if isinstance(value, Mapping) else {}
-        )
+        parts = value if isinstance(value, Mapping) else plain(value)
+        if not isinstance(parts, Mapping) or not parts:
+            return self._append(self._leaf(value, allowance))
         shown = [
-            [key, self._leaf(part, allowance, whole.get(key))]
-            for key, part in list(data.items())[:KEYS_MAX]
+            [str(key), self._leaf(part, allowance)] for key, part in islice(parts.items(), KEYS_MAX)
         ]
-        return self._append({"keys": shown, "of": len(data)})
+        return self._append({"keys": shown, "of": len(parts)})
 
     def add_printed(self, text: str, allowance: Allowance) -> int | None:
         """Add what was printed, or a traceback, of which the end says most."""
@@ -107,11 +104,15 @@ class ValueTable:
         shown = text[:head] + left_out + text[len(text) - (given - head) :]
         return self._put(("printed", shown), ["text", shown, len(text)])
 
-    def _leaf(self, data: Any, allowance: Allowance, whole: Any = None) -> int:
+    def _leaf(self, value: Any, allowance: Allowance) -> int:
+        if isinstance(value, str):
+            return self._limited("text", value, allowance)
+        if (text := _json_of_data(value)) is not None:
+            return self._limited("json", text, allowance)
+        data = plain(value)
         if isinstance(data, str):
             # The `repr` of an array leaves out its middle: what it holds tells two of them apart.
-            kind = "text" if whole is None or isinstance(whole, str) else f"text {_digest(whole)}"
-            return self._limited(kind, data, allowance)
+            return self._limited(f"text {_digest(value)}", data, allowance)
         if isinstance(data, list) and data and all(map(_is_message, data)):
             return self._messages(data, allowance)
         return self._limited("json", _json(without_ids(data)), allowance)
@@ -166,6 +167,16 @@ def _digest(value: Any) -> str:
     except Exception:
         return ""
     return f"{kind} {blake2b(content, digest_size=16).hexdigest()}"
+
+
+def _json_of_data(value: Any) -> str | None:
+    """Return the JSON of a value that is nothing else; None where it has to be looked into."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError):
+        return None
+    # It may hold messages, whose ids do not count.
+    return None if '"content": ' in text and '"type": ' in text else text
 
 
 def _json(data: Any) -> str:

@@ -19,6 +19,8 @@ function nodesOf(detail) {
   const roots = new Map();
   return (detail.nodes || []).map((row) => {
     const node = Object.fromEntries(NODE_KEYS.map((key, at) => [key, row[at]]));
+    node.started_at /= 1e6;
+    node.duration_s /= 1e6;
     node.root = node.node.split('/')[0];
     if (node.node === node.root) roots.set(`${node.attempt} ${node.root}`, node.step);
     const known = roots.get(`${node.attempt} ${node.root}`);
