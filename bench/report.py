@@ -25,8 +25,8 @@ CAVEATS = (
     "the store's file is in the operating system's cache, as it has just been written",
     "writing: a program of its own each time, which also imports what it needs; the call alone is "
     "told beside it",
-    "opening: headless Chromium, warm, from the start of the navigation until the heat map is there; "
-    "its first frame is drawn a moment later, as is noted",
+    "opening: headless Chromium, warm, from the start of the navigation until the heat map is "
+    "there; its first frame is drawn a moment later, as is noted",
 )
 
 WRITE = """

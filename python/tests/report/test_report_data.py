@@ -4,12 +4,13 @@ import base64
 import json
 import re
 import zlib
+from pathlib import Path
 
 import pytest
 from report_graphs import CASES, HOSTILE, REPEATS, VARIANTS, graph
 
 from wtb.errors import ConfigurationError, NotFoundError
-from wtb.report import collect
+from wtb.report import collect, page
 from wtb.report.details import pieces
 from wtb.report.overview import overview
 from wtb.report.values import LEAF_CHARACTERS_MAX, Allowance, ValueTable
@@ -158,6 +159,19 @@ def test_the_file_has_no_text_of_users_outside_of_its_data(report):
     )
     assert "default-src 'none'; script-src 'sha256-" in text
     assert not re.search(r"<\w[^>]* (on\w+|style)=", text.partition("<script")[0])
+
+
+def test_the_script_makes_no_markup_and_asks_for_nothing():
+    forbidden = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser"
+        r"|\beval\(|new Function|\bfetch\(|XMLHttpRequest|WebSocket|EventSource|sendBeacon|\bimport\b"
+    )
+    assets = Path(page.__file__).parent / "assets"
+    found = {path.name: path.read_text("utf-8") for path in assets.iterdir()}
+    assert sorted(found) == sorted([*page.SCRIPTS, *page.STYLES, "report.html"])
+    scripts = [name for name in found if name.endswith(".js")]
+    assert [name for name in scripts if forbidden.search(found[name])] == []
+    assert [name for name in found if not found[name].isascii()] == []
 
 
 def test_title(bench, batch, tmp_path):

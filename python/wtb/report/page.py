@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 SCRIPTS = (
-    "data.js", "format.js", "dom.js", "figures.js", "matrix.js", "plots.js", "cells.js",
-    "heatmap.js", "values.js", "path.js", "panel.js", "main.js",
+    "data.js", "format.js", "dom.js", "figures.js", "matrix.js", "plots.js", "colours.js",
+    "cells.js", "rows.js", "heatmap.js", "values.js", "path.js", "side.js", "panel.js", "main.js",
 )  # fmt: skip
 """In the order in which they need each other; together they are one script."""
+
+
+STYLES = ("colours.css", "page.css", "matrix.css", "heatmap.css", "panel.css", "media.css")
 
 
 def write_report(collected: Collected, path: str | os.PathLike[str], title: str | None) -> Path:
@@ -125,7 +128,7 @@ def _hash(text: str) -> str:
 
 @cache
 def _style() -> str:
-    return _checked_ascii(_asset("report.css"))
+    return _checked_ascii("\n".join(map(_asset, STYLES)))
 
 
 @cache

@@ -36,7 +36,7 @@ class Page {
     this.substitutes = new Map(overview.variants);
     this.metric = 0;
     this.panel = new Panel(this.grid, new Details(overview.pieces), (caseIndex, variant) =>
-      this.heatMap.focus(caseIndex, variant),
+      this.heatMap.rows.focus(caseIndex, variant),
     );
     this.heatMap = new HeatMap(this.grid, (caseIndex, variant) => this.open(caseIndex, variant, 0));
     this.matrixPlace = h('div');
@@ -267,8 +267,7 @@ class Page {
   }
 
   repaint() {
-    this.heatMap.paintLegend();
-    this.heatMap.draw();
+    this.heatMap.repaint();
   }
 }
 
