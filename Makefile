@@ -1,5 +1,6 @@
 # Everything a developer or a new user calls. `make help` lists the targets.
-# Needs Rust (cargo) and Python 3.11 or newer; all else is set up inside the checkout.
+# Needs Rust (cargo) and Python 3.11 or newer; all else is set up inside the checkout. Tests of reports also
+# need a Chromium or Chrome: one in PATH, or the program that WTB_TEST_CHROMIUM names.
 
 PYTHON ?= python3
 VENV   := .venv

@@ -182,11 +182,12 @@ function placedLabels(lines, front, at, width) {
     const [x, y] = at(line);
     const text = clipped(line.name, 26);
     const size = text.length * 7.2;
+    const inside = Math.max(size / 2 + 2, Math.min(x, width - size / 2 - 2));
     const spots = [
       { at: x + 9, left: x + 9, base: y + 4, anchor: 'start' },
       { at: x - 9, left: x - 9 - size, base: y + 4, anchor: 'end' },
-      { at: x, left: x - size / 2, base: y - 10, anchor: 'middle' },
-      { at: x, left: x - size / 2, base: y + 20, anchor: 'middle' },
+      { at: inside, left: inside - size / 2, base: y - 10, anchor: 'middle' },
+      { at: inside, left: inside - size / 2, base: y + 20, anchor: 'middle' },
     ];
     const free = spots.find(
       ({ left, base }) =>
