@@ -216,6 +216,9 @@ class Panel {
     const { rows } = this.grid;
     const status = rows.status[at];
     const result = detail.output ?? detail.state;
+    // What did not come to its end has no output, but a state.
+    const isState = (detail.output ?? null) === null && (detail.state ?? null) !== null;
+    const heading = isState ? 'State' : 'Output';
     const attempts = detail.attempts || [];
     const worker = attempts.length ? attempts[attempts.length - 1].worker : null;
     const facts = [
@@ -239,10 +242,10 @@ class Panel {
           ]
         : null,
       showScores(piece, detail.scores || [], id),
-      h('h4', null, 'Output'),
+      h('h4', null, heading),
       h(
         'div',
-        { class: 'held', tabindex: 0, role: 'region', 'aria-label': `Output of ${name}` },
+        { class: 'held', tabindex: 0, role: 'region', 'aria-label': `${heading} of ${name}` },
         showValue(
           piece,
           result,
@@ -256,6 +259,7 @@ class Panel {
         parting,
         execution: id,
         of: detail.nodes_of || 0,
+        error: detail.error,
       }),
       showAttempts(piece, attempts, detail.attempts_of, id),
       showFiles(piece, detail.files, id),

@@ -104,7 +104,7 @@ function timeBar(node, from, whole) {
 }
 
 /** Shows the path of an execution; `other` are the nodes that it is held against, if any. */
-function showPath(piece, nodes, { other, parting, execution, of }) {
+function showPath(piece, nodes, { other, parting, execution, of, error }) {
   if (!nodes.length) return h('p', { class: 'muted' }, 'No node ran.');
   const attempts = [...new Set(nodes.map((one) => one.attempt))];
   const shown = attempts.map((attempt) => {
@@ -118,6 +118,7 @@ function showPath(piece, nodes, { other, parting, execution, of }) {
         other,
         isParting: node === parting,
         execution,
+        known: error,
       }),
     );
     return [
@@ -145,7 +146,7 @@ function counterpart(node, other) {
   );
 }
 
-function showNode(piece, node, { from, whole, other, isParting, execution }) {
+function showNode(piece, node, { from, whole, other, isParting, execution, known }) {
   const depth = node.node.split('/').length - 1;
   const twin = counterpart(node, other);
   const tokens = Object.values(node.usage || {}).reduce(
@@ -180,7 +181,7 @@ function showNode(piece, node, { from, whole, other, isParting, execution }) {
       h(
         'div',
         { class: 'node-body' },
-        node.error ? showError(piece, node.error, execution) : null,
+        node.error ? showNodeError(piece, node.error, known, execution) : null,
         h('h5', null, 'Input'),
         showValue(
           piece,
@@ -231,6 +232,14 @@ function showUsage(usage) {
     ),
     h('tbody', null, rows),
   );
+}
+
+/** Shows why a node failed, unless that is what its execution failed of. */
+function showNodeError(piece, error, known, execution) {
+  const isKnown = known && known.message === error.message && known.type === error.type;
+  return isKnown
+    ? h('p', { class: 'bad' }, `${error.type}, as above`)
+    : showError(piece, error, execution);
 }
 
 function showError(piece, error, execution) {

@@ -1,5 +1,8 @@
 // Plots of a comparison: the intervals of all variants, and the score against what it takes.
 
+/** Left of this are the figures of the axis. */
+const LABELS_LEFT = 58;
+
 const SPENT = [
   ['cost', 'mean cost of an execution', (line) => line.cost, figure],
   ['tokens', 'median tokens of an execution', (line) => line.tokens && line.tokens.median, figure],
@@ -38,7 +41,7 @@ function plotIntervals(comparison) {
   const lines = comparison.variants.filter((line) => isNumber(line.mean));
   if (!lines.length) return null;
   const width = plotWidth();
-  const [step, left, top] = [24, width < 480 ? 110 : 150, 8];
+  const [step, left, top] = [24, width < 480 ? 110 : 160, 8];
   const height = top + lines.length * step + 26;
   const bounds = rangeOf(comparison);
   const place = linear(bounds, [left, width - 16]);
@@ -58,7 +61,7 @@ function plotIntervals(comparison) {
       s(
         'text',
         { class: 'label', x: left - 10, y: y + 4, 'text-anchor': 'end' },
-        clipped(line.name, width < 480 ? 14 : 22),
+        clipped(line.name, width < 480 ? 13 : 19),
       ),
     );
     if (isNumber(line.ci_low)) {
@@ -182,7 +185,7 @@ function placedLabels(lines, front, at, width) {
     const [x, y] = at(line);
     const text = clipped(line.name, 26);
     const size = text.length * 7.2;
-    const inside = Math.max(size / 2 + 2, Math.min(x, width - size / 2 - 2));
+    const inside = Math.max(size / 2 + LABELS_LEFT, Math.min(x, width - size / 2 - 2));
     const spots = [
       { at: x + 9, left: x + 9, base: y + 4, anchor: 'start' },
       { at: x - 9, left: x - 9 - size, base: y + 4, anchor: 'end' },
@@ -191,7 +194,7 @@ function placedLabels(lines, front, at, width) {
     ];
     const free = spots.find(
       ({ left, base }) =>
-        left > 0 &&
+        left >= LABELS_LEFT &&
         left + size < width &&
         base > 12 &&
         base < 284 &&
