@@ -13,7 +13,7 @@ from wtb.errors import ConfigurationError, NotFoundError
 from wtb.report import collect, page
 from wtb.report.details import pieces
 from wtb.report.overview import overview
-from wtb.report.values import LEAF_CHARACTERS_MAX, Allowance, ValueTable
+from wtb.report.values import KEYS_MAX, LEAF_CHARACTERS_MAX, Allowance, ValueTable
 from wtb.report.words import advice, legend, pareto, verdict
 from wtb.statistics import compare_scores
 
@@ -117,6 +117,31 @@ def test_what_is_alike_and_what_is_not(bench):
     assert leaf_of(one) != leaf_of(other)
     # A number that JavaScript cannot hold is text.
     assert table.leaves[leaf_of(2**70)] == ["json", str(2**70)]
+
+
+def test_long_lists_of_messages(bench):
+    from langchain_core.messages import AIMessage
+
+    table = ValueTable(bench._core.engine)
+
+    def leaf_of(last):
+        said = [*(str(number) for number in range(300)), last]
+        value = {"messages": [AIMessage(one) for one in said]}
+        return table.values[table.add_plain(value, Allowance(100_000))]["keys"][0][1]
+
+    assert leaf_of("yes") == leaf_of("yes")
+    assert leaf_of("yes") != leaf_of("no")
+    kind, shown, of = table.leaves[leaf_of("yes")]
+    assert (kind, len(shown), of) == ("messages", KEYS_MAX, 301)
+
+
+def test_a_value_that_is_nested_too_deeply(bench):
+    table = ValueTable(bench._core.engine)
+    value: list[object] = []
+    for _ in range(100_000):
+        value = [value]
+    place = table.values[table.add_plain({"deep": value}, Allowance(1_000))]
+    assert table.leaves[place] == ["text", "<nested too deeply to be shown>"]
 
 
 def test_printed_text_keeps_its_end(bench):

@@ -151,7 +151,7 @@ class _Piece:
 
     def _score(self, score: Mapping[str, Any], allowance: Allowance) -> dict[str, Any]:
         texts = {key: self._printed(score[key], allowance) for key in ("reason", "error")}
-        return {**_only(score, "name", "value", "direction", "source"), **texts}
+        return {**_only(score, "name", "value", "source"), **texts}
 
     def _error(self, error: Mapping[str, Any] | None, allowance: Allowance) -> Any:
         if error is None:

@@ -84,6 +84,12 @@ class ValueTable:
 
     def add_plain(self, value: Any, allowance: Allowance) -> int:
         """Add a value that is at hand and return its number."""
+        try:
+            return self._add(value, allowance)
+        except RecursionError:
+            return self._append(self._leaf("<nested too deeply to be shown>", allowance))
+
+    def _add(self, value: Any, allowance: Allowance) -> int:
         parts = value if isinstance(value, Mapping) else plain(value)
         if not isinstance(parts, Mapping) or not parts:
             return self._append(self._leaf(value, allowance))
@@ -115,14 +121,16 @@ class ValueTable:
             return self._limited(f"text {_digest(value)}", data, allowance)
         if isinstance(data, list) and data and all(map(_is_message, data)):
             return self._messages(data, allowance)
-        return self._limited("json", _json(without_ids(data)), allowance)
+        return self._limited("json", _ENCODER.encode(without_ids(data)), allowance)
 
     def _messages(self, messages: Sequence[Mapping[str, Any]], allowance: Allowance) -> int:
         shown = [
             [str(one["type"]), self._leaf(_said(one), allowance)] for one in messages[:KEYS_MAX]
         ]
         leaf = ["messages", shown, len(messages)]
-        return self._put(("messages", str(leaf)), leaf)
+        # Those that are not shown tell two lists apart as well.
+        rest = _ENCODER.encode(without_ids(list(messages[KEYS_MAX:])))
+        return self._put((f"messages {shown}", rest), leaf)
 
     def _limited(self, kind: str, text: str, allowance: Allowance) -> int:
         place = self._leaf_places.get((kind, text))
@@ -169,15 +177,14 @@ def _digest(value: Any) -> str:
     return f"{kind} {blake2b(content, digest_size=16).hexdigest()}"
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def _json_of_data(value: Any) -> str | None:
     """Return the JSON of a value that is nothing else; None where it has to be looked into."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError):
         return None
     # It may hold messages, whose ids do not count.
     return None if '"content": ' in text and '"type": ' in text else text
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False)
