@@ -1,6 +1,7 @@
 """Batches that go on until their variants are settled."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from bench_graphs import workflow
@@ -111,7 +112,7 @@ def test_looks_grow_to_all_cases_and_the_last_repeat(first, more, repeats, until
     assert looks[0] == Look(first, repeats)
     assert looks[-1] == Look(cases, max(repeats, until))
     assert len(looks) <= 14
-    for before, after in zip(looks, looks[1:], strict=False):
+    for before, after in pairwise(looks):
         assert after.cases * after.repeats > before.cases * before.repeats
 
 

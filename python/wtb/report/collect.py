@@ -166,7 +166,8 @@ def collect(
     engine = bench._core.engine
 
     def of_metric(name: str) -> Comparison:
-        return Comparison.parse(*engine.compare([found.id], name, baseline, [], None, None, "holm"))
+        text = engine.compare([found.id], baseline, (name, [], None, None, "holm"))
+        return Comparison.parse(*text)
 
     # Comparisons are computed without the interpreter, beside the reading of everything else.
     pool = ThreadPoolExecutor(1, "wtb-report")
