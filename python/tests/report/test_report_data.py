@@ -275,6 +275,11 @@ def test_verdicts():
     assert verdict(comparison(None, [], 1)) == "no best: there is no contest"
 
 
+def test_several_looks_are_told_of():
+    data = {**compare_scores(scores(0.5, 0.9)).to_dict(), "looks": 3}
+    assert "; intervals and findings hold over all 3 looks" in legend(data)
+
+
 def test_who_is_not_beaten(batch):
     data = {**batch.comparison.to_dict(), "pareto": {"tokens": ["a", "b"]}}
     assert pareto(data) == "not beaten in both correct and tokens: a, b"

@@ -39,6 +39,8 @@ def legend(comparison: Data) -> str:
     text = f"{comparison['metric']}: mean over cases, {better} is better"
     if any(line["vs_baseline"] for line in comparison["variants"]):
         text += f"; differences are to {comparison['baseline']}, case by case"
+    if comparison["looks"] > 1:
+        text += f"; intervals and findings hold over all {comparison['looks']} looks"
     lower = [name for name, direction in comparison["metrics"][1:] if direction == "min"]
     return f"{text}; lower is better for {', '.join(lower)}" if lower else text
 

@@ -1,9 +1,14 @@
 // The matrix: a row for each variant, with every figure that a comparison has.
 
+/** How intervals are called: `95% CI`. */
+function levelOf(comparison) {
+  return `${Number((comparison.confidence * 100).toFixed(2))}% CI`;
+}
+
 /** Columns: title, what it means, value to sort by, what a cell shows. */
 function matrixColumns(comparison) {
   const lines = comparison.variants;
-  const level = `${Number((comparison.confidence * 100).toFixed(2))}% CI`;
+  const level = levelOf(comparison);
   const versus = (key) => (line) => (line.vs_baseline ? line.vs_baseline[key] : null);
   const has = (value) => lines.some((line) => isNumber(value(line)));
   const columns = [];
@@ -114,7 +119,7 @@ function differenceCell(line, comparison, decimals) {
   if (!versus)
     return line.name === comparison.baseline ? h('span', { class: 'muted' }, 'baseline') : NONE;
   const better = comparison.direction === 'max' ? versus.difference > 0 : versus.difference < 0;
-  const isFound = versus.p_adjusted <= 1 - comparison.confidence && versus.difference !== 0;
+  const isFound = versus.p_adjusted <= 1 - comparison.confidence_each && versus.difference !== 0;
   const mark = isFound ? (better ? '\u25b2 ' : '\u25bc ') : '';
   const kind = isFound ? (better ? 'good' : 'bad') : null;
   return h('span', { class: kind }, mark, signed(versus.difference, decimals));
@@ -251,7 +256,7 @@ function makeEffects(comparison) {
   const rows = [...comparison.effects]
     .sort((a, b) => a.p_adjusted - b.p_adjusted)
     .map((one) => {
-      const isFound = one.p_adjusted <= 1 - comparison.confidence;
+      const isFound = one.p_adjusted <= 1 - comparison.confidence_each;
       const choices = one.choices.map(([axis, name]) => `${axis}=${name}`).join(' \u00d7 ');
       return h(
         'tr',
@@ -263,7 +268,7 @@ function makeEffects(comparison) {
         h('td', null, chance(one.p_adjusted)),
       );
     });
-  const titles = ['effect of', 'against', 'difference', `${comparison.confidence * 100}% CI`, 'p'];
+  const titles = ['effect of', 'against', 'difference', levelOf(comparison), 'p'];
   return h(
     'section',
     { 'aria-labelledby': 'effects-title' },
