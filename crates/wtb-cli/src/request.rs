@@ -50,9 +50,9 @@ pub enum Request {
     /// Write the files of an execution into a directory.
     Restore(RestoreRequest),
     /// Write a batch as a page.
-    Report(ReportRequest),
+    Report(Box<ReportRequest>),
     /// Write a batch to files.
-    Export(ExportRequest),
+    Export(Box<ExportRequest>),
     /// Look at the machine.
     Doctor(DoctorRequest),
 }

@@ -23,7 +23,8 @@ pub(crate) fn report(
     let ReportArgs { output: path, baseline, metric, title, .. } = args;
     let path = absolute(&path, surroundings);
     let metric = metric.or_else(|| output.metric.clone());
-    Ok(Request::Report(ReportRequest { store, batch, path, baseline, metric, title, output }))
+    let request = ReportRequest { store, batch, path, baseline, metric, title, output };
+    Ok(Request::Report(Box::new(request)))
 }
 
 /// Asks for an export.
@@ -43,15 +44,8 @@ pub(crate) fn export(
         .collect();
     let ExportArgs { what, baseline, metric, .. } = args;
     let metric = metric.or_else(|| output.metric.clone());
-    Ok(Request::Export(ExportRequest {
-        store,
-        batch,
-        destinations,
-        what,
-        baseline,
-        metric,
-        output,
-    }))
+    let request = ExportRequest { store, batch, destinations, what, baseline, metric, output };
+    Ok(Request::Export(Box::new(request)))
 }
 
 fn absolute(path: &Path, surroundings: &Surroundings<'_>) -> PathBuf {
