@@ -46,6 +46,8 @@ pub struct Bundle {
     pub workflow: String,
     /// How errors count in it.
     pub error: ErrorPolicy,
+    /// How often it may be looked at in order to decide whether to go on.
+    pub looks: u32,
     /// Its evaluators with the version of each, as far as it is known.
     pub evaluators: Vec<(String, Option<String>)>,
     /// Its variants, cases, metrics and executions.
@@ -82,7 +84,8 @@ impl Bundle {
         }
         let unpacked = zstd::bulk::decompress(packed, unpacked_size(packed)?)
             .map_err(|_| BundleError::Damaged)?;
-        serde_json::from_slice(&unpacked).map_err(|_| BundleError::Damaged)
+        let bundle: Self = serde_json::from_slice(&unpacked).map_err(|_| BundleError::Damaged)?;
+        if bundle.table.is_consistent() { Ok(bundle) } else { Err(BundleError::Damaged) }
     }
 }
 

@@ -69,6 +69,7 @@ pub fn bundle_of(store: &dyn Store, batch: &BatchId) -> Result<Bundle, EngineErr
         name: record.name,
         workflow: record.workflow,
         error: settings.error,
+        looks: settings.looks,
         evaluators: evaluators(&record.spec),
         table,
     })
@@ -84,7 +85,7 @@ struct Pair {
 
 fn pair(store: &dyn Store, request: &GateRequest) -> Result<Pair, EngineError> {
     let own = CompareRequest { objective: Vec::new(), ..request.compare.clone() };
-    let (mut table, statistics) = load(store, std::slice::from_ref(&request.batch), &own)?;
+    let (mut table, mut statistics) = load(store, std::slice::from_ref(&request.batch), &own)?;
     let (candidate, baseline) = match &request.baseline {
         Baseline::Variant(name) => {
             let baseline = place(&table.variants, name)?;
@@ -93,11 +94,13 @@ fn pair(store: &dyn Store, request: &GateRequest) -> Result<Pair, EngineError> {
         Baseline::Batch(batch) => {
             let candidate = pick_candidate(&table.variants, request.variant.as_deref(), None)?;
             let bundle = bundle_of(store, batch)?;
+            statistics.looks = statistics.looks.max(bundle.looks);
             (candidate, join(store, &mut table, candidate, bundle, &batch.as_str()[..8], request)?)
         }
         Baseline::Bundle(bundle) => {
             let candidate = pick_candidate(&table.variants, request.variant.as_deref(), None)?;
             let bundle = bundle.as_ref().clone();
+            statistics.looks = statistics.looks.max(bundle.looks);
             (candidate, join(store, &mut table, candidate, bundle, "file", request)?)
         }
     };

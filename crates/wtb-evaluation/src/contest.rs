@@ -123,10 +123,17 @@ impl Rival {
     fn of(shared: &Sample, place: usize, leader: usize, seed: u64) -> Option<Self> {
         let contrast = Contrast::Difference(place, leader);
         let spread = Spread::of(shared, contrast)?;
+        let test = if shared.has_equal_repeats(place, leader) {
+            paired_test(shared, contrast, &spread, seed)
+        } else {
+            let pair = shared.paired(place, leader);
+            let contrast = Contrast::Difference(0, 1);
+            paired_test(&pair, contrast, &Spread::of(&pair, contrast)?, seed)
+        };
         Some(Self {
             difference: spread.estimate,
             standard_error: spread.standard_error.unwrap_or(0.0),
-            test: paired_test(shared, contrast, &spread, seed),
+            test,
         })
     }
 }

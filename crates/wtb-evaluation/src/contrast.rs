@@ -16,7 +16,9 @@ impl Contrast {
     pub(crate) fn of_case(self, sample: &Sample, case: usize) -> f64 {
         match self {
             Self::Mean(variant) => sample.mean(case, variant),
-            Self::Difference(left, right) => sample.mean(case, left) - sample.mean(case, right),
+            Self::Difference(left, right) => {
+                difference(sample.mean(case, left), sample.mean(case, right))
+            }
         }
     }
 
@@ -44,6 +46,13 @@ impl Contrast {
             Self::Difference(left, right) => [left, right],
         }
     }
+}
+
+/// A difference that rounding alone can make is none: means of the same repeats in another order.
+fn difference(left: f64, right: f64) -> f64 {
+    let difference = left - right;
+    let is_rounding = difference.abs() <= 1e-12 * left.abs().max(right.abs());
+    if is_rounding { 0.0 } else { difference }
 }
 
 /// What the cases say of a contrast.

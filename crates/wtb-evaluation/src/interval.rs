@@ -151,7 +151,8 @@ fn informative_units(spread: &Spread) -> usize {
     let mut means: Vec<_> =
         spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, count)| sum / count).collect();
     means.sort_unstable_by(f64::total_cmp);
-    let alike = means.chunk_by(|left, right| (left - right).abs() < 1e-12).map(<[f64]>::len);
+    let alike =
+        means.chunk_by(|left, right| (left - right).abs() <= 1e-12 * right.abs()).map(<[f64]>::len);
     means.len() - alike.max().unwrap_or(0)
 }
 

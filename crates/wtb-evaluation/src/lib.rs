@@ -32,4 +32,4 @@ pub use multiplicity::Correction;
 pub use proportion::{tango, wilson};
 pub use reliability::{Reliability, pass_all, pass_at};
 pub use resample::{BLOCKS, DRAWN_UNITS_MAX, Draws};
-pub use sample::{Observation, Sample};
+pub use sample::{Observation, Sample, VALUE_MAX};

@@ -1,5 +1,8 @@
 //! The values of one metric: variants x cases x repeats, some of them missing, cases perhaps in groups.
 
+/// Values beyond this are left out: their squares could not be summed.
+pub const VALUE_MAX: f64 = 1e100;
+
 /// One value: variant, case and repeat by their places, from 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
@@ -35,7 +38,7 @@ impl Sample {
     /// Arranges observations of `variants` variants. `groups` has one entry for each case: its
     /// group's place, or none.
     ///
-    /// Observations that are no finite numbers are left out. Of two for one place the later counts.
+    /// Observations that are no numbers up to [`VALUE_MAX`] are left out. Of two for one place the later counts.
     ///
     /// # Panics
     ///
@@ -51,7 +54,7 @@ impl Sample {
             row_starts[case + 1] = row_starts[case] + repeats[case];
         }
         let mut rows = vec![f64::NAN; row_starts[cases] * variants];
-        for one in observations.iter().filter(|one| one.value.is_finite()) {
+        for one in observations.iter().filter(|one| one.value.abs() <= VALUE_MAX) {
             let row = row_starts[one.case] + one.repeat as usize;
             rows[row * variants + one.variant] = one.value;
         }
@@ -82,6 +85,41 @@ impl Sample {
             Self { variants: variants.len(), rows, row_starts, means, units, unit_count };
         sample.drop_empty_rows();
         sample
+    }
+
+    /// Returns whether two variants have values in the same repeats of all cases that both have.
+    pub(crate) fn has_equal_repeats(&self, left: usize, right: usize) -> bool {
+        let is_shared = |case: &usize| !(self.mean(*case, left) - self.mean(*case, right)).is_nan();
+        (0..self.cases())
+            .filter(is_shared)
+            .all(|case| self.rows_of(case).all(|row| row[left].is_nan() == row[right].is_nan()))
+    }
+
+    /// Returns two variants with as many repeats of each case as both have: the mean of many coins and a
+    /// single one differ in what a case can show, and a test of symmetry would see that.
+    #[must_use]
+    pub fn paired(&self, left: usize, right: usize) -> Self {
+        let shared = self.shared_by(&[left, right]);
+        if shared.has_equal_repeats(0, 1) {
+            return shared;
+        }
+        let mut observations = Vec::new();
+        for case in 0..shared.cases() {
+            let both = |row: &&[f64]| !row[0].is_nan() && !row[1].is_nan();
+            let mut pairs: Vec<[f64; 2]> =
+                shared.rows_of(case).filter(both).map(|row| [row[0], row[1]]).collect();
+            if pairs.is_empty() {
+                let own = shared.values(case, 0).zip(shared.values(case, 1));
+                pairs = own.map(|(left, right)| [left, right]).collect();
+            }
+            for (pair, repeat) in pairs.iter().zip(0..) {
+                for (variant, value) in pair.iter().enumerate() {
+                    observations.push(Observation { variant, case, repeat, value: *value });
+                }
+            }
+        }
+        let groups: Vec<_> = shared.units.iter().map(|unit| Some(*unit)).collect();
+        Self::new(2, &groups, &observations)
     }
 
     fn drop_empty_rows(&mut self) {

@@ -187,7 +187,52 @@ fn errors_that_decide_are_said() {
     flaky[..25].iter_mut().for_each(Vec::clear);
     let found = compare(&table(&[binary(50, 60), flaky]), &settings);
     assert_eq!((found.best.as_ref(), found.best_set.len()), (None, 1));
-    assert!(says(&found, "v1 is not called best, because its errors are left out"));
+    assert!(says(&found, "v1 is not called best: its errors are left out"));
+}
+
+#[test]
+fn rounding_is_no_difference() {
+    let repeats = |own: [f64; 3]| vec![own.to_vec(); 40];
+    let found = compared(&[repeats([0.1, 0.2, 0.3]), repeats([0.3, 0.2, 0.1])]);
+    let versus = found.variants[1].vs_baseline.as_ref().unwrap();
+    assert_eq!((versus.ties, versus.p_value > 0.999), (40, true));
+    assert_eq!((found.best.as_ref(), found.best_set.len()), (None, 2));
+    assert!((found.variants[0].p_best.unwrap() - 0.5).abs() < 0.1);
+}
+
+#[test]
+fn values_that_cannot_be_squared_are_left_out_and_large_ones_are_not() {
+    let huge = compared(&[vec![vec![1.7e308]; 9], vec![vec![-1.7e308]; 9]]);
+    assert_eq!((huge.best.as_ref(), huge.variants[0].mean), (None, None));
+    assert!(says(&huge, "18 scores are beyond 1e100"), "{:?}", huge.warnings);
+    let values =
+        |shift: f64| (0..30).map(|case| vec![1e60 * (f64::from(case % 7) + shift)]).collect();
+    let large = compared(&[values(0.0), values(5.0)]);
+    assert_eq!(large.best.as_deref(), Some("v1"));
+    let line = &large.variants[1];
+    assert!(line.ci_low.unwrap() < line.mean.unwrap() && line.ci_high.unwrap().is_finite());
+}
+
+#[test]
+fn failing_is_no_reward_where_scores_are_below_zero() {
+    let losses =
+        |count: usize| (0..count).map(|case| vec![-1.0 - (case % 5) as f64]).collect::<Vec<_>>();
+    let mut failing = losses(40);
+    failing.iter_mut().for_each(Vec::clear);
+    let found = compared(&[losses(40), failing]);
+    assert_eq!((found.best.as_ref(), found.variants[1].mean), (None, None));
+    assert!(says(&found, "since some scores are below 0"), "{:?}", found.warnings);
+}
+
+#[test]
+fn who_lacks_scores_is_not_called_best() {
+    let mut table = table(&[binary(20, 60), binary(60, 60)]);
+    for one in table.executions.iter_mut().filter(|one| one.variant == 1 && one.case > 40) {
+        one.scores.clear();
+    }
+    let found = compare(&table, &Settings::default());
+    assert_eq!((found.best.as_ref(), found.best_set.len()), (None, 1));
+    assert!(says(&found, "or its scores are missing"), "{:?}", found.warnings);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The gate: what passes, what is a regression, and what nobody can tell.
+#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "small counts, in tests")]
 
 use wtb_evaluation::comparison::{
     Assumed, CaseInfo, Ended, GateSettings, Measured, MetricInfo, Outcome, Settings, Table,
@@ -128,11 +129,71 @@ fn a_candidate_without_most_of_its_scores_does_not_pass() {
     }
     let verdict = judged(&unscored, 0.02, ErrorPolicy::Zero);
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    assert!(
-        verdict.reason.contains("only 67 % of its executions have a score"),
-        "{}",
-        verdict.reason
-    );
+    assert!(verdict.reason.contains("33 % of its executions have no score"), "{}", verdict.reason);
+}
+
+#[test]
+fn all_failed_does_not_pass() {
+    let verdict = judged(&table(&[(None, None); 300], Direction::Max), 0.02, ErrorPolicy::Zero);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive);
+    assert!(verdict.reason.contains("none of its executions has a score"), "{}", verdict.reason);
+}
+
+#[test]
+fn failing_does_not_pass_where_scores_are_below_zero() {
+    let values: Vec<_> = (0..60)
+        .map(|case| (Some(-1.0 - f64::from(case % 5)), (case < 9).then_some(-0.5)))
+        .collect();
+    let verdict = judged(&table(&values, Direction::Max), 0.02, ErrorPolicy::Zero);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{}", verdict.reason);
+    assert!(verdict.reason.contains("51 of its 60 executions ended with an error"));
+}
+
+#[test]
+fn cases_that_one_lacks_are_said() {
+    let mut partly = table(&pairs(200, 5, 5), Direction::Max);
+    partly.executions.retain(|one| one.variant == 0 || one.case < 150);
+    let verdict = judged(&partly, 0.1, ErrorPolicy::Zero);
+    assert_eq!((verdict.outcome, verdict.cases), (Outcome::Pass, 150));
+    assert_eq!(verdict.warnings, ["the two are compared on 150 of 200 cases"]);
+}
+
+/// A baseline of one repeat and a candidate of several, without any difference.
+fn unequal(world: u64, cases: usize, repeats: u32, p: f64) -> Table {
+    let mut state = world.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut coin = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        f64::from(u8::from(((state >> 11) as f64 / (1_u64 << 53) as f64) < p))
+    };
+    let mut found = table(&pairs(cases, 0, 0), Direction::Max);
+    found.executions.clear();
+    for case in 0..cases {
+        for (variant, repeats) in [(0, 1), (1, repeats)] {
+            found.executions.extend((0..repeats).map(|repeat| Measured {
+                variant,
+                case,
+                repeat,
+                ended: Ended::Succeeded,
+                duration_s: None,
+                tokens: None,
+                cost: None,
+                scores: vec![(0, coin())],
+            }));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_baseline_with_fewer_repeats_makes_no_regressions() {
+    let is_alarm = |world: &u64| {
+        let table = unequal(world + 5, 40, 8, 0.95);
+        judged(&table, 0.02, ErrorPolicy::Zero).outcome == Outcome::Regression
+    };
+    let alarms = (0..600).filter(is_alarm).count();
+    assert!(alarms <= 27, "{alarms}: at most 2.5 % of 600, and three standard deviations");
 }
 
 #[test]

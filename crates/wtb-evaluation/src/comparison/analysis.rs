@@ -39,47 +39,60 @@ impl Analysis {
         baseline: Option<usize>,
         settings: &Settings,
     ) -> Self {
-        let means: Vec<_> = (0..sample.variants()).map(Contrast::Mean).collect();
-        let rivals = baseline.into_iter().flat_map(|baseline| {
-            let others = (0..sample.variants()).filter(move |place| *place != baseline);
-            others.map(move |place| Contrast::Difference(place, baseline))
+        let rivals: Vec<usize> = baseline.map_or_else(Vec::new, |baseline| {
+            (0..sample.variants()).filter(|place| *place != baseline).collect()
         });
-        let contrasts: Vec<_> = means.into_iter().chain(rivals).collect();
+        let differences = baseline.into_iter().flat_map(|baseline| {
+            rivals.iter().map(move |place| Contrast::Difference(*place, baseline))
+        });
+        let contrasts: Vec<_> =
+            (0..sample.variants()).map(Contrast::Mean).chain(differences).collect();
         let draws = Draws::new(sample, &contrasts, settings.draws, settings.seed);
-        let measured = contrasts.iter().zip(0..).map(|(contrast, place)| {
-            let spread = Spread::of(sample, *contrast)?;
-            let ends = interval(
-                sample,
-                *contrast,
-                &spread,
-                &draws.of(place),
-                settings.confidence,
-                draws.blocks,
-            );
-            Some((*contrast, spread, ends))
-        });
+        let mut lines = Vec::new();
+        for place in 0..sample.variants() {
+            let measured = measure(sample, contrasts[place], &draws, place, settings);
+            lines.push(measured.map(|(spread, ends)| mean_line(spread, ends, settings)));
+        }
         let mut detectable = Detectable { confidence: settings.confidence, known: HashMap::new() };
-        let (mut lines, mut versus) = (Vec::new(), vec![None; sample.variants()]);
-        for (place, found) in measured.enumerate() {
-            if place < sample.variants() {
-                lines.push(found.map(|(_, spread, ends)| mean_line(spread, ends, settings)));
-            } else if let Some((contrast, spread, ends)) = found {
-                let own = contrast.variants()[0];
-                versus[own] = Some(against(
-                    sample,
-                    direction,
-                    contrast,
-                    &spread,
-                    ends,
-                    settings,
-                    &mut detectable,
-                ));
-            }
+        let mut versus = vec![None; sample.variants()];
+        for (rival, place) in rivals.iter().zip(sample.variants()..) {
+            let contrast = contrasts[place];
+            let [own, other] = contrast.variants();
+            versus[*rival] = if sample.has_equal_repeats(own, other) {
+                let measured = measure(sample, contrast, &draws, place, settings);
+                measured.map(|measured| {
+                    against(sample, direction, contrast, measured, settings, &mut detectable)
+                })
+            } else {
+                let pair = sample.paired(own, other);
+                let contrast = Contrast::Difference(0, 1);
+                let draws = Draws::new(&pair, &[contrast], settings.draws, settings.seed);
+                let measured = measure(&pair, contrast, &draws, 0, settings);
+                measured.map(|measured| {
+                    against(&pair, direction, contrast, measured, settings, &mut detectable)
+                })
+            };
         }
         adjust(&mut versus, settings);
         let contest = hold_contest(sample, direction, &lines, settings, &draws);
         Self { means: lines, versus, contest }
     }
+}
+
+type Measured = (Spread, Result<Interval, NoInterval>);
+
+/// Measures a contrast, with its draws at a place; `None` when no case has a value.
+fn measure(
+    sample: &Sample,
+    contrast: Contrast,
+    draws: &Draws,
+    place: usize,
+    settings: &Settings,
+) -> Option<Measured> {
+    let spread = Spread::of(sample, contrast)?;
+    let own = draws.of(place);
+    let ends = interval(sample, contrast, &spread, &own, settings.confidence, draws.blocks);
+    Some((spread, ends))
 }
 
 /// What so many units can find, in standard deviations: the same for most variants.
@@ -142,11 +155,11 @@ fn against(
     sample: &Sample,
     direction: Direction,
     contrast: Contrast,
-    spread: &Spread,
-    ends: Result<Interval, NoInterval>,
+    (spread, ends): Measured,
     settings: &Settings,
     detectable: &mut Detectable,
 ) -> Versus {
+    let spread = &spread;
     let test = paired_test(sample, contrast, spread, settings.seed);
     let units: Vec<f64> =
         spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, count)| sum / count).collect();
@@ -190,7 +203,7 @@ pub(super) fn wins_and_losses(
     let sign = if direction == Direction::Max { 1.0 } else { -1.0 };
     let differences = (0..sample.cases()).map(|case| sign * contrast.of_case(sample, case));
     differences.fold((0, 0), |(wins, losses), one| {
-        (wins + usize::from(one > 1e-12), losses + usize::from(one < -1e-12))
+        (wins + usize::from(one > 0.0), losses + usize::from(one < 0.0))
     })
 }
 

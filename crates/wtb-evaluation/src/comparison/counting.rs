@@ -8,8 +8,8 @@ use crate::sample::Sample;
 /// How one metric is counted.
 pub(super) struct Counting {
     metric: usize,
-    direction: Direction,
-    policy: ErrorPolicy,
+    /// Whether executions that ended with an error count as 0.
+    pub(super) errors_are_zero: bool,
     /// Whether each variant has values at all.
     counts: Vec<bool>,
 }
@@ -32,7 +32,12 @@ impl Counting {
                 is_meant && !(policy == ErrorPolicy::Fail && failed[variant])
             })
             .collect();
-        Self { metric, direction: table.metrics[metric].direction, policy, counts }
+        let values = table.executions.iter().filter_map(|one| one.score(metric));
+        // Where smaller is better, or values are below 0, a 0 would be a reward.
+        let is_penalty =
+            table.metrics[metric].direction == Direction::Max && values.fold(0.0, f64::min) >= 0.0;
+        let errors_are_zero = policy == ErrorPolicy::Zero && is_penalty;
+        Self { metric, errors_are_zero, counts }
     }
 
     /// Returns what an execution counts as.
@@ -43,8 +48,7 @@ impl Counting {
         if one.ended != Ended::WithError {
             return one.score(self.metric);
         }
-        // For a metric where smaller is better, 0 would be a reward.
-        (self.policy == ErrorPolicy::Zero && self.direction == Direction::Max).then_some(0.0)
+        self.errors_are_zero.then_some(0.0)
     }
 
     pub(super) fn sample(&self, table: &Table) -> Sample {
@@ -61,10 +65,23 @@ pub(super) struct Tally {
     pub(super) covered: u64,
     /// How many count in the mean of the primary metric.
     pub(super) counted: u64,
+    /// How many have a score of it.
+    pub(super) scored: u64,
     pub(super) durations: Vec<f64>,
     pub(super) tokens: Vec<f64>,
     pub(super) costs: Vec<f64>,
 }
+
+impl Tally {
+    /// The share of executions that neither have a score nor ended with an error.
+    pub(super) fn missing(&self) -> f64 {
+        1.0 - super::share(self.covered, self.executions)
+    }
+}
+
+/// A variant of which a larger share of scores is missing than of another is not called better than it:
+/// what is missing may be the reason.
+pub(super) const MISSING_SHARE_MAX: f64 = 0.01;
 
 pub(super) fn tally(table: &Table, counting: Option<&Counting>) -> Vec<Tally> {
     let mut tallies = vec![Tally::default(); table.variants.len()];
@@ -76,6 +93,7 @@ pub(super) fn tally(table: &Table, counting: Option<&Counting>) -> Vec<Tally> {
         if let Some(counting) = counting {
             tally.covered += u64::from(is_error || one.score(counting.metric).is_some());
             tally.counted += u64::from(counting.value(one).is_some());
+            tally.scored += u64::from(one.score(counting.metric).is_some());
         }
         if one.ended == Ended::Succeeded {
             tally.durations.extend(one.duration_s);

@@ -1,10 +1,10 @@
 //! The gate: whether a candidate may replace a baseline, or has become worse, or whether nobody can tell.
 
 use serde::Serialize;
-use wtb_model::{Direction, ErrorPolicy};
+use wtb_model::Direction;
 
 use super::analysis::{POWER, method, unit_deviation, wins_and_losses};
-use super::counting::{Counting, tally};
+use super::counting::{Counting, MISSING_SHARE_MAX, Tally, tally};
 use super::table::Table;
 use super::{Settings, share};
 use crate::contrast::{Contrast, Spread};
@@ -13,9 +13,6 @@ use crate::interval::{Interval, NoInterval, interval};
 use crate::paired::paired_test;
 use crate::power::{detectable_effect, units_needed};
 use crate::resample::Draws;
-
-/// A candidate of whose executions a smaller share has a score passes no gate.
-const COVERAGE_MIN: f64 = 0.9;
 
 /// What a gate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -157,10 +154,23 @@ pub fn gate(table: &Table, settings: &GateSettings) -> Verdict {
         cases_needed_if_unchanged: None,
         warnings: table.notes.clone(),
     };
+    let doubt = counting
+        .as_ref()
+        .and_then(|counting| doubt(counting, &tallies[candidate], &tallies[baseline]));
     let ends = counting.and_then(|counting| measure(&mut verdict, table, &counting, settings));
-    let doubt = doubt(&verdict, &tallies_of(&tallies, candidate, baseline), statistics.error);
+    let most = cases_of(table, candidate).max(cases_of(table, baseline));
+    if verdict.cases > 0 && verdict.cases < most {
+        let shared = verdict.cases;
+        verdict.warnings.push(format!("the two are compared on {shared} of {most} cases"));
+    }
     (verdict.outcome, verdict.reason) = judge(&verdict, ends, doubt);
     verdict
+}
+
+/// How many cases a variant was run on.
+fn cases_of(table: &Table, variant: usize) -> usize {
+    let own = table.executions.iter().filter(|one| one.variant == variant);
+    own.map(|one| one.case).collect::<std::collections::HashSet<_>>().len()
 }
 
 /// Fills in the figures; returns the interval. `None` without a case of both.
@@ -171,7 +181,7 @@ fn measure(
     settings: &GateSettings,
 ) -> Option<Result<Interval, NoInterval>> {
     let Settings { confidence, draws, seed, .. } = settings.statistics;
-    let sample = counting.sample(table).shared_by(&[settings.candidate, settings.baseline]);
+    let sample = counting.sample(table).paired(settings.candidate, settings.baseline);
     let contrast = Contrast::Difference(0, 1);
     let spread = Spread::of(&sample, contrast)?;
     let drawn = Draws::new(&sample, &[contrast], draws, seed);
@@ -213,28 +223,20 @@ fn gain(direction: Direction, difference: f64) -> f64 {
     if direction == Direction::Max { difference } else { -difference }
 }
 
-struct Pair {
-    candidate: (u64, u64),
-    baseline: (u64, u64),
-}
-
-fn tallies_of(tallies: &[super::counting::Tally], candidate: usize, baseline: usize) -> Pair {
-    let of = |place: usize| (tallies[place].errors, tallies[place].executions);
-    Pair { candidate: of(candidate), baseline: of(baseline) }
-}
-
 /// Why a candidate that looks well cannot pass.
-fn doubt(verdict: &Verdict, pair: &Pair, error: ErrorPolicy) -> Option<String> {
-    let are_counted = error == ErrorPolicy::Zero && verdict.direction == Direction::Max;
-    let rate = |(errors, executions): (u64, u64)| share(errors, executions);
-    if !are_counted && rate(pair.candidate) > rate(pair.baseline) {
-        let (errors, executions) = pair.candidate;
+fn doubt(counting: &Counting, candidate: &Tally, baseline: &Tally) -> Option<String> {
+    let Tally { executions, errors, scored, .. } = candidate;
+    if *scored == 0 {
+        return Some("none of its executions has a score".to_owned());
+    }
+    let rate = |tally: &Tally| share(tally.errors, tally.executions);
+    if !counting.errors_are_zero && rate(candidate) > rate(baseline) {
         return Some(format!(
             "{errors} of its {executions} executions ended with an error and are left out"
         ));
     }
-    (verdict.coverage < COVERAGE_MIN && are_counted)
-        .then(|| format!("only {:.0} % of its executions have a score", verdict.coverage * 100.0))
+    (candidate.missing() > baseline.missing() + MISSING_SHARE_MAX)
+        .then(|| format!("{:.0} % of its executions have no score", candidate.missing() * 100.0))
 }
 
 fn judge(

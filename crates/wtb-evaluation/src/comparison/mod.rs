@@ -119,7 +119,8 @@ pub fn compare(table: &Table, settings: &Settings) -> Comparison {
         correction: settings.correction,
         error: settings.error,
         baseline: baseline.map(|place| name(&place)),
-        best: defended(&best_set, &tallies, table, settings.error),
+        best: defended(&best_set, &tallies, table, primary.as_ref(), &lines),
+        errors_are_zero: primary.as_ref().is_some_and(|primary| primary.errors_are_zero),
         best_set,
         leader: contest.map(|contest| name(&contest.leader)),
         contest_cases: contest.map_or(0, |contest| contest.cases),
@@ -144,18 +145,23 @@ pub fn compare(table: &Table, settings: &Settings) -> Comparison {
     comparison
 }
 
-/// The one best variant, unless its own errors are left out: it would be best by failing.
+/// The one best variant, unless its own errors are left out, or more of its scores are missing than of
+/// some rival: it would be best by failing.
 fn defended(
     best_set: &[String],
     tallies: &[Tally],
     table: &Table,
-    error: ErrorPolicy,
+    primary: Option<&Counting>,
+    lines: &[VariantLine],
 ) -> Option<String> {
     let [best] = best_set else { return None };
     let place = table.variants.iter().position(|variant| variant.name == *best)?;
-    let direction = table.metrics.first().map(|metric| metric.direction);
-    let are_counted = error == ErrorPolicy::Zero && direction == Some(Direction::Max);
-    (are_counted || tallies[place].errors == 0).then(|| best.clone())
+    let own = &tallies[place];
+    let rivals = tallies.iter().zip(lines).filter(|(_, line)| line.competes);
+    let fewest = rivals.map(|(tally, _)| tally.missing()).fold(1.0, f64::min);
+    let are_errors_fine = primary?.errors_are_zero || own.errors == 0;
+    let is_fine = are_errors_fine && own.missing() <= fewest + counting::MISSING_SHARE_MAX;
+    (is_fine && own.scored > 0).then(|| best.clone())
 }
 
 fn pick_baseline(variants: &[&str], asked: Option<&str>) -> Option<usize> {

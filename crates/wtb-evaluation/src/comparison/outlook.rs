@@ -110,7 +110,7 @@ pub fn assumed(
     error: ErrorPolicy,
 ) -> Option<Assumed> {
     (!table.metrics.is_empty()).then_some(())?;
-    let sample = Counting::new(table, 0, error).sample(table).shared_by(&[candidate, baseline]);
+    let sample = Counting::new(table, 0, error).sample(table).paired(candidate, baseline);
     let spread = Spread::of(&sample, Contrast::Difference(0, 1))?;
     let is_simple = |variant: usize| sample.is_binary(variant) && sample.is_single(variant);
     if !sample.is_grouped() && is_simple(0) && is_simple(1) {

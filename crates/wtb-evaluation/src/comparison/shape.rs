@@ -203,6 +203,8 @@ pub struct Comparison {
     pub correction: Correction,
     /// How executions that ended with an error count.
     pub error: ErrorPolicy,
+    /// Whether they count as 0: not with another policy, and not where 0 would be a reward.
+    pub errors_are_zero: bool,
     /// The baseline's name, when one of the variants is it.
     pub baseline: Option<String>,
     /// The variant that is better than all others, as far as chance can be excluded; else `None`.

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use wtb_model::Direction;
 
-use crate::sample::{Observation, Sample};
+use crate::sample::{Observation, Sample, VALUE_MAX};
+
+/// No table has more repeats.
+const REPEATS_MAX: u32 = 1_000_000;
 
 /// A variant, and what was chosen on each axis of its grid.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +99,7 @@ impl Table {
             .executions
             .iter()
             .filter_map(|one| {
-                let value = value(one).filter(|value| value.is_finite())?;
+                let value = value(one).filter(|value| value.abs() <= VALUE_MAX)?;
                 let Measured { variant, case, repeat, .. } = *one;
                 Some(Observation { variant, case, repeat, value })
             })
@@ -116,6 +119,17 @@ impl Table {
             one.case = place[one.case].unwrap_or_default();
         }
         Sample::new(self.variants.len(), &groups, &observations)
+    }
+
+    /// Returns whether all executions are of variants, cases and metrics that the table has, with numbers of
+    /// repeats that it has room for.
+    pub fn is_consistent(&self) -> bool {
+        self.executions.iter().all(|one| {
+            one.variant < self.variants.len()
+                && one.case < self.cases.len()
+                && one.repeat < REPEATS_MAX
+                && one.scores.iter().all(|(place, _)| *place < self.metrics.len())
+        })
     }
 
     /// Adds the variants and executions of another table. Cases of one id are one case, metrics of one

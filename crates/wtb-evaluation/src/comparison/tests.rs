@@ -260,9 +260,9 @@ fn failures_alone_give_a_mean_only_where_nothing_succeeded() {
         execution(3, "broken", "x", Failed),
         execution(4, "fine", "x", Succeeded),
     ];
-    let scores = [score(&runs[3], "m", -1.0)];
+    let scores = [score(&runs[3], "m", 1.0)];
     let variants = names(&["silent", "broken", "fine"]);
     let compared = compare(&variants, &runs, &scores, &CompareOptions::default());
     let means: Vec<_> = compared.variants.iter().map(|line| line.mean).collect();
-    assert_eq!(means, [None, Some(0.0), Some(-1.0)]);
+    assert_eq!(means, [None, Some(0.0), Some(1.0)]);
 }

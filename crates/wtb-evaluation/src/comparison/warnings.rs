@@ -8,6 +8,7 @@ use super::effects::EFFECTS_MAX;
 use super::shape::Comparison;
 use super::table::{MetricInfo, Table};
 use crate::contest::UNITS_MIN;
+use crate::sample::VALUE_MAX;
 
 /// What is odd about the scores: evaluators that failed, names that several sources give.
 pub(super) fn of_scores<'a, S>(scores: impl Fn() -> S, metrics: &[MetricInfo]) -> Vec<String>
@@ -44,6 +45,11 @@ pub(super) fn of(comparison: &Comparison, table: &Table) -> Vec<String> {
         return vec!["no execution has a score: nothing can be compared".to_owned()];
     };
     let mut warnings: Vec<String> = errors(comparison).into_iter().collect();
+    let huge = table.executions.iter().flat_map(|one| &one.scores);
+    let huge = huge.filter(|(place, value)| *place == 0 && value.abs() > VALUE_MAX).count();
+    if huge > 0 {
+        warnings.push(format!("{huge} scores are beyond {VALUE_MAX:e} and are left out"));
+    }
     let with_mean = comparison.variants.iter().filter(|line| line.mean.is_some()).count();
     if with_mean == 0 {
         warnings.push(format!("no execution has a score `{primary}`"));
@@ -71,8 +77,9 @@ pub(super) fn of(comparison: &Comparison, table: &Table) -> Vec<String> {
 fn errors(comparison: &Comparison) -> Option<String> {
     let errors: u64 = comparison.variants.iter().map(|line| line.errors).sum();
     let how = match (comparison.error, comparison.direction) {
-        (ErrorPolicy::Zero, Direction::Max) => "count as 0",
+        (ErrorPolicy::Zero, _) if comparison.errors_are_zero => "count as 0",
         (ErrorPolicy::Zero, Direction::Min) => "are left out, since smaller is better",
+        (ErrorPolicy::Zero, Direction::Max) => "are left out, since some scores are below 0",
         (ErrorPolicy::Exclude, _) => "are left out",
         (ErrorPolicy::Fail, _) => "take their variant's mean away",
     };
@@ -136,7 +143,7 @@ fn outsiders(comparison: &Comparison) -> Vec<String> {
 /// A single best variant that is not called best since its errors are left out.
 fn best_by_failing(comparison: &Comparison) -> Option<String> {
     let ([only], None) = (comparison.best_set.as_slice(), &comparison.best) else { return None };
-    Some(format!("{only} is not called best, because its errors are left out"))
+    Some(format!("{only} is not called best: its errors are left out, or its scores are missing"))
 }
 
 fn winner_changes(comparison: &Comparison) -> Vec<String> {

@@ -35,7 +35,7 @@ fn rank_sum(sizes: &[(f64, bool)]) -> (f64, f64) {
     while start < sizes.len() {
         let is_tied =
             |other: &&(f64, bool)| (other.0 - sizes[start].0).abs() <= 1e-12 * sizes[start].0;
-        let alike = sizes[start..].iter().take_while(is_tied).count();
+        let alike = sizes[start..].iter().take_while(is_tied).count().max(1);
         #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
         let (first, count) = (start as f64, alike as f64);
         let rank = first + f64::midpoint(count, 1.0);

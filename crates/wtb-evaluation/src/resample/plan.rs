@@ -28,6 +28,8 @@ pub(super) struct Plan<'a> {
     /// Whether, moreover, each unit is one case of which one row is taken.
     is_simple: bool,
     estimates: Vec<f64>,
+    /// What rows were divided by, so that single precision has room for them.
+    scales: Vec<f64>,
 }
 
 /// A case, or a whole block.
@@ -61,7 +63,9 @@ impl<'a> Plan<'a> {
             is_complete: !units.are_blocks,
             is_simple: false,
             estimates: contrasts.iter().map(|contrast| estimate(sample, *contrast)).collect(),
+            scales: Vec::new(),
         };
+        plan.scales = plan.largest_deviations(sample, contrasts);
         if units.are_blocks {
             for block in 0..units.count() {
                 plan.add_block(sample, contrasts, units.cases(block));
@@ -76,14 +80,31 @@ impl<'a> Plan<'a> {
         plan
     }
 
+    /// The largest deviation of each contrast from its estimate; 1 where there is none.
+    fn largest_deviations(&self, sample: &Sample, contrasts: &[Contrast]) -> Vec<f64> {
+        let mut largest = vec![0.0_f64; contrasts.len()];
+        for case in 0..sample.cases() {
+            for row in sample.rows_of(case) {
+                let found = contrasts.iter().zip(&self.estimates);
+                for (largest, (contrast, estimate)) in largest.iter_mut().zip(found) {
+                    // A value that is not there is no maximum.
+                    *largest = largest.max((contrast.of_row(sample, case, row) - estimate).abs());
+                }
+            }
+        }
+        largest.into_iter().map(|one| if one > 0.0 { one } else { 1.0 }).collect()
+    }
+
     fn add_block(&mut self, sample: &Sample, contrasts: &[Contrast], cases: &[u32]) {
         self.leaves.push(Leaf { start: self.rows.len(), rows: 1, picks: 1 });
         let (mut sums, mut counts) = (Vec::new(), Vec::new());
-        for (contrast, estimate) in contrasts.iter().zip(&self.estimates) {
+        for ((contrast, estimate), scale) in contrasts.iter().zip(&self.estimates).zip(&self.scales)
+        {
             let values = cases.iter().map(|case| contrast.of_case(sample, *case as usize));
-            let (sum, count) = values
-                .filter(|value| !value.is_nan())
-                .fold((0.0, 0.0), |(sum, count), value| (sum + value - estimate, count + 1.0));
+            let (sum, count) =
+                values.filter(|value| !value.is_nan()).fold((0.0, 0.0), |(sum, count), value| {
+                    (sum + (value - estimate) / scale, count + 1.0)
+                });
             sums.push(sum);
             counts.push(count);
         }
@@ -94,11 +115,11 @@ impl<'a> Plan<'a> {
     fn add_case(&mut self, sample: &Sample, contrasts: &[Contrast], case: usize) {
         let start = self.rows.len();
         let centered = |row: &[f64]| -> Vec<f64> {
-            let of = |(contrast, estimate): (&Contrast, &f64)| {
-                let value = contrast.of_row(sample, case, row) - estimate;
+            let of = |((contrast, estimate), scale): ((&Contrast, &f64), &f64)| {
+                let value = (contrast.of_row(sample, case, row) - estimate) / scale;
                 if value.is_nan() { 0.0 } else { value }
             };
-            contrasts.iter().zip(&self.estimates).map(of).collect()
+            contrasts.iter().zip(&self.estimates).zip(&self.scales).map(of).collect()
         };
         let repeats: Vec<Vec<f64>> = sample.rows_of(case).map(centered).collect();
         let weight = |contrast: &Contrast| f64::from(!contrast.of_case(sample, case).is_nan());
@@ -164,7 +185,7 @@ impl<'a> Plan<'a> {
                 let weight = if self.is_complete { taken } else { f64::from(weights[place]) };
                 // A draw that took no case with a value says nothing.
                 let shift = if weight > 0.0 { f64::from(sums[place]) / weight } else { 0.0 };
-                column.push(self.estimates[place] + shift);
+                column.push(shift.mul_add(self.scales[place], self.estimates[place]));
             }
         }
         columns
