@@ -130,6 +130,8 @@ class BenchReader:
         if metric is not None and objective is not None:
             raise ConfigurationError("compare by a metric or by an objective, not by both")
         ids = [self._core.batch_id(one) for one in batches]
+        if twice := next((one for one in ids if ids.count(one) > 1), None):
+            raise ConfigurationError(f"batch {twice} is given twice")
         weights = checked_weights(objective)
         request = (metric, weights, error, checked_confidence(confidence), correction)
         comparison = Comparison.parse(*self._core.engine.compare(ids, baseline, request))

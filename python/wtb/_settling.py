@@ -75,6 +75,8 @@ def run(
     limit = arguments.get("limit")
     cases = _plan.limited(normalise_cases(arguments["test_cases"]), limit)
     begun = cases[: _plan.count_or_none(first, "first")]
+    if len(arguments["variants"]) < 2:
+        raise ConfigurationError("there is nothing to settle: give at least two variants")
     looks = looks_of(len(begun), len(cases), arguments.get("repeats", 1), until)
     given: dict[str, Any] = {**arguments, "test_cases": begun, "limit": None, "looks": len(looks)}
     batch, drive = bench._core.create(workflow, **given)

@@ -82,6 +82,11 @@ def compare_scores(
         >>> found["new"]["vs_baseline"]["wins"], found.best
         (1, None)
     """
+    for name, own in scores.items():
+        if not isinstance(name, str) or any(not isinstance(case, str) for case in own):
+            raise ConfigurationError("variants and cases are named by texts")
+    if not isinstance(metric, str):
+        raise ConfigurationError(f"metric is a name, not {metric!r}")
     names = list(scores)
     cases = list(dict.fromkeys(case for own in scores.values() for case in own))
     if baseline is not None and baseline not in names:
@@ -91,13 +96,13 @@ def compare_scores(
         raise ConfigurationError(
             f"draws is a number from {DRAWS_MIN} to {DRAWS_MAX}, not {draws!r}"
         )
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ConfigurationError(f"seed is a whole number from 0 to 2**64 - 1, not {seed!r}")
+    if unknown := [case for case in groups or {} if case not in cases]:
+        raise ConfigurationError(f"groups names case {unknown[0]!r}, which has no score")
     return Comparison.parse(
         *_native.compare_scores(
             names,
             cases,
-            [(groups or {}).get(case) for case in cases],
+            [None if (group := (groups or {}).get(case)) is None else str(group) for case in cases],
             _values(scores, cases),
             metric,
             direction,
@@ -105,7 +110,7 @@ def compare_scores(
             checked_confidence(confidence),
             correction,
             draws,
-            seed,
+            _seed(seed),
         )
     )
 
@@ -160,9 +165,7 @@ def mcnemar(gained: int, lost: int) -> float:
         >>> mcnemar(10, 2)
         0.03857421875
     """
-    if not all(isinstance(one, int) and one >= 0 for one in (gained, lost)):
-        raise ConfigurationError(f"discordant pairs are counts, not {gained!r} and {lost!r}")
-    return _native.mcnemar(gained, lost)
+    return _native.mcnemar(_count(gained, "gained", 0), _count(lost, "lost", 0))
 
 
 def sign_flip(differences: Iterable[float], *, seed: int = 0) -> tuple[float, str]:
@@ -176,7 +179,7 @@ def sign_flip(differences: Iterable[float], *, seed: int = 0) -> tuple[float, st
         >>> sign_flip([0.1, 0.25, 0.31, 0.07, 0.5])
         (0.0625, 'sign flip (exact)')
     """
-    return _native.sign_flip(_numbers(differences, "differences"), seed)
+    return _native.sign_flip(_numbers(differences, "differences"), _seed(seed))
 
 
 def wilcoxon(differences: Iterable[float]) -> float:
@@ -246,10 +249,9 @@ def paired_power(effect: float, deviation: float, cases: int, *, confidence: flo
         >>> round(paired_power(0.5, 1, 30), 4)
         0.754
     """
-    if isinstance(cases, bool) or not isinstance(cases, int) or cases < 2:
-        raise ConfigurationError(f"cases is a number of at least 2, not {cases!r}")
     spread = _deviation(deviation)
-    return _native.paired_power(float(effect), spread, cases, checked_confidence(confidence))
+    number = _count(cases, "cases", 2)
+    return _native.paired_power(float(effect), spread, number, checked_confidence(confidence))
 
 
 def detectable_effect(
@@ -265,7 +267,8 @@ def detectable_effect(
     """
     wanted = _chance(power)
     spread = _deviation(deviation)
-    return _native.detectable_effect(spread, cases, checked_confidence(confidence), wanted)
+    number = _count(cases, "cases", 0)
+    return _native.detectable_effect(spread, number, checked_confidence(confidence), wanted)
 
 
 def cases_needed(
@@ -348,8 +351,10 @@ def _score(value: Any) -> float:
     if value is None:
         return math.nan
     try:
+        if isinstance(value, str | bytes):
+            raise TypeError
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ConfigurationError(f"a score is a number or None, not {value!r}") from None
 
 
@@ -364,6 +369,19 @@ def _attempts(n: int, passed: int, k: int) -> tuple[int, int, int]:
     if not (0 <= passed <= n and 1 <= k <= n):
         raise ConfigurationError(f"{k} of {n} attempts of which {passed} passed make no sense")
     return n, passed, k
+
+
+def _seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise ConfigurationError(f"seed is a whole number from 0 to 2**64 - 1, not {seed!r}")
+    return seed
+
+
+def _count(value: int, what: str, least: int) -> int:
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    if not is_count or not least <= value < 2**32:
+        raise ConfigurationError(f"{what} is a whole number from {least} on, not {value!r}")
+    return value
 
 
 def _deviation(deviation: float) -> float:

@@ -40,6 +40,14 @@ impl Contrast {
         }
     }
 
+    fn range(self, sample: &Sample) -> Option<(f64, f64)> {
+        let is_bounded = self.variants().iter().all(|variant| sample.is_bounded(*variant));
+        is_bounded.then_some(match self {
+            Self::Mean(_) => (0.0, 1.0),
+            Self::Difference(..) => (-1.0, 1.0),
+        })
+    }
+
     pub(crate) fn variants(self) -> [usize; 2] {
         match self {
             Self::Mean(variant) => [variant, variant],
@@ -74,8 +82,8 @@ pub struct Spread {
     pub noise: Option<f64>,
     /// The variance of one repeat within its case; `None` without repeats.
     pub within: Option<f64>,
-    /// Whether all values of all variants of the contrast are in [0, 1].
-    pub(crate) is_bounded: bool,
+    /// In which range the contrast has to be, where all values of its variants are in [0, 1].
+    pub(crate) range: Option<(f64, f64)>,
     /// Sums of the values by unit, for units that have any, in the units' order.
     pub(crate) unit_sums: Vec<f64>,
     /// How many cases there are behind each sum.
@@ -125,7 +133,7 @@ impl Spread {
             acceleration: acceleration(&influences),
             noise,
             within,
-            is_bounded: contrast.variants().iter().all(|variant| sample.is_bounded(*variant)),
+            range: contrast.range(sample),
             unit_sums: sums,
             unit_cases: counts,
         })

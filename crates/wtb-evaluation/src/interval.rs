@@ -3,7 +3,7 @@
 //! Zeros and ones, one for each case, have score intervals. Else the nested bootstrap's draws decide
 //! (BCa), or Student's t where there are too few units to draw from. Where hardly a unit differs from
 //! the others, draws know nothing of what they have not seen: then values in [0, 1] have the score
-//! interval of their units, which is wide, and other values have none.
+//! interval of their units, which is wide. Of other values, those that are all alike have none.
 
 use crate::contrast::{Contrast, Spread};
 use crate::distribution::{normal_cdf, normal_quantile, two_sided_t};
@@ -15,6 +15,9 @@ pub const BOOTSTRAP_UNITS_MIN: usize = 10;
 
 /// With fewer units than this that differ from the most frequent value, the bootstrap is not believed.
 pub const INFORMATIVE_UNITS_MIN: usize = 5;
+
+/// With fewer draws beyond each end, the ends are not read from draws.
+const TAIL_DRAWS_MIN: f64 = 5.0;
 
 /// How an interval was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +82,7 @@ pub fn interval(
     if let Some(found) = of_proportions(sample, contrast, spread, confidence) {
         return Ok(found);
     }
-    if spread.is_bounded && informative_units(spread) < INFORMATIVE_UNITS_MIN {
+    if spread.range.is_some() && informative_units(spread) < INFORMATIVE_UNITS_MIN {
         return Ok(of_units(contrast, spread, confidence));
     }
     let Some(error) = spread.standard_error else {
@@ -88,7 +91,8 @@ pub fn interval(
     if spread.is_constant() {
         return Err(NoInterval::Constant);
     }
-    if spread.units < BOOTSTRAP_UNITS_MIN {
+    let tail_draws = count(draws.len()) * (1.0 - confidence) / 2.0;
+    if spread.units < BOOTSTRAP_UNITS_MIN || tail_draws < TAIL_DRAWS_MIN {
         let (low, high) = student(spread, error, confidence);
         return Ok(Interval { low, high, method: Method::T });
     }
@@ -127,14 +131,14 @@ fn of_proportions(
 }
 
 fn of_units(contrast: Contrast, spread: &Spread, confidence: f64) -> Interval {
-    let n = count(spread.units);
+    let cases = count(spread.cases);
+    // Large groups weigh more, so that there are fewer than there seem (Kish 1965, Survey Sampling).
+    let n = cases.powi(2) / spread.unit_cases.iter().map(|own| own * own).sum::<f64>();
     let (low, high) = match contrast {
         Contrast::Mean(_) => wilson(spread.estimate * n, n, confidence),
         Contrast::Difference(..) => {
-            let means: Vec<_> =
-                spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, n)| sum / n).collect();
-            let (gained, lost) = gains_and_losses(&means);
-            tango(gained, lost, n, confidence)
+            let (gained, lost) = gains_and_losses(&spread.unit_sums);
+            tango(gained / cases * n, lost / cases * n, n, confidence)
         }
     };
     Interval { low, high, method: Method::ScoreOfUnits }
@@ -159,8 +163,8 @@ fn informative_units(spread: &Spread) -> usize {
 fn student(spread: &Spread, error: f64, confidence: f64) -> (f64, f64) {
     let half = two_sided_t(confidence, count(spread.units - 1)) * error;
     let (mut low, mut high) = (spread.estimate - half, spread.estimate + half);
-    if spread.is_bounded {
-        (low, high) = (low.max(-1.0), high.min(1.0));
+    if let Some((least, most)) = spread.range {
+        (low, high) = (low.max(least), high.min(most));
     }
     (low, high)
 }

@@ -1,5 +1,7 @@
 //! What a paired comparison can see: power, the smallest detectable effect, and the cases it takes.
 
+use statrs::function::gamma::gamma_lr;
+
 use crate::distribution::{noncentral_t_cdf, normal_cdf, two_sided_t, two_sided_z};
 use crate::interval::count;
 
@@ -13,19 +15,22 @@ pub fn power(effect: f64, deviation: f64, units: usize, confidence: f64) -> f64 
     }
     let df = count(units - 1);
     let noncentrality = effect.abs() / deviation * count(units).sqrt();
-    // Beyond this the distributions are normal to more digits than anybody reads.
-    if noncentrality > 30.0 {
-        return 1.0;
-    }
     if units > LARGE {
         let z = two_sided_z(confidence);
         return normal_cdf(noncentrality - z) + normal_cdf(-noncentrality - z);
     }
     let critical = two_sided_t(confidence, df);
+    if noncentrality > LARGE_EFFECT {
+        // Only the estimate of the deviation is still uncertain.
+        return gamma_lr(df / 2.0, df * (noncentrality / critical).powi(2) / 2.0);
+    }
     let above = 1.0 - noncentral_t_cdf(critical, df, noncentrality);
     let below = noncentral_t_cdf(critical, df, -noncentrality);
     (above + 1.0 - below).clamp(0.0, 1.0)
 }
+
+/// Beyond this noncentrality the series takes more terms than are summed.
+const LARGE_EFFECT: f64 = 50.0;
 
 /// Beyond this many units Student's t is the normal distribution.
 const LARGE: usize = 5_000;

@@ -1,5 +1,5 @@
 //! The gate: what passes, what is a regression, and what nobody can tell.
-#![expect(clippy::unwrap_used, clippy::cast_precision_loss, reason = "small counts, in tests")]
+#![expect(clippy::cast_precision_loss, reason = "small counts, in tests")]
 
 use wtb_evaluation::comparison::{
     Assumed, CaseInfo, Ended, GateSettings, Measured, MetricInfo, Outcome, Settings, Table,

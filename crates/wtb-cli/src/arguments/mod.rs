@@ -18,7 +18,7 @@ pub(crate) use history::{
     ResumeArgs, RollbackArgs,
 };
 pub(crate) use migrate::MigrateArgs;
-pub(crate) use read::{CompareArgs, EventsArgs, ListArgs, Listing, ShowArgs};
+pub(crate) use read::{CompareArgs, CorrectionChoice, EventsArgs, ListArgs, Listing, ShowArgs};
 pub(crate) use reference::reference;
 pub(crate) use run::{InitArgs, OutcomeArgs, RunArgs};
 pub(crate) use share::{ExportArgs, ReportArgs};

@@ -61,6 +61,9 @@ pub(crate) struct CompareArgs {
     pub(crate) baseline: Option<String>,
     #[command(flatten)]
     pub(crate) how: StatisticsArgs,
+    /// How p-values are corrected for the number of variants. Default: holm
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) correction: Option<CorrectionChoice>,
 }
 
 /// How a comparison is made.
@@ -73,9 +76,6 @@ pub(crate) struct StatisticsArgs {
     /// How sure intervals and findings are. Default: 0.95
     #[arg(long, value_name = "SHARE", value_parser = confidence)]
     pub(crate) confidence: Option<f64>,
-    /// How p-values are corrected for the number of variants. Default: holm
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub(crate) correction: Option<CorrectionChoice>,
     /// How executions that ended with an error count. Default: as the batch says
     #[arg(long, value_enum, value_name = "POLICY")]
     pub(crate) error: Option<ErrorChoice>,
@@ -101,16 +101,22 @@ pub(crate) enum ErrorChoice {
     Fail,
 }
 
+impl CorrectionChoice {
+    /// Returns the correction that is meant.
+    pub(crate) const fn correction(self) -> Correction {
+        match self {
+            Self::Holm => Correction::Holm,
+            Self::Bh => Correction::BenjaminiHochberg,
+        }
+    }
+}
+
 impl StatisticsArgs {
     /// Puts these settings into a request.
     pub(crate) fn fill(&self, request: CompareRequest) -> CompareRequest {
         CompareRequest {
             objective: self.weights.clone(),
             confidence: self.confidence,
-            correction: match self.correction {
-                Some(CorrectionChoice::Bh) => Correction::BenjaminiHochberg,
-                Some(CorrectionChoice::Holm) | None => Correction::Holm,
-            },
             error: self.error.map(|error| match error {
                 ErrorChoice::Zero => ErrorPolicy::Zero,
                 ErrorChoice::Exclude => ErrorPolicy::Exclude,

@@ -4,7 +4,7 @@ use wtb_engine::{CompareRequest, compare_batches};
 use wtb_store::Store;
 
 use super::{check_metric, find_batch};
-use crate::arguments::CompareArgs;
+use crate::arguments::{CompareArgs, CorrectionChoice};
 use crate::error::CliError;
 use crate::near::suggestion;
 use crate::terminal::Terminal;
@@ -27,7 +27,9 @@ pub(crate) fn compare(
         batches.push(id);
     }
     let baseline = args.baseline.clone();
-    let request = args.how.fill(CompareRequest { metric, baseline, ..CompareRequest::default() });
+    let correction = args.correction.map(CorrectionChoice::correction).unwrap_or_default();
+    let request = CompareRequest { metric, baseline, correction, ..CompareRequest::default() };
+    let request = args.how.fill(request);
     let compared = compare_batches(store, &batches, &request)?;
     check_metric(args.metric.as_deref(), &compared)?;
     if let Some(asked) = &args.baseline

@@ -49,8 +49,8 @@ impl Analysis {
             (0..sample.variants()).map(Contrast::Mean).chain(differences).collect();
         let draws = Draws::new(sample, &contrasts, settings.draws, settings.seed);
         let mut lines = Vec::new();
-        for place in 0..sample.variants() {
-            let measured = measure(sample, contrasts[place], &draws, place, settings);
+        for (place, contrast) in contrasts.iter().enumerate().take(sample.variants()) {
+            let measured = measure(sample, *contrast, &draws, place, settings);
             lines.push(measured.map(|(spread, ends)| mean_line(spread, ends, settings)));
         }
         let mut detectable = Detectable { confidence: settings.confidence, known: HashMap::new() };
@@ -188,7 +188,7 @@ fn against(
             .filter(|deviation| *deviation > 0.0)
             .and_then(|deviation| Some(deviation * detectable.of(spread.units)?))
             // A metric from 0 to 1 has no larger difference.
-            .filter(|effect| !spread.is_bounded || *effect < 1.0),
+            .filter(|effect| spread.range.is_none() || *effect < 1.0),
         cases_needed: needed.map(cases_of),
         noise_share: noise_share(spread),
         ratios: BTreeMap::new(),

@@ -47,7 +47,7 @@ pub(super) fn effects(
         .enumerate()
         .filter_map(|(place, (plan, contrast))| {
             let mut spread = Spread::of(&contrasts, *contrast)?;
-            spread.is_bounded = false;
+            spread.range = None;
             let confidence = settings.confidence;
             let own = draws.of(place);
             let ends =

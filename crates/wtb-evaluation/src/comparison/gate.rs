@@ -1,7 +1,7 @@
 //! The gate: whether a candidate may replace a baseline, or has become worse, or whether nobody can tell.
 
 use serde::Serialize;
-use wtb_model::Direction;
+use wtb_model::{Direction, ErrorPolicy};
 
 use super::analysis::{POWER, method, unit_deviation, wins_and_losses};
 use super::counting::{Counting, MISSING_SHARE_MAX, Tally, tally};
@@ -163,7 +163,7 @@ pub fn gate(table: &Table, settings: &GateSettings) -> Verdict {
         let shared = verdict.cases;
         verdict.warnings.push(format!("the two are compared on {shared} of {most} cases"));
     }
-    (verdict.outcome, verdict.reason) = judge(&verdict, ends, doubt);
+    (verdict.outcome, verdict.reason) = judge(&verdict, ends, doubt, statistics.error);
     verdict
 }
 
@@ -243,13 +243,21 @@ fn judge(
     verdict: &Verdict,
     ends: Option<Result<Interval, NoInterval>>,
     doubt: Option<String>,
+    policy: ErrorPolicy,
 ) -> (Outcome, String) {
     let Verdict { candidate, baseline, .. } = verdict;
     let Some(metric) = &verdict.metric else {
         return (Outcome::Inconclusive, "no execution has a score".to_owned());
     };
     let (Some(ends), Some(difference)) = (ends, verdict.difference) else {
-        let text = format!("{candidate} and {baseline} have no case in common with a `{metric}`");
+        let errors = verdict.candidate_errors + verdict.baseline_errors;
+        let text = if policy == ErrorPolicy::Fail && errors > 0 {
+            format!(
+                "{errors} executions ended with an error, which takes their variant's mean away"
+            )
+        } else {
+            format!("{candidate} and {baseline} have no case in common with a `{metric}`")
+        };
         return (Outcome::Inconclusive, text);
     };
     let margin = verdict.max_regression;

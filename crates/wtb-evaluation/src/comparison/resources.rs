@@ -127,7 +127,7 @@ fn ratio_of_totals(
 }
 
 fn unbounded_check(mut spread: Spread, confidence: f64) -> (Option<f64>, Option<f64>) {
-    spread.is_bounded = false;
+    spread.range = None;
     cross_check(&spread, confidence).unzip()
 }
 
