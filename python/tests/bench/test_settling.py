@@ -93,11 +93,14 @@ def test_a_batch_that_was_given_up_is_not_gone_on_with(bench):
         ({"until": 1}, "there is nothing to go on with"),
         ({"until": 0}, "until"),
         ({"until": 2, "first": 0}, "first"),
+        ({"until": 2, "variants": [{}]}, "at least two variants"),
     ],
 )
 def test_what_cannot_go_on_is_refused(bench, arguments, text):
     with pytest.raises(wtb.ConfigurationError, match=text):
-        bench.run_until_settled(workflow, variants=[{}], test_cases=CASES, **arguments)
+        bench.run_until_settled(
+            workflow, **{"variants": [{}, NEGATED], "test_cases": CASES, **arguments}
+        )
     assert not bench.batches()
 
 
