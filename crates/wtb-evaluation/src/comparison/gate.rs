@@ -5,6 +5,7 @@ use wtb_model::{Direction, ErrorPolicy};
 
 use super::analysis::{POWER, method, unit_deviation, wins_and_losses};
 use super::counting::{Counting, MISSING_SHARE_MAX, Tally, tally};
+use super::outlook::units_for_regression;
 use super::table::Table;
 use super::{Settings, share};
 use crate::contrast::{Contrast, Spread};
@@ -199,11 +200,14 @@ fn measure(
     if let Some(deviation) = deviation {
         let gain = gain(verdict.direction, spread.estimate);
         let margin = settings.max_regression;
-        // What has to be told apart: from the margin where it may pass, from 0 where it regresses.
-        let gap = if gain > -margin { gain + margin } else { gain };
+        let needed = if gain > -margin {
+            units_needed(gain + margin, deviation, confidence, POWER)
+        } else {
+            units_for_regression(deviation, margin, confidence, gain)
+        };
         let cases_of = |units: usize| (units * spread.cases).div_ceil(spread.units);
         verdict.detectable = detectable_effect(deviation, spread.units, confidence, POWER);
-        verdict.cases_needed = units_needed(gap, deviation, confidence, POWER).map(cases_of);
+        verdict.cases_needed = needed.map(cases_of);
         verdict.cases_needed_if_unchanged =
             units_needed(margin, deviation, confidence, POWER).map(cases_of);
     }

@@ -245,9 +245,25 @@ fn of_differences(deviation: f64, question: Question, cases: usize, change: f64)
     Chances { pass, regression: normal_cdf((-threshold - change) / error) }
 }
 
+/// Returns how many units show a regression in 80 of 100 batches if the true change is `change`; `None` if
+/// even a million do not, as for one that is hardly beyond the margin.
+pub(super) fn units_for_regression(
+    deviation: f64,
+    max_regression: f64,
+    confidence: f64,
+    change: f64,
+) -> Option<usize> {
+    let question = Question { max_regression, drop: -change, confidence };
+    fewest(|units| of_differences(deviation, question, units, change).regression >= POWER)
+}
+
 /// The fewest cases with which an unchanged candidate passes often enough.
 fn needed(assumed: Assumed, question: Question, repeats: u32) -> Option<usize> {
-    let is_enough = |cases: usize| chances(assumed, question, cases, repeats, 0.0).pass >= POWER;
+    fewest(|cases| chances(assumed, question, cases, repeats, 0.0).pass >= POWER)
+}
+
+/// The fewest cases that are enough, where more are enough as well; `None` beyond [`CASES_MAX`].
+fn fewest(is_enough: impl Fn(usize) -> bool) -> Option<usize> {
     let mut high = 2;
     while !is_enough(high) {
         high *= 2;
@@ -258,7 +274,11 @@ fn needed(assumed: Assumed, question: Question, repeats: u32) -> Option<usize> {
     let mut low = high / 2;
     while high - low > 1 {
         let middle = usize::midpoint(low, high);
-        if is_enough(middle) { high = middle } else { low = middle }
+        if is_enough(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
     }
     Some(high)
 }
@@ -290,6 +310,16 @@ mod tests {
         let pairs = chances(Assumed::Discordant(0.15), QUESTION, 3_000, 1, -0.03);
         let differences = of_differences(0.15_f64.sqrt(), QUESTION, 3_000, -0.03);
         assert!((pairs.regression - differences.regression).abs() < 0.03);
+    }
+
+    #[test]
+    fn a_loss_hardly_beyond_the_margin_is_never_shown() {
+        let needed = |change| units_for_regression(0.39, 0.02, 0.95, change);
+        let found = needed(-0.1).unwrap();
+        let chance = of_differences(0.39, QUESTION, found, -0.1).regression;
+        assert!((POWER..POWER + 0.01).contains(&chance), "{found} {chance}");
+        assert!(needed(-0.022) > Some(10_000), "{:?}", needed(-0.022));
+        assert_eq!(needed(-0.02), None);
     }
 
     #[test]
