@@ -20,7 +20,7 @@ fn a_batch_ends_when_its_scores_are_in() {
     let comparison =
         compare_batches(store, std::slice::from_ref(id), &CompareRequest::default()).unwrap();
     assert_eq!(comparison.metric.as_deref(), Some("quality"));
-    assert_eq!(comparison.best.as_deref(), Some("v0"));
+    assert_eq!(comparison.leader.as_deref(), Some("v0"));
     assert_eq!((comparison.variants[0].mean, comparison.variants[1].mean), (Some(1.0), Some(0.0)));
 }
 
