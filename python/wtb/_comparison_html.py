@@ -30,7 +30,8 @@ def render(data: Mapping[str, Any]) -> str:
 
 
 def _verdict(data: Mapping[str, Any]) -> str:
-    sure = f"at {data['confidence'] * 100:g} %"
+    looks = f" over all {data['looks']} looks" if data["looks"] > 1 else ""
+    sure = f"at {data['confidence'] * 100:g} %{looks}"
     if data["best"] is not None:
         return f"best: {data['best']}, better than each other variant {sure}"
     if len(data["best_set"]) > 1:

@@ -290,8 +290,12 @@ fn judge(
         above if above > 0.0 => format!("is {above:.4} higher than that of {baseline}"),
         below => format!("is {:.4} lower than that of {baseline}", -below),
     };
+    let looks = match verdict.looks {
+        0 | 1 => String::new(),
+        looks => format!(" over all {looks} looks"),
+    };
     let found = format!(
-        "`{metric}` of {candidate} {how} ({} % interval of the difference [{:+.4}, {:+.4}], {} cases)",
+        "`{metric}` of {candidate} {how} ({} % interval of the difference{looks} [{:+.4}, {:+.4}], {} cases)",
         percent(verdict.confidence),
         ends.low,
         ends.high,
