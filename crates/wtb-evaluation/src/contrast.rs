@@ -1,5 +1,6 @@
 //! What is estimated: a variant's mean, or the difference of two variants on the cases of both.
 
+use crate::clusters;
 use crate::sample::Sample;
 
 /// A mean over cases.
@@ -76,6 +77,8 @@ pub struct Spread {
     pub deviation: f64,
     /// The standard error of the estimate; `None` for a single unit.
     pub standard_error: Option<f64>,
+    /// The degrees of freedom of the standard error: units - 1, and fewer for units of several sizes.
+    pub(crate) df: f64,
     /// How skewed the units are: the acceleration of the BCa interval.
     pub(crate) acceleration: f64,
     /// The part of the estimate's variance that comes from repeats; `None` without repeats.
@@ -93,9 +96,8 @@ pub struct Spread {
 impl Spread {
     /// Measures a contrast; `None` when no case has a value.
     ///
-    /// The standard error is that of a mean of clustered values with the correction C / (C - 1) for
-    /// few clusters (Miller 2024, arXiv 2411.00640); for units of one case each it is s / sqrt(n). It is
-    /// not smaller than what the repeats alone make it.
+    /// The standard error is that of a mean of clustered values; for units of one case each it is
+    /// s / sqrt(n). It is not smaller than what the repeats alone make it.
     pub fn of(sample: &Sample, contrast: Contrast) -> Option<Self> {
         let values: Vec<f64> =
             (0..sample.cases()).map(|case| contrast.of_case(sample, case)).collect();
@@ -129,14 +131,21 @@ impl Spread {
             cases,
             units: sums.len(),
             deviation: deviation(&values, estimate, n),
-            standard_error: standard_error(&influences, n, noise),
-            acceleration: acceleration(&influences),
+            standard_error: clusters::variance(&influences, &counts, n)
+                .map(|variance| variance.max(noise.unwrap_or(0.0)).sqrt()),
+            df: clusters::degrees_of_freedom(&counts, n),
+            acceleration: clusters::acceleration(&influences),
             noise,
             within,
             range: contrast.range(sample),
             unit_sums: sums,
             unit_cases: counts,
         })
+    }
+
+    /// Returns the skewness of the units over the root of their number.
+    pub(crate) fn skewness(&self) -> f64 {
+        6.0 * self.acceleration
     }
 
     /// Returns whether all units have one value.
@@ -151,24 +160,6 @@ fn deviation(values: &[f64], mean: f64, n: f64) -> f64 {
     }
     let squares = values.iter().filter(|value| !value.is_nan()).map(|value| (value - mean).powi(2));
     (squares.sum::<f64>() / (n - 1.0)).sqrt()
-}
-
-fn standard_error(influences: &[f64], n: f64, noise: Option<f64>) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
-    let units = influences.len() as f64;
-    if units < 2.0 {
-        return None;
-    }
-    let squares: f64 = influences.iter().map(|one| one * one).sum();
-    let variance = squares * units / (units - 1.0) / (n * n);
-    Some(variance.max(noise.unwrap_or(0.0)).sqrt())
-}
-
-/// Efron (1987), "Better bootstrap confidence intervals", JASA 82: the skewness of the influences over 6.
-fn acceleration(influences: &[f64]) -> f64 {
-    let squares: f64 = influences.iter().map(|one| one * one).sum();
-    let cubes: f64 = influences.iter().map(|one| one * one * one).sum();
-    if squares > 0.0 { cubes / (6.0 * squares.powf(1.5)) } else { 0.0 }
 }
 
 /// The pooled variance of repeats within their cells, and the variance of the mean that they alone

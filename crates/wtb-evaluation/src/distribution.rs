@@ -26,6 +26,11 @@ pub(crate) fn two_sided_t(confidence: f64, df: f64) -> f64 {
     (df * (1.0 - x) / x).sqrt()
 }
 
+/// Returns P(|T| >= |`t`|) of Student's t with `df` degrees of freedom.
+pub(crate) fn t_two_sided(t: f64, df: f64) -> f64 {
+    beta_reg(df / 2.0, 0.5, df / (df + t * t))
+}
+
 /// Returns P(X <= `k`) of the binomial distribution of `n` fair coins.
 pub(crate) fn fair_coins_cdf(k: u64, n: u64) -> f64 {
     if k >= n {
@@ -81,6 +86,7 @@ mod tests {
         near(two_sided_t(0.95, 1.0), 12.706_204_736_174_69, 1e-6);
         near(two_sided_t(0.95, 19.0), 2.093_024_054_408_308_7, 1e-9);
         near(two_sided_t(0.99, 99_999.0), 2.575_878_470_400_052, 1e-6);
+        near(t_two_sided(-2.3, 7.5), 0.052_572_896_104_369_08, 1e-9);
     }
 
     #[test]

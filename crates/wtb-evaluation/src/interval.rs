@@ -9,9 +9,10 @@ use crate::contrast::{Contrast, Spread};
 use crate::distribution::{normal_cdf, normal_quantile, two_sided_t};
 use crate::proportion::{tango, wilson};
 use crate::sample::Sample;
+use crate::skewness;
 
-/// With fewer units than this, Student's t is used in the place of draws.
-pub const BOOTSTRAP_UNITS_MIN: usize = 10;
+/// With fewer degrees of freedom than this (ten units of one size have nine), Student's t is used in the place of draws.
+pub const BOOTSTRAP_DF_MIN: f64 = 9.0;
 
 /// With fewer units than this that differ from the most frequent value, the bootstrap is not believed.
 pub const INFORMATIVE_UNITS_MIN: usize = 5;
@@ -82,7 +83,7 @@ pub fn interval(
     if let Some(found) = of_proportions(sample, contrast, spread, confidence) {
         return Ok(found);
     }
-    if spread.range.is_some() && informative_units(spread) < INFORMATIVE_UNITS_MIN {
+    if spread.range.is_some() && is_nearly_constant(spread) {
         return Ok(of_units(contrast, spread, confidence));
     }
     let Some(error) = spread.standard_error else {
@@ -92,12 +93,13 @@ pub fn interval(
         return Err(NoInterval::Constant);
     }
     let tail_draws = count(draws.len()) * (1.0 - confidence) / 2.0;
-    if spread.units < BOOTSTRAP_UNITS_MIN || tail_draws < TAIL_DRAWS_MIN {
-        let (low, high) = student(spread, error, confidence);
-        return Ok(Interval { low, high, method: Method::T });
-    }
-    let (low, high) = bca(draws, spread, error, confidence);
-    let method = if are_blocks { Method::BlockBootstrap } else { Method::Bootstrap };
+    let (ends, method) = if spread.df < BOOTSTRAP_DF_MIN || tail_draws < TAIL_DRAWS_MIN {
+        (student(spread, error, confidence), Method::T)
+    } else {
+        let method = if are_blocks { Method::BlockBootstrap } else { Method::Bootstrap };
+        (bca(draws, spread, error, confidence), method)
+    };
+    let (low, high) = with_room_for_the_tail(ends, spread, error, confidence);
     Ok(Interval { low, high, method })
 }
 
@@ -150,23 +152,40 @@ fn gains_and_losses(differences: &[f64]) -> (f64, f64) {
     (differences.iter().map(positive).sum(), differences.iter().map(negative).sum())
 }
 
-/// How many units differ from the value that most of them have.
-fn informative_units(spread: &Spread) -> usize {
+/// Returns whether nearly all units have one value: then those that were not seen could be anything. Units
+/// that all differ show how far they spread, however few they are.
+fn is_nearly_constant(spread: &Spread) -> bool {
     let mut means: Vec<_> =
         spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, count)| sum / count).collect();
     means.sort_unstable_by(f64::total_cmp);
     let alike =
         means.chunk_by(|left, right| (left - right).abs() <= 1e-12 * right.abs()).map(<[f64]>::len);
-    means.len() - alike.max().unwrap_or(0)
+    let most_alike = alike.max().unwrap_or(0);
+    means.len() - most_alike < INFORMATIVE_UNITS_MIN && (most_alike > 1 || means.len() == 1)
 }
 
 fn student(spread: &Spread, error: f64, confidence: f64) -> (f64, f64) {
-    let half = two_sided_t(confidence, count(spread.units - 1)) * error;
-    let (mut low, mut high) = (spread.estimate - half, spread.estimate + half);
-    if let Some((least, most)) = spread.range {
-        (low, high) = (low.max(least), high.min(most));
-    }
-    (low, high)
+    let half = two_sided_t(confidence, spread.df) * error;
+    within_range(spread, (spread.estimate - half, spread.estimate + half))
+}
+
+/// Moves the end on the side of the long tail to where Hall's corrected t has it, if that is further out.
+fn with_room_for_the_tail(
+    (low, high): (f64, f64),
+    spread: &Spread,
+    error: f64,
+    confidence: f64,
+) -> (f64, f64) {
+    let reach = two_sided_t(confidence, spread.df);
+    let a = spread.skewness();
+    let end = |t: f64| spread.estimate - error * skewness::inverted(t, a);
+    let (low, high) =
+        if a > 0.0 { (low, high.max(end(-reach))) } else { (low.min(end(reach)), high) };
+    within_range(spread, (low, high))
+}
+
+fn within_range(spread: &Spread, (low, high): (f64, f64)) -> (f64, f64) {
+    spread.range.map_or((low, high), |(least, most)| (low.max(least), high.min(most)))
 }
 
 /// Efron's BCa interval of draws that are scaled to the standard error.
@@ -186,7 +205,7 @@ fn bca(draws: &[f64], spread: &Spread, error: f64, confidence: f64) -> (f64, f64
     let mut draws = draws.to_vec();
     let share = (f64::midpoint(below, up_to) / n).clamp(1.0 / n, 1.0 - 1.0 / n);
     let bias = normal_quantile(share);
-    let reach = two_sided_t(confidence, count(spread.units - 1));
+    let reach = two_sided_t(confidence, spread.df);
     let level = |z: f64| {
         let shifted = bias + z;
         normal_cdf(bias + shifted / (1.0 - spread.acceleration * shifted).max(0.1))

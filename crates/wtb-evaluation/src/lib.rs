@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod clusters;
 pub mod comparison;
 mod contest;
 mod contrast;
@@ -22,11 +23,12 @@ mod proportion;
 mod reliability;
 mod resample;
 mod sample;
+mod skewness;
 
 pub use contest::{Contest, RANKED_MAX, Rules, UNITS_MIN};
 pub use contrast::{Contrast, Spread};
 pub use interval::{
-    BOOTSTRAP_UNITS_MIN, INFORMATIVE_UNITS_MIN, Interval, Method, NoInterval, cross_check, interval,
+    BOOTSTRAP_DF_MIN, INFORMATIVE_UNITS_MIN, Interval, Method, NoInterval, cross_check, interval,
 };
 pub use multiplicity::Correction;
 pub use proportion::{tango, wilson};

@@ -248,6 +248,32 @@ fn groups_are_what_is_counted() {
 }
 
 #[test]
+fn that_a_few_cases_decide_is_said() {
+    let cheap = |case: usize| vec![1.0 + f64::from(u8::from(case.is_multiple_of(3))) / 10.0];
+    let cost = |case: usize| if case < 2 { vec![90.0] } else { cheap(case + 1) };
+    let found = compared(&[(0..30).map(cheap).collect(), (0..30).map(cost).collect()]);
+    assert!(
+        says(&found, "a few cases decide the difference of v1 to baseline"),
+        "{:?}",
+        found.warnings
+    );
+    let versus = found.variants[1].vs_baseline.as_ref().unwrap();
+    assert!(versus.skewness > 3.0, "{}", versus.skewness);
+    let steady = |case: usize| vec![1.5 + (case % 5) as f64 / 10.0];
+    let found = compared(&[(0..30).map(cheap).collect(), (0..30).map(steady).collect()]);
+    assert!(!says(&found, "a few cases decide"), "{:?}", found.warnings);
+}
+
+#[test]
+fn a_few_units_that_all_differ_have_students_interval() {
+    let values = [0.55, 0.75, 0.8].map(|value| vec![value]).to_vec();
+    let found = compared(&[values]);
+    assert_eq!(found.variants[0].method, "t");
+    let alike = [0.75, 0.75, 0.8].map(|value| vec![value]).to_vec();
+    assert_eq!(compared(&[alike]).variants[0].method, "score of units");
+}
+
+#[test]
 fn a_thousand_variants_are_compared() {
     let value = |variant: usize, case: usize| ((variant * 31 + case * 17) as f64).sin().abs();
     let values: Vec<Vec<Vec<f64>>> = (0..1_000)

@@ -3,6 +3,7 @@
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use wtb_evaluation::paired::paired_test;
 use wtb_evaluation::{
     Contest, Contrast, Draws, Interval, Observation, Rules, Sample, Spread, interval, wilson,
 };
@@ -167,9 +168,50 @@ fn draws_of_a_dozen_groups_cover() {
     assert_covers("groups of five", found);
 }
 
-/// The share of worlds without any difference in which a single variant is called best.
-fn false_findings(worlds: u64, variants: usize, cases: usize, repeats: u32) -> f64 {
-    let found = (0..worlds).filter(|seed| {
+#[test]
+fn groups_of_very_different_sizes_cover() {
+    for sizes in [&[1, 1, 2, 3, 5, 8, 13, 21, 34][..], &[40, 3, 3, 3, 3, 3], &[30, 25, 2, 2, 1]] {
+        let group_of: Vec<u32> =
+            sizes.iter().zip(0..).flat_map(|(size, group)| vec![group; *size]).collect();
+        let found = coverage(1_000, 0.0, Contrast::Mean(0), |world| {
+            let effects: Vec<f64> = sizes.iter().map(|_| world.normal()).collect();
+            let level = |world: &mut World, case: usize| {
+                effects[group_of[case] as usize] + world.normal() / 2.0
+            };
+            let group = |case: usize| group_of.get(case).copied();
+            sample(world, 1, group_of.len(), 1, group, level, |_, level, _| level)
+        });
+        assert!((0.93..=1.0).contains(&found), "{sizes:?}: {found}");
+    }
+}
+
+#[test]
+fn where_a_few_cases_decide_a_finding_is_not_made_of_their_absence() {
+    let skewed = |world: &mut World| world.normal().exp() - 0.5_f64.exp();
+    for (cases, at_most) in [(20, 0.09), (60, 0.08), (200, 0.07)] {
+        let found = (0..1_000).filter(|seed| {
+            let mut world = World::new(*seed);
+            let level = |_: &mut World, _| 0.0;
+            let sample = sample(&mut world, 2, cases, 1, alone, level, |world, _, variant| {
+                if variant == 1 { skewed(world) } else { 0.0 }
+            });
+            let contrast = Contrast::Difference(1, 0);
+            let spread = Spread::of(&sample, contrast).unwrap();
+            paired_test(&sample, contrast, &spread, *seed).p_value <= 0.05
+        });
+        let found = found.count() as f64 / 1_000.0;
+        assert!(found <= at_most, "{cases} cases: {found}");
+    }
+}
+
+/// The contests of worlds without any difference.
+fn contests_of_equals(
+    worlds: u64,
+    variants: usize,
+    cases: usize,
+    repeats: u32,
+) -> impl Iterator<Item = Contest> {
+    (0..worlds).map(move |seed| {
         let mut world = World::new(seed + 77);
         let difficulty = |world: &mut World, _| world.uniform();
         let sample =
@@ -178,9 +220,25 @@ fn false_findings(worlds: u64, variants: usize, cases: usize, repeats: u32) -> f
             });
         let all: Vec<_> = (0..variants).collect();
         let rules = Rules { direction: Direction::Max, confidence: 0.95, draws: 1, seed: 0 };
-        Contest::hold(&sample, &all, rules, None).is_some_and(|contest| contest.best_set.len() == 1)
-    });
-    found.count() as f64 / worlds as f64
+        Contest::hold(&sample, &all, rules, None).unwrap()
+    })
+}
+
+/// The share of worlds without any difference in which a single variant is called best.
+fn false_findings(worlds: u64, variants: usize, cases: usize, repeats: u32) -> f64 {
+    let contests = contests_of_equals(worlds, variants, cases, repeats);
+    contests.filter(|contest| contest.best_set.len() == 1).count() as f64 / worlds as f64
+}
+
+#[test]
+fn what_is_as_good_as_the_best_is_seldom_left_out() {
+    for (variants, cases, repeats) in [(2, 60, 3), (5, 40, 2), (12, 60, 2)] {
+        let left_out: usize = contests_of_equals(500, variants, cases, repeats)
+            .map(|contest| variants - contest.best_set.len())
+            .sum();
+        let found = left_out as f64 / (500 * variants) as f64;
+        assert!(found <= 0.05, "{variants} variants, {cases} cases: {found}");
+    }
 }
 
 #[test]

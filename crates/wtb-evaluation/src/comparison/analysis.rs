@@ -184,6 +184,7 @@ fn against(
         ties: spread.cases - wins - losses,
         losses,
         cases: spread.cases,
+        units: spread.units,
         detectable: deviation
             .filter(|deviation| *deviation > 0.0)
             .and_then(|deviation| Some(deviation * detectable.of(spread.units)?))
@@ -191,6 +192,7 @@ fn against(
             .filter(|effect| spread.range.is_none() || *effect < 1.0),
         cases_needed: needed.map(cases_of),
         noise_share: noise_share(spread),
+        skewness: spread.skewness() * count(spread.units).sqrt(),
         ratios: BTreeMap::new(),
     }
 }

@@ -92,6 +92,8 @@ pub struct Versus {
     pub losses: usize,
     /// How many cases both have.
     pub cases: usize,
+    /// How many units (groups, and cases without one) these are.
+    pub units: usize,
     /// The smallest difference that this many cases would have found in 80 of 100 batches.
     pub detectable: Option<f64>,
     /// How many cases it takes to find a difference of the size found, in 80 of 100 batches; `None`
@@ -99,6 +101,8 @@ pub struct Versus {
     pub cases_needed: Option<usize>,
     /// The share of the difference's variance that repeats make; `None` without repeats.
     pub noise_share: Option<f64>,
+    /// The skewness of the differences, 0 where they are symmetric.
+    pub skewness: f64,
     /// Time taken, tokens and cost as ratios; those that both have.
     pub ratios: BTreeMap<&'static str, Ratio>,
 }
