@@ -10,7 +10,10 @@ use crate::payload::Payload;
 /// `(type, message, traceback, node)`.
 type ErrorTuple = (String, String, Option<String>, Option<String>);
 /// `(name, value, direction, source, reason, error)`.
-pub(crate) type ScoreTuple = (String, Option<f64>, String, String, Option<String>, Option<String>);
+type MetricTuple = (String, Option<f64>, String, String, Option<String>, Option<String>);
+/// A metric, with the version of the evaluator that gave it behind the rest.
+pub(crate) type ScoreTuple =
+    (String, Option<f64>, String, String, Option<String>, Option<String>, Option<String>);
 
 /// One node's record as Python passes it.
 #[derive(FromPyObject)]
@@ -39,7 +42,7 @@ pub(crate) struct OutcomeItem {
     interrupts: Option<Payload>,
     error: Option<ErrorTuple>,
     nodes: Vec<NodeItem>,
-    metrics: Vec<ScoreTuple>,
+    metrics: Vec<MetricTuple>,
     usage: Option<String>,
     warnings: Vec<String>,
     duration_s: f64,
@@ -102,12 +105,14 @@ fn error_info((kind, message, traceback, node): ErrorTuple) -> ErrorInfo {
     ErrorInfo { kind, message, traceback, node }
 }
 
-fn metric((name, value, direction, source, reason, error): ScoreTuple) -> Metric {
+fn metric((name, value, direction, source, reason, error): MetricTuple) -> Metric {
     Metric { name, value, direction, source, reason, error }
 }
 
 pub(crate) fn score_record(tuple: ScoreTuple) -> Result<ScoreRecord> {
-    metric(tuple).into_record().map_err(unusable)
+    let (name, value, direction, source, reason, error, version) = tuple;
+    let metric = Metric { name, value, direction, source, reason, error };
+    Ok(ScoreRecord { version, ..metric.into_record().map_err(unusable)? })
 }
 
 /// What is wrong with an outcome, as an error.

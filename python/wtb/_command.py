@@ -66,6 +66,7 @@ def _perform(request: "_native.RequestRef") -> int:
         "diff": _command_history.diff,
         "files": _command_history.files,
         "restore": _command_history.restore,
+        "score": _score,
         "report": _command_share.report,
         "export": _command_share.export,
         "doctor": _command_doctor.doctor,
@@ -94,7 +95,7 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
         variants = select_variants(as_workflow(asked["workflow"]), asked)
         cases = select_cases(asked)
     first = cases[: asked["select"]["limit"]]
-    looks = _looks(asked, first, cases)
+    looks = _looks(asked, len(variants), first, cases)
     with opened(asked) as bench:
         with user_code(display):
             batch, drive = bench._core.create(
@@ -122,14 +123,16 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
         return request.conclude(bench._core.engine, batch.id)
 
 
-def _looks(asked: Asked, first: "Sequence[Case]", cases: "Sequence[Case]") -> "list[Look]":
+def _looks(
+    asked: Asked, variants: int, first: "Sequence[Case]", cases: "Sequence[Case]"
+) -> "list[Look]":
     """Return when results are looked at: once, unless it is asked for more."""
     from wtb import _settling
 
     until = asked["until_settled"]
     if until is None:
         return [_settling.Look(len(first), asked["repeats"])]
-    return _settling.looks_of(len(first), len(cases), asked["repeats"], until)
+    return _settling.looks_of(variants, len(first), len(cases), asked["repeats"], until)
 
 
 def _runner(asked: Asked) -> "BatchTestRunner":
@@ -163,6 +166,19 @@ def _resume(request: "_native.RequestRef", asked: Asked) -> int:
                 bench, batch, display, lambda: bench.resume_batch(batch, progress=display)
             )
         return request.conclude(bench._core.engine, batch)
+
+
+def _score(request: "_native.RequestRef", asked: Asked) -> int:
+    display = _native.DisplayRef(request)
+    batch, given = asked["batch"], asked["evaluators"]
+    with opened(asked) as bench:
+        with user_code(display):
+            sys.path.insert(0, asked["directory"])
+            succeeded = bench.batch(batch).progress.counts["succeeded"]
+            display.note(f"Scoring {_plural(succeeded, 'execution')}")
+            specs = given and [{"use": one["use"], **one["arguments"]} for one in given]
+            bench.score(batch, specs)
+        return request.render(bench._core.engine, "{}")
 
 
 def _until_ctrl_c(

@@ -150,7 +150,8 @@ class Evaluator:
             result = self.function(**{name: given[name] for name in self._parameters})
             if inspect.isawaitable(result):
                 result = (wait or _run)(result)
-            return read_scores(result, self.name, self.direction)
+            scores = read_scores(result, self.name, self.direction)
+            return [one._replace(version=self.version) for one in scores]
         # A `sys.exit()` in an evaluator, or a test library's own kind of failure, is an error of
         # this score and must not end the thread that everybody's scores come from.
         except BaseException as error:
@@ -158,11 +159,12 @@ class Evaluator:
 
     def declined(self) -> ScoreTuple:
         """Return what stands for "no score" of this evaluator."""
-        return ScoreTuple(self.name, None, self.direction, self.name, None, None)
+        return ScoreTuple(self.name, None, self.direction, self.name, None, None, self.version)
 
     def failed(self, error: str) -> ScoreTuple:
         """Return the score that says why there is none."""
-        return failed(self.name, error, self.name, self.direction)
+        score = failed(self.name, error, self.name, self.direction)
+        return score._replace(version=self.version)
 
 
 def _function_name(function: object) -> str:

@@ -18,7 +18,7 @@ from wtb._scoring import score_executions
 from wtb.batch import Batch
 from wtb.cases import Case, normalise_cases
 from wtb.errors import ConfigurationError, InvalidTransitionError
-from wtb.evaluators import Evaluator, resolve_evaluators
+from wtb.evaluators import Evaluator, current_evaluators, resolve_evaluators
 from wtb.execution import Execution
 from wtb.runners import check_place, deadline_grace_s, place_again
 from wtb.variants import VariantLike, normalise_variants
@@ -152,7 +152,7 @@ def _taken(core: Core, batch: Batch) -> "ActiveBatchRef":
 
 
 def score_execution(
-    core: Core, execution: Execution, evaluators: Sequence[Any], evaluator_timeout: float
+    core: Core, execution: Execution, evaluators: Sequence[Any] | None, evaluator_timeout: float
 ) -> Execution:
     """Score one execution; see `TestBench.score`."""
     core.engine.check_process()
@@ -160,6 +160,9 @@ def score_execution(
         raise InvalidTransitionError(
             f"execution {execution.id} has nothing to score (status {execution.status!r})"
         )
+    if evaluators is None:
+        batch = execution.batch_id
+        evaluators = _own_evaluators(core, batch or execution.id, batch)
     return score_one(core, execution, _resolved(evaluators), evaluator_timeout)
 
 
@@ -170,16 +173,26 @@ def _resolved(evaluators: Sequence[Any]) -> Sequence[Evaluator]:
     return resolved
 
 
+def _own_evaluators(core: Core, whose: str, batch: str | None) -> Sequence[Evaluator]:
+    """Return the evaluators of a batch, or of a single execution, as they are now."""
+    known = core.remembered(whose)
+    if known is not None:
+        return known[1]
+    return current_evaluators(core.stored(batch)["spec"]["evaluators"]) if batch else []
+
+
 def score(
     core: Core,
     batch: Batch | str,
-    evaluators: Sequence[Any],
+    evaluators: Sequence[Any] | None,
     evaluator_timeout: float,
     stopped: threading.Event,
 ) -> Batch:
     """Score a batch's finished executions until `stopped` is set; see `TestBench.score`."""
     core.engine.check_process()
     data = core.stored(batch)
+    if evaluators is None:
+        evaluators = _own_evaluators(core, data["id"], data["id"])
     resolved = _resolved(evaluators)
     cases = {one.id: one for one in _restore.restore_cases(core.engine, data["id"])}
     found = core.batch(data["id"])

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from wtb._job import OutcomeItem, ScoreTuple
+from wtb._job import OutcomeItem
+from wtb._scores import ScoreTuple
 
 __version__: str
 EVENT_KINDS: list[str]

@@ -44,7 +44,10 @@ class Score:
 
 
 class ScoreTuple(NamedTuple):
-    """A score as the engine takes it; `error` says why there is no value."""
+    """A score as the engine takes it; `error` says why there is no value.
+
+    `version` is that of the evaluator: see `Evaluator.version`.
+    """
 
     name: str
     value: float | None
@@ -52,6 +55,7 @@ class ScoreTuple(NamedTuple):
     source: str
     reason: str | None
     error: str | None
+    version: str | None = None
 
 
 def read_scores(result: object, evaluator: str, direction: Direction) -> list[ScoreTuple]:

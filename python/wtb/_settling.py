@@ -30,24 +30,27 @@ class Look(NamedTuple):
     repeats: int
 
 
-def looks_of(first: int, cases: int, repeats: int, until: int) -> list[Look]:
+def looks_of(variants: int, first: int, cases: int, repeats: int, until: int) -> list[Look]:
     """Return the looks: twice as many cases each time, and when there are no more, repeats.
 
     Args:
+        variants: How many variants there are.
         first: How many cases there are at first.
         cases: How many there are in all.
         repeats: How many repeats there are at first.
         until: How many repeats there may be.
 
     Raises:
-        ConfigurationError: There would be nothing to add.
+        ConfigurationError: There would be nothing to add, or nothing to settle.
 
     Example:
-        >>> looks_of(50, 120, 1, 3)
+        >>> looks_of(2, 50, 120, 1, 3)
         [Look(cases=50, repeats=1), Look(cases=100, repeats=1), Look(cases=120, repeats=1), \
 Look(cases=120, repeats=2), Look(cases=120, repeats=3)]
     """
     until = _plan.count(until, "until")
+    if variants < 2:
+        raise ConfigurationError("there is nothing to settle: it takes at least two variants")
     looks = [Look(first, repeats)]
     while first < cases:
         first = min(2 * first, cases)
@@ -75,9 +78,8 @@ def run(
     limit = arguments.get("limit")
     cases = _plan.limited(normalise_cases(arguments["test_cases"]), limit)
     begun = cases[: _plan.count_or_none(first, "first")]
-    if len(arguments["variants"]) < 2:
-        raise ConfigurationError("there is nothing to settle: give at least two variants")
-    looks = looks_of(len(begun), len(cases), arguments.get("repeats", 1), until)
+    variants = len(arguments["variants"])
+    looks = looks_of(variants, len(begun), len(cases), arguments.get("repeats", 1), until)
     given: dict[str, Any] = {**arguments, "test_cases": begun, "limit": None, "looks": len(looks)}
     batch, drive = bench._core.create(workflow, **given)
     drive.run()

@@ -469,18 +469,26 @@ class TestBench(BenchLineages):
 
     @overload
     def score(
-        self, batch: Execution, evaluators: Sequence[Any], *, evaluator_timeout: float = 60.0
+        self,
+        batch: Execution,
+        evaluators: Sequence[Any] | None = None,
+        *,
+        evaluator_timeout: float = 60.0,
     ) -> Execution: ...
 
     @overload
     def score(
-        self, batch: Batch | str, evaluators: Sequence[Any], *, evaluator_timeout: float = 60.0
+        self,
+        batch: Batch | str,
+        evaluators: Sequence[Any] | None = None,
+        *,
+        evaluator_timeout: float = 60.0,
     ) -> Batch: ...
 
     def score(
         self,
         batch: Batch | Execution | str,
-        evaluators: Sequence[Any],
+        evaluators: Sequence[Any] | None = None,
         *,
         evaluator_timeout: float = 60.0,
     ) -> Batch | Execution:
@@ -491,10 +499,12 @@ class TestBench(BenchLineages):
         Args:
             batch: The batch, its id, a unique prefix of it, or "latest"; or one execution, for
                 example a fork.
-            evaluators: Functions, built-in names or `"module:function"` references.
+            evaluators: Functions, built-in names or `"module:function"` references; by default
+                those of the batch, as they are now.
             evaluator_timeout: Seconds that one evaluator may take for one execution.
 
         Raises:
+            ConfigurationError: There is no evaluator, or the batch's cannot be found again.
             InvalidTransitionError: The execution has not succeeded.
         """
         if isinstance(batch, Execution):
@@ -505,7 +515,7 @@ class TestBench(BenchLineages):
     async def ascore(
         self,
         batch: Batch | str,
-        evaluators: Sequence[Any],
+        evaluators: Sequence[Any] | None = None,
         *,
         evaluator_timeout: float = 60.0,
     ) -> Batch:

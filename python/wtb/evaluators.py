@@ -39,6 +39,7 @@ __all__ = [
     "Score",
     "ScoreTuple",
     "contains",
+    "current_evaluators",
     "edit_distance",
     "embedding_similarity",
     "evaluator",
@@ -143,6 +144,17 @@ def restore_evaluators(descriptions: Sequence[Mapping[str, Any]]) -> list[Evalua
     Raises:
         ConfigurationError: Some cannot be found again; the text names all of them.
     """
+    restored = current_evaluators(descriptions)
+    warn_of_changes(descriptions, restored)
+    return restored
+
+
+def current_evaluators(descriptions: Sequence[Mapping[str, Any]]) -> list[Evaluator]:
+    """Return the evaluators that were described, as they are now.
+
+    Raises:
+        ConfigurationError: Some cannot be found again; the text names all of them.
+    """
     restored: list[Evaluator] = []
     lost: list[str] = []
     for description in descriptions:
@@ -155,7 +167,6 @@ def restore_evaluators(descriptions: Sequence[Mapping[str, Any]]) -> list[Evalua
             "some evaluators cannot be found again; pass all of them as evaluators=[...]. "
             + "; ".join(lost)
         )
-    warn_of_changes(descriptions, restored)
     return restored
 
 
@@ -177,7 +188,7 @@ def warn_of_changes(
     if changed:
         warn_caller(
             f"changed since the batch was scored: evaluator {', '.join(changed)}. Scores from "
-            "before and after do not compare; bench.score(batch, evaluators) scores all of it anew"
+            "before and after do not compare; `wtb score` and bench.score(batch) score all anew"
         )
 
 

@@ -49,8 +49,8 @@ pub use render::{
 };
 pub use request::{
     Cases, CheckpointsRequest, DiffRequest, DoctorRequest, ForkRequest, OutputOptions, Place,
-    Request, ResumeExecutionRequest, ResumeRequest, RollbackRequest, RunRequest, Selection,
-    ShowRequest, Step,
+    Request, ResumeExecutionRequest, ResumeRequest, RollbackRequest, RunRequest, ScoreRequest,
+    Selection, ShowRequest, Step,
 };
 pub use start::start;
 pub use surroundings::Surroundings;

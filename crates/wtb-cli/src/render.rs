@@ -13,7 +13,7 @@ use crate::standing::Standing;
 use crate::surroundings::Surroundings;
 use crate::terminal::{DEFAULT_WIDTH, Terminal};
 use crate::text::Style;
-use crate::verbs::{doctor, show};
+use crate::verbs::{doctor, score, show};
 use crate::view::{self, short_execution};
 
 /// Prints an execution.
@@ -79,6 +79,9 @@ fn try_render(
     request: &Request,
     document: &Value,
 ) -> Result<(), CliError> {
+    if let Request::Score(asked) = request {
+        return score::show(store, &asked.batch, &asked.output, terminal);
+    }
     if request.output().json {
         return terminal.json(document);
     }

@@ -49,6 +49,8 @@ pub enum Request {
     Files(FilesRequest),
     /// Write the files of an execution into a directory.
     Restore(RestoreRequest),
+    /// Score a batch anew.
+    Score(Box<ScoreRequest>),
     /// Write a batch as a page.
     Report(Box<ReportRequest>),
     /// Write a batch to files.
@@ -71,6 +73,7 @@ impl Request {
             Self::Diff(request) => &request.output,
             Self::Files(request) => &request.output,
             Self::Restore(request) => &request.output,
+            Self::Score(request) => &request.output,
             Self::Report(request) => &request.output,
             Self::Export(request) => &request.output,
             Self::Doctor(request) => &request.output,
@@ -332,6 +335,21 @@ pub struct ReportRequest {
     /// What the page is called.
     pub title: Option<String>,
     /// How to print what was written.
+    pub output: OutputOptions,
+}
+
+/// `wtb score`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoreRequest {
+    /// The store's address.
+    pub store: String,
+    /// The batch.
+    pub batch: BatchId,
+    /// Where modules are looked for.
+    pub directory: PathBuf,
+    /// The evaluators; `None` for those that the batch was scored by.
+    pub evaluators: Option<Vec<EvaluatorEntry>>,
+    /// How to print the comparison.
     pub output: OutputOptions,
 }
 

@@ -17,7 +17,7 @@ use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::{ColorChoice, Terminal};
 use crate::verbs::{
-    compare, doctor, events, gate, gc, history, init, list, migrate, resume, share, show,
+    compare, doctor, events, gate, gc, history, init, list, migrate, resume, score, share, show,
 };
 use crate::view::batch::Viewer;
 
@@ -124,6 +124,10 @@ fn perform(
             let store = store_url::open(&address())?;
             let metric = args.metric.clone().or(settings::reading(&global, surroundings)?.metric);
             compare::compare(&args, metric, global.json, store.as_ref(), terminal)?;
+        }
+        Verb::Score(args) => {
+            let output = settings::reading(&global, surroundings)?;
+            return score::score(args, address(), output, surroundings).map(Step::Perform);
         }
         Verb::Report(args) => {
             let output = settings::reading(&global, surroundings)?;

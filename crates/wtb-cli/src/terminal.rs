@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 
 use crate::error::{CliError, ErrorKind};
-use crate::text::Style;
+use crate::text::{Style, tame};
 
 /// Columns assumed of a terminal that does not tell.
 pub(crate) const DEFAULT_WIDTH: usize = 80;
@@ -124,8 +124,13 @@ impl<'a> Terminal<'a> {
         self.talk_style
     }
 
-    /// Writes data.
+    /// Writes data for people: nothing that texts of users hold does anything to a terminal.
     pub fn data(&mut self, text: &str) -> Result<(), CliError> {
+        let text = tame(text, self.style.is_colored());
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), CliError> {
         let written = self.stdout.write_all(text.as_bytes()).and_then(|()| self.stdout.flush());
         written.map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => CliError::new(ErrorKind::OutputClosed, "output closed"),
@@ -135,7 +140,7 @@ impl<'a> Terminal<'a> {
 
     /// Writes one JSON document as data.
     pub fn json(&mut self, document: &serde_json::Value) -> Result<(), CliError> {
-        self.data(&format!("{document:#}\n"))
+        self.write(&format!("{document:#}\n"))
     }
 
     /// Says something to the person in front of it, unless they asked for quiet.
@@ -155,6 +160,7 @@ impl<'a> Terminal<'a> {
     }
 
     fn insist(&mut self, text: &str) {
+        let text = tame(text, self.talk_style.is_colored());
         // With stderr gone there is nobody left to tell.
         drop(self.stderr.write_all(text.as_bytes()).and_then(|()| self.stderr.flush()));
     }

@@ -166,6 +166,7 @@ fn attempt(engine: &Engine, task: &Task) -> Result<Delivery, EngineError> {
         value: Some(f64::from(city == meant)),
         direction: Direction::Max,
         source: ScoreRecord::WORKFLOW.to_owned(),
+        version: None,
         reason: None,
         error: None,
     };

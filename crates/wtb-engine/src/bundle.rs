@@ -48,8 +48,6 @@ pub struct Bundle {
     pub error: ErrorPolicy,
     /// How often it may be looked at in order to decide whether to go on.
     pub looks: u32,
-    /// Its evaluators with the version of each, as far as it is known.
-    pub evaluators: Vec<(String, Option<String>)>,
     /// Its variants, cases, metrics and executions.
     pub table: Table,
 }

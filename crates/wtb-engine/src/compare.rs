@@ -68,7 +68,7 @@ pub(crate) fn load(
         });
         settings.error = request.error.unwrap_or(spec.error);
         settings.looks = settings.looks.max(spec.looks);
-        options.sources.extend(evaluators(&spec).into_iter().map(|(name, _)| name));
+        options.sources.extend(evaluators(&spec));
         options.metric = options.metric.or(spec.metric);
     }
     let mut table = table(&records, &options);
@@ -82,11 +82,7 @@ fn suffix(batch: &BatchId) -> String {
     format!("@{}", &batch.as_str()[..8])
 }
 
-/// The names under which evaluators' scores are stored, with the versions that describe them.
-pub(crate) fn evaluators(spec: &BatchSpec) -> Vec<(String, Option<String>)> {
-    let text = |description: &serde_json::Value, key| {
-        description.get(key).and_then(serde_json::Value::as_str).map(str::to_owned)
-    };
-    let of = |description| Some((text(description, "name")?, text(description, "version")));
-    spec.evaluators.iter().filter_map(of).collect()
+/// The names under which evaluators' scores are stored.
+fn evaluators(spec: &BatchSpec) -> impl Iterator<Item = String> {
+    spec.evaluators.iter().filter_map(|one| one.get("name")?.as_str().map(str::to_owned))
 }

@@ -8,7 +8,7 @@ use wtb_store::Store;
 
 use crate::EngineError;
 use crate::bundle::Bundle;
-use crate::compare::{CompareRequest, evaluators, load};
+use crate::compare::{CompareRequest, load};
 
 /// What a batch is measured against.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +70,6 @@ pub fn bundle_of(store: &dyn Store, batch: &BatchId) -> Result<Bundle, EngineErr
         workflow: record.workflow,
         error: settings.error,
         looks: settings.looks,
-        evaluators: evaluators(&record.spec),
         table,
     })
 }
@@ -95,13 +94,13 @@ fn pair(store: &dyn Store, request: &GateRequest) -> Result<Pair, EngineError> {
             let candidate = pick_candidate(&table.variants, request.variant.as_deref(), None)?;
             let bundle = bundle_of(store, batch)?;
             statistics.looks = statistics.looks.max(bundle.looks);
-            (candidate, join(store, &mut table, candidate, bundle, &batch.as_str()[..8], request)?)
+            (candidate, join(&mut table, candidate, bundle, &batch.as_str()[..8], request)?)
         }
         Baseline::Bundle(bundle) => {
             let candidate = pick_candidate(&table.variants, request.variant.as_deref(), None)?;
             let bundle = bundle.as_ref().clone();
             statistics.looks = statistics.looks.max(bundle.looks);
-            (candidate, join(store, &mut table, candidate, bundle, "file", request)?)
+            (candidate, join(&mut table, candidate, bundle, "file", request)?)
         }
     };
     if !request.compare.objective.is_empty() {
@@ -112,7 +111,6 @@ fn pair(store: &dyn Store, request: &GateRequest) -> Result<Pair, EngineError> {
 
 /// Adds another batch to the table; returns the place of the baseline's variant.
 fn join(
-    store: &dyn Store,
     table: &mut Table,
     candidate: usize,
     mut other: Bundle,
@@ -121,16 +119,6 @@ fn join(
 ) -> Result<usize, EngineError> {
     let wanted = request.baseline_variant.as_deref();
     let found = pick_baseline(&other.table.variants, wanted, &table.variants[candidate].name)?;
-    let own = evaluators(&store.batch(&request.batch)?.batch.spec);
-    for (name, version) in &other.evaluators {
-        let now = own.iter().find(|(known, _)| known == name).and_then(|(_, now)| now.as_ref());
-        if let (Some(then), Some(now)) = (version, now)
-            && then != now
-        {
-            let text = format!("evaluator `{name}` is not the one that scored the baseline");
-            other.table.notes.push(text);
-        }
-    }
     for variant in &mut other.table.variants {
         variant.name = format!("{}@{suffix}", variant.name);
     }

@@ -42,6 +42,7 @@ fn table(values: &[Vec<Vec<f64>>]) -> Table {
             name: "accuracy".to_owned(),
             direction: Direction::Max,
             source: "accuracy".to_owned(),
+            versions: Vec::new(),
         }],
         executions,
         notes: Vec::new(),
@@ -245,6 +246,35 @@ fn groups_are_what_is_counted() {
     let found = compare(&grouped, &Settings::default());
     assert_eq!((found.best, found.variants[0].units), (None, 4));
     assert!(found.warnings.iter().any(|text| text.contains("4 groups of cases are too few")));
+}
+
+#[test]
+fn regressions_are_what_losses_are() {
+    // Rounding is none, and the largest come first.
+    let baseline = vec![vec![0.1, 0.2, 0.3], vec![1.0], vec![1.0], vec![0.5]];
+    let other = vec![vec![0.3, 0.2, 0.1], vec![0.75], vec![0.0], vec![0.6]];
+    let found = compared(&[baseline, other]);
+    let named: Vec<_> = found
+        .regressions
+        .iter()
+        .map(|one| (one.case_id.as_str(), one.baseline, one.mean))
+        .collect();
+    assert_eq!(named, [("c2", 1.0, 0.0), ("c1", 1.0, 0.75)]);
+    assert_eq!(found.variants[1].vs_baseline.as_ref().unwrap().losses, 2);
+    // A variant that fails has lost what counts as 0; one without any score and one on other cases have not.
+    let fails = vec![vec![1.0], vec![], vec![1.0]];
+    let found = compared(&[binary(3, 3), fails, vec![vec![], vec![], vec![], vec![0.0]]]);
+    let named: Vec<_> =
+        found.regressions.iter().map(|one| (&*one.variant, &*one.case_id)).collect();
+    assert_eq!(named, [("v1", "c1"), ("v2", "c0"), ("v2", "c1"), ("v2", "c2")]);
+}
+
+#[test]
+fn scores_of_several_versions_are_said() {
+    let mut table = table(&[binary(3, 9), binary(5, 9)]);
+    table.metrics[0].versions = vec!["a".to_owned(), "b".to_owned()];
+    let found = compare(&table, &Settings::default());
+    assert!(says(&found, "`accuracy` was scored by 2 versions of evaluator `accuracy`"));
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn table(values: &[(Option<f64>, Option<f64>)], direction: Direction) -> Table {
             name: "score".to_owned(),
             direction,
             source: "score".to_owned(),
+            versions: Vec::new(),
         }],
         executions: executions.collect(),
         notes: Vec::new(),
@@ -64,6 +65,28 @@ fn it_passes_regresses_or_leaves_open() {
     // Worse than 0 for sure, but by less than the margin.
     assert_eq!(outcome(&pairs(2_000, 10, 40), 0.05), Outcome::Pass);
     assert_eq!(outcome(&pairs(400, 5, 22), 0.05), Outcome::Inconclusive);
+}
+
+#[test]
+fn what_was_scored_in_two_ways_is_not_judged() {
+    for (won, lost) in [(5, 5), (5, 60)] {
+        let mut table = table(&pairs(400, won, lost), Direction::Max);
+        table.metrics[0].versions = vec!["a".to_owned(), "b".to_owned()];
+        let verdict = judged(&table, 0.05, ErrorPolicy::Zero);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive);
+        assert!(
+            verdict.reason.ends_with("but `score` was scored by 2 versions of evaluator `score`")
+        );
+    }
+}
+
+#[test]
+fn errors_are_said() {
+    let failed: Vec<_> = (0..60).map(|_| (Some(1.0), None)).collect();
+    let verdict = judged(&table(&failed, Direction::Max), 0.05, ErrorPolicy::Zero);
+    assert_eq!(verdict.outcome, Outcome::Regression);
+    let text = "60 of 60 executions of new ended with an error; errors count as 0";
+    assert_eq!(verdict.warnings, [text]);
 }
 
 #[test]

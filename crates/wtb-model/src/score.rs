@@ -43,6 +43,8 @@ pub struct ScoreRecord {
     pub direction: Direction,
     /// The evaluator that gave it; `workflow` when a node logged it.
     pub source: String,
+    /// Which version of the evaluator gave it; `None` where nothing tells versions apart.
+    pub version: Option<String>,
     /// Why the evaluator chose this value, if it said so.
     pub reason: Option<String>,
     /// Why there is no value, when the evaluator failed.

@@ -202,7 +202,7 @@ impl Metric {
                 "the score `{name}` is not a finite number"
             )));
         }
-        Ok(ScoreRecord { name, value, direction, source, reason, error })
+        Ok(ScoreRecord { name, value, direction, source, version: None, reason, error })
     }
 }
 

@@ -109,9 +109,9 @@ def test_looks_grow_to_all_cases_and_the_last_repeat(first, more, repeats, until
     cases = first + more
     if not more and until <= repeats:
         with pytest.raises(wtb.ConfigurationError):
-            looks_of(first, cases, repeats, until)
+            looks_of(2, first, cases, repeats, until)
         return
-    looks = looks_of(first, cases, repeats, until)
+    looks = looks_of(2, first, cases, repeats, until)
     assert looks[0] == Look(first, repeats)
     assert looks[-1] == Look(cases, max(repeats, until))
     assert len(looks) <= 14
@@ -122,7 +122,7 @@ def test_looks_grow_to_all_cases_and_the_last_repeat(first, more, repeats, until
 def test_looking_again_and_again_finds_no_more_than_chance():
     """Without a difference, at most 5 of 100 are settled at any look."""
     found = 0
-    looks = looks_of(25, 100, 1, 4)
+    looks = looks_of(2, 25, 100, 1, 4)
     level = 0.05 / len(looks)
     for seed in range(400):
         chance = random.Random(seed)

@@ -57,7 +57,7 @@ def test_the_comparison_is_a_table(batch, text):
 
 
 def test_regressions_failures_and_warnings_are_listed(batch, text):
-    assert "<summary>2 cases are worse than with the baseline</summary>" in text
+    assert "<summary>2 results are worse than the baseline's</summary>" in text
     assert rows(text, "variant | case | baseline")[2:] == [
         ["<code>worse</code>", f"<code>{kind}&#124;&#60;case&#62;</code>", "1", "0"]
         for kind in ("fine", "flaky")

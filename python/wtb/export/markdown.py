@@ -37,14 +37,14 @@ _HEAD = (
 
 def markdown(batch: "StoredBatch", comparison: "Comparison") -> str:
     """Return the report."""
-    found = find(batch, comparison)
+    found = find(batch)
     title = batch.data["name"] or batch.data["workflow"]
     parts = [
         f"### {shown(title)}",
         verdict(comparison),
         _counted(batch, found),
         "\n".join(_table(comparison)),
-        *_regressions(comparison, found),
+        *_regressions(comparison),
         *_failures(batch, found),
         *_warnings(comparison.warnings),
     ]
@@ -115,17 +115,26 @@ def _cells(comparison: "Comparison", line: Mapping[str, Any]) -> Iterator[str]:
     yield str(line["errors"])
 
 
-def _regressions(comparison: "Comparison", found: Findings) -> Iterator[str]:
-    if not found.regressed:
+def _regressions(comparison: "Comparison") -> Iterator[str]:
+    listed = comparison.to_dict()["regressions"]
+    if not listed:
         return
     rows = [_row(("variant", "case", f"baseline {code(comparison.baseline or '')}", "variant's"))]
     rows.append(_row((":--", ":--", "--:", "--:")))
     rows += [
-        _row((code(one.variant), code(one.case_id), _number(one.baseline), _number(one.mean)))
-        for one in found.regressions
+        _row(
+            (
+                code(one["variant"]),
+                code(one["case_id"]),
+                *map(_number, (one["baseline"], one["mean"])),
+            )
+        )
+        for one in listed
     ]
-    title = f"{found.regressed} cases are worse than with the baseline"
-    yield _details(title, rows, found.regressed - len(found.regressions))
+    against = (one["vs_baseline"] or {} for one in comparison.variants)
+    lost = sum(one.get("losses", 0) for one in against)
+    title = f"{lost} {'result is' if lost == 1 else 'results are'} worse than the baseline's"
+    yield _details(title, rows, lost - len(listed))
 
 
 def _failures(batch: "StoredBatch", found: Findings) -> Iterator[str]:

@@ -1,6 +1,7 @@
 //! Arguments of the verbs that judge: `gate`, and `plan` before anything runs.
 
 use clap::Args;
+use wtb_engine::evaluation::VALUE_MAX;
 
 use super::read::StatisticsArgs;
 
@@ -98,7 +99,7 @@ pub(crate) struct PlanArgs {
     /// By how much the metric may become worse, in its own units, above 0
     #[arg(long, value_name = "NUMBER", default_value_t = 0.02, value_parser = positive)]
     pub(crate) max_regression: f64,
-    /// The true loss that the gate ought to find. Default: three times the margin
+    /// The true loss that the gate ought to find. Default: three times the margin, or all that differs
     #[arg(long, value_name = "NUMBER", value_parser = positive)]
     pub(crate) drop: Option<f64>,
     /// How sure the gate's interval is
@@ -113,7 +114,7 @@ fn number(text: &str, is_fit: impl Fn(f64) -> bool, what: &str) -> Result<f64, S
 fn margin(text: &str) -> Result<f64, String> {
     number(
         text,
-        |number| number >= 0.0 && number.is_finite(),
+        |number| (0.0..=VALUE_MAX).contains(&number),
         "it is a number from 0 on, such as 0.02",
     )
 }
@@ -121,8 +122,8 @@ fn margin(text: &str) -> Result<f64, String> {
 fn positive(text: &str) -> Result<f64, String> {
     number(
         text,
-        |number| number > 0.0 && number.is_finite(),
-        "it is a number above 0, such as 0.02",
+        |number| number > 0.0 && number <= VALUE_MAX,
+        "it is a number above 0, such as 0.02, up to 1e100",
     )
 }
 

@@ -20,7 +20,7 @@ pub(crate) use history::{
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use read::{CompareArgs, CorrectionChoice, EventsArgs, ListArgs, Listing, ShowArgs};
 pub(crate) use reference::reference;
-pub(crate) use run::{InitArgs, OutcomeArgs, RunArgs};
+pub(crate) use run::{InitArgs, OutcomeArgs, RunArgs, ScoreArgs};
 pub(crate) use share::{ExportArgs, ReportArgs};
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -79,6 +79,8 @@ pub(crate) enum Verb {
     Show(ShowArgs),
     /// Compare the variants of one batch or of several
     Compare(CompareArgs),
+    /// Score a batch anew, without running anything
+    Score(ScoreArgs),
     /// Judge a batch against a baseline, for CI: pass, regression or inconclusive
     Gate(Box<GateArgs>),
     /// Tell how many cases and repeats a gate needs, before anything runs

@@ -16,6 +16,25 @@ pub(crate) struct InitArgs {
     pub(crate) directory: PathBuf,
 }
 
+/// `wtb score`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    wtb score\n  \
+    wtb score b_4k2c --bench bench.toml\n\n\
+    Scores of the same evaluator and name are replaced, others stay. Whatever has not succeeded has no score.")]
+pub(crate) struct ScoreArgs {
+    /// The batch: an id, a unique prefix, or `latest`
+    #[arg(value_name = "ID", default_value = "latest")]
+    pub(crate) id: String,
+    /// Score by the evaluators of this bench file. Default: those that the batch was scored by, as they
+    /// are now
+    #[arg(long, value_name = "BENCH")]
+    pub(crate) bench: Option<PathBuf>,
+    /// The primary metric of the comparison
+    #[arg(long, value_name = "NAME")]
+    pub(crate) metric: Option<String>,
+}
+
 /// `wtb run`.
 ///
 /// A setting is taken from its option, else from its environment variable, else from the bench

@@ -14,7 +14,7 @@ use serde::Serialize;
 use wtb_engine::{Failure, Progress};
 
 use crate::request::OutputOptions;
-use crate::text::{Style, Tone};
+use crate::text::{Style, Tone, tame};
 use line::{failure_line, progress_line};
 
 /// How often lines are printed where there is no terminal, in milliseconds.
@@ -177,6 +177,7 @@ impl Display {
     }
 
     fn line(&mut self, text: &str) {
+        let text = &*tame(text, self.style.is_colored());
         match &mut self.sink {
             Sink::Bar(bar) => bar.println(text),
             // With stderr gone there is nobody left to tell.

@@ -2,10 +2,12 @@
 
 mod style;
 mod table;
+mod tame;
 mod units;
 
 pub(crate) use style::{Style, Tone};
 pub(crate) use table::{Column, Table, wrap};
+pub(crate) use tame::tame;
 pub(crate) use units::{
     age, bytes, clock_time, duration, figures, parse_duration, plural, seconds,
 };

@@ -1,5 +1,6 @@
 //! Tables for a terminal: aligned columns; what does not fit is wrapped, never cut.
 
+use super::tame::on_one_line;
 use super::{Style, Tone, width};
 
 const GAP: &str = "  ";
@@ -26,12 +27,14 @@ pub(crate) struct Column {
 impl Column {
     /// A column of text.
     pub(crate) fn left(title: impl Into<String>) -> Self {
-        Self { title: title.into(), align: Align::Left, shrinks: false }
+        let title = on_one_line(title.into());
+        Self { title, align: Align::Left, shrinks: false }
     }
 
     /// A column of figures.
     pub(crate) fn right(title: impl Into<String>) -> Self {
-        Self { title: title.into(), align: Align::Right, shrinks: false }
+        let title = on_one_line(title.into());
+        Self { title, align: Align::Right, shrinks: false }
     }
 
     /// Lets the column be wrapped where the table is wider than the terminal.
@@ -62,6 +65,7 @@ impl Table {
 
     /// Appends a row of as many cells as there are columns, painted as a whole.
     pub(crate) fn row(&mut self, cells: Vec<String>, tone: Option<Tone>) {
+        let cells = cells.into_iter().map(on_one_line).collect();
         self.rows.push(Row { cells, tone, notes: Vec::new() });
     }
 

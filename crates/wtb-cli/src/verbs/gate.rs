@@ -118,7 +118,7 @@ pub(crate) fn plan(
     }
     let question = Question {
         max_regression: args.max_regression,
-        drop: args.drop.unwrap_or_else(|| rounded(DROP_MARGINS * args.max_regression)),
+        drop: drop_of(args, assumed)?,
         confidence: args.confidence,
     };
     let cases: Vec<usize> = args.cases.iter().map(|cases| *cases as usize).collect();
@@ -130,6 +130,20 @@ pub(crate) fn plan(
     }
     let (width, style) = (terminal.width(), terminal.style());
     terminal.data(&outlook_view::render(&found, width, style))
+}
+
+/// The loss that the gate ought to find. Where cases are won and lost as a whole, no more can be lost than differ.
+fn drop_of(args: &PlanArgs, assumed: Assumed) -> Result<f64, CliError> {
+    let largest = if let Assumed::Discordant(share) = assumed { share } else { f64::INFINITY };
+    match args.drop {
+        Some(drop) if drop > largest => {
+            let text =
+                format!("a loss of {drop} cannot be: only a share of {largest} cases differs");
+            Err(CliError::usage(text).hint("give a smaller `--drop`, or a larger `--discordant`"))
+        }
+        Some(drop) => Ok(drop),
+        None => Ok(rounded(DROP_MARGINS * args.max_regression).min(largest)),
+    }
 }
 
 /// Takes away what multiplying leaves behind the decimals that were given.

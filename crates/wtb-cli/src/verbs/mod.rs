@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod migrate;
 pub(crate) mod resume;
+pub(crate) mod score;
 pub(crate) mod share;
 pub(crate) mod show;
 

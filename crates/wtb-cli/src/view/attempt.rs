@@ -8,7 +8,7 @@ use wtb_store::{ExecutionDetail, Store, StoreError};
 use super::json_time;
 use super::page::error_cell;
 use super::value::indent;
-use crate::text::{Column, Table, cut, duration, plural};
+use crate::text::{Column, Table, cut, duration, plural, tame};
 
 /// How many lines of what an attempt printed are shown unless all are asked for: the last ones, where
 /// it says what went wrong.
@@ -89,14 +89,7 @@ fn last_lines(text: &str, columns: usize) -> String {
 fn visible(line: &str) -> String {
     let line = strip_ansi_codes(line);
     let last = line.rsplit('\r').find(|state| !state.is_empty()).unwrap_or_default();
-    let picture = |letter: char| match letter {
-        '\t' => letter,
-        '\0'..='\u{1f}' => char::from_u32(u32::from('␀') + u32::from(letter)).unwrap_or('\u{fffd}'),
-        '\u{7f}' => '␡',
-        letter if letter.is_control() => '\u{fffd}',
-        letter => letter,
-    };
-    last.chars().map(picture).collect()
+    tame(last, false).into_owned()
 }
 
 /// Returns attempts as a table.

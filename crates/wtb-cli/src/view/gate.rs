@@ -49,7 +49,8 @@ const fn tone(outcome: Outcome) -> Tone {
 /// Returns the verdict as Markdown.
 pub(crate) fn markdown(verdict: &Verdict) -> String {
     let word = word(verdict.outcome);
-    let mut text = format!("### WTB gate: {word}\n\n{}\n", escape_prose(&verdict.reason));
+    let names = [&verdict.candidate, &verdict.baseline];
+    let mut text = format!("### WTB gate: {word}\n\n{}\n", escape_prose(&verdict.reason, &names));
     let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:+.4}"));
     let rows = [
         ("metric", verdict.metric.as_deref().map_or("-".to_owned(), escape)),
@@ -78,13 +79,16 @@ pub(crate) fn markdown(verdict: &Verdict) -> String {
         text.push_str(&format!("| {name} | {value} |\n"));
     }
     for warning in &verdict.warnings {
-        text.push_str(&format!("\n> {}\n", escape(warning)));
+        text.push_str(&format!("\n> {}\n", escape_prose(warning, &names)));
     }
     text
 }
 
-/// Does so outside of the names in backticks, which are shown as they are.
-fn escape_prose(text: &str) -> String {
+/// Escapes a sentence but for what is in backticks. The variants' own backticks are none of these.
+fn escape_prose(text: &str, names: &[&String]) -> String {
+    let text = names.iter().fold(text.to_owned(), |text, name| {
+        if name.contains('`') { text.replace(*name, &name.replace('`', "'")) } else { text }
+    });
     let part = |(place, part): (usize, &str)| {
         if place % 2 == 0 { escape(part) } else { format!("`{part}`") }
     };
@@ -112,6 +116,10 @@ mod tests {
     #[test]
     fn names_stay_names_in_markdown() {
         assert_eq!(escape("a|b_c<script>\n*"), "a\\|b\\_c&lt;script> \\*");
-        assert_eq!(escape_prose("`exact_match` of new_one"), "`exact_match` of new\\_one");
+        let name = "new_`one".to_owned();
+        assert_eq!(
+            escape_prose("`exact_match` of new_`one is <b>", &[&name]),
+            "`exact_match` of new\\_'one is &lt;b>"
+        );
     }
 }

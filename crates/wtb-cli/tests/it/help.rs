@@ -27,6 +27,7 @@ fn the_short_help_lists_the_verbs() {
       list         List batches or executions, newest first
       show         Show a batch with its comparison, or an execution with its nodes
       compare      Compare the variants of one batch or of several
+      score        Score a batch anew, without running anything
       gate         Judge a batch against a baseline, for CI: pass, regression or
                    inconclusive
       plan         Tell how many cases and repeats a gate needs, before anything

@@ -146,12 +146,12 @@ fn show_of_a_batch_is_its_head_comparison_and_failures() {
       ended     3 succeeded, 1 failed
 
        variant   accuracy            95% CI  n  coverage  errors
-    *  baseline    0.8500  [0.2499, 0.9897]  2      100%       0
-    *  rf          0.4750  [0.0861, 0.8967]  2      100%       1
+    *  baseline    0.8500  [0.2147, 1.0000]  2      100%       0
+    *  rf          0.4750  [0.0000, 1.0000]  2      100%       1
 
        variant   difference              95% CI  p (Holm)  won/tied/lost
     *  baseline           -                   -         -              -
-    *  rf           -0.3750  [-0.8632, +0.5416]     1.000          1/0/1
+    *  rf           -0.3750  [-1.0000, +1.0000]     1.000          1/0/1
 
        variant   median    p95   fit_s
     *  baseline   120ms  120ms  0.5000

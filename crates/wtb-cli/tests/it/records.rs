@@ -210,6 +210,7 @@ fn metric(name: &str, value: f64, direction: Direction) -> ScoreRecord {
         value: Some(value),
         direction,
         source: ScoreRecord::WORKFLOW.to_owned(),
+        version: None,
         reason: None,
         error: None,
     }

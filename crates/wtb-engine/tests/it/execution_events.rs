@@ -55,6 +55,7 @@ fn execution_succeeded_keeps_output_nodes_and_metrics() {
         value: Some(0.5),
         direction: Direction::Max,
         source: ScoreRecord::WORKFLOW.to_owned(),
+        version: None,
         reason: None,
         error: None,
     };
@@ -191,6 +192,7 @@ fn execution_scored_tells_values_and_errors() {
         name: "style".to_owned(),
         value: None,
         source: "critic".to_owned(),
+        version: None,
         error: Some("it raised".to_owned()),
         ..crate::support::score(0.0)
     };

@@ -125,6 +125,7 @@ pub(crate) fn score(value: f64) -> ScoreRecord {
         value: Some(value),
         direction: Direction::Max,
         source: "judge".to_owned(),
+        version: None,
         reason: None,
         error: None,
     }

@@ -1,5 +1,7 @@
 //! Which metrics there are, which of them is primary, and whose values count.
 
+use std::collections::BTreeSet;
+
 use wtb_model::{Direction, ExecutionId, ScoreRecord};
 
 use super::records::MetricOptions;
@@ -31,10 +33,24 @@ where
     found.sort_by_key(|metric| {
         (options.metric.as_deref() != Some(metric.name.as_str()), rank(&metric.source))
     });
+    for metric in &mut found {
+        metric.versions = versions(scores(), metric);
+    }
     if let Some(missing) = missing_primary(scores(), options, &found) {
         found.insert(0, missing);
     }
     found
+}
+
+fn versions<'a>(
+    scores: impl Iterator<Item = &'a (ExecutionId, ScoreRecord)>,
+    metric: &MetricInfo,
+) -> Vec<String> {
+    let own = scores.map(|(_, score)| score).filter(|score| {
+        score.name == metric.name && score.source == metric.source && score.value.is_some()
+    });
+    let found: BTreeSet<&str> = own.filter_map(|score| score.version.as_deref()).collect();
+    found.into_iter().map(str::to_owned).collect()
 }
 
 fn info(score: &ScoreRecord) -> MetricInfo {
@@ -42,6 +58,7 @@ fn info(score: &ScoreRecord) -> MetricInfo {
         name: score.name.clone(),
         direction: score.direction,
         source: score.source.clone(),
+        versions: Vec::new(),
     }
 }
 
@@ -57,6 +74,7 @@ fn missing_primary<'a>(
             name: named.clone(),
             direction: Direction::Max,
             source: String::new(),
+            versions: Vec::new(),
         });
     }
     let first = options.sources.first()?;

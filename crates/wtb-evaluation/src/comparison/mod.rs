@@ -10,7 +10,9 @@ mod metrics;
 mod objective;
 mod outlook;
 pub mod records;
+mod regressions;
 mod resources;
+mod settings;
 mod shape;
 mod table;
 #[cfg(test)]
@@ -21,9 +23,11 @@ pub use analysis::POWER;
 pub use gate::{GateSettings, Outcome, Verdict, gate};
 pub use objective::{OBJECTIVE, ObjectiveError, add_objective};
 pub use outlook::{Assumed, Outlook, OutlookRow, Question, assumed, outlook};
+pub use regressions::REGRESSIONS_MAX;
+pub use settings::{DRAWS, Settings};
 pub use shape::{
-    Comparison, CrossCheck, Effect, Quantiles, Ratio, SecondOpinion, Sensitivity, VarianceSplit,
-    VariantLine, Versus,
+    Comparison, CrossCheck, Effect, Quantiles, Ratio, Regression, SecondOpinion, Sensitivity,
+    VarianceSplit, VariantLine, Versus,
 };
 pub use table::{CaseInfo, Ended, Measured, MetricInfo, Table, VariantInfo};
 
@@ -31,64 +35,15 @@ use std::collections::BTreeMap;
 
 use wtb_model::{Direction, ErrorPolicy};
 
-use crate::multiplicity::Correction;
 use crate::reliability::Reliability;
 use crate::sample::Sample;
 use analysis::{Analysis, method};
 use counting::{Counting, Tally, tally};
+use regressions::regressions;
 use resources::{front, mean, quantiles, ratios, resources};
-
-/// How many draws the bootstrap makes unless it is said.
-pub const DRAWS: usize = 10_000;
 
 /// Draws of all variants together are not more than this: with many variants there are fewer draws.
 pub const DRAWN_VALUES_MAX: usize = 20_000_000;
-
-/// How a comparison is made.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// The baseline; by default the variant named `baseline`, else the first.
-    pub baseline: Option<String>,
-    /// How executions that ended with an error count.
-    pub error: ErrorPolicy,
-    /// The confidence of intervals and findings, above 0.5 and below 1.
-    pub confidence: f64,
-    /// How often results may be looked at in order to decide whether to go on; at least 1. The error is
-    /// split evenly among the looks (Bonferroni), so that it holds over all of them.
-    pub looks: u32,
-    /// How p-values are corrected for the number of variants.
-    pub correction: Correction,
-    /// How many draws the bootstrap makes, at least 100.
-    pub draws: usize,
-    /// What seeds them.
-    pub seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            baseline: None,
-            error: ErrorPolicy::Zero,
-            confidence: 0.95,
-            looks: 1,
-            correction: Correction::Holm,
-            draws: DRAWS,
-            seed: 0,
-        }
-    }
-}
-
-impl Settings {
-    /// Returns the confidence of a single look.
-    pub fn confidence_each(&self) -> f64 {
-        1.0 - (1.0 - self.confidence) / f64::from(self.looks.max(1))
-    }
-
-    /// Returns settings for one look that is as sure as all have to be.
-    fn of_one_look(&self) -> Self {
-        Self { confidence: self.confidence_each(), looks: 1, ..self.clone() }
-    }
-}
 
 /// Compares the variants of a table by its first metric.
 pub fn compare(table: &Table, settings: &Settings) -> Comparison {
@@ -126,6 +81,12 @@ pub fn compare(table: &Table, settings: &Settings) -> Comparison {
         contest_cases: contest.map_or(0, |contest| contest.cases),
         pareto: pareto(&lines, direction),
         variants: lines,
+        regressions: match (&primary, &sample, baseline) {
+            (Some(counting), Some(sample), Some(baseline)) => {
+                regressions(table, counting, sample, direction, baseline)
+            }
+            _ => Vec::new(),
+        },
         effects: sample.as_ref().map_or_else(Vec::new, |sample| {
             let Settings { confidence, correction, draws, seed, .. } = *settings;
             let settings = effects::Settings { confidence, correction, draws, seed };

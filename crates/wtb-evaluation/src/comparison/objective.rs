@@ -60,6 +60,7 @@ pub fn add_objective(table: &mut Table, weights: &[(String, f64)]) -> Result<(),
         name: OBJECTIVE.to_owned(),
         direction: Direction::Max,
         source: ScoreRecord::WORKFLOW.to_owned(),
+        versions: Vec::new(),
     };
     table.metrics.insert(0, objective);
     Ok(())

@@ -190,6 +190,19 @@ pub struct Sensitivity {
     pub best_set: Vec<String>,
 }
 
+/// A case on which a variant is worse than the baseline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Regression {
+    /// The variant.
+    pub variant: String,
+    /// The case.
+    pub case_id: String,
+    /// The baseline's mean over the repeats that both have.
+    pub baseline: f64,
+    /// The variant's.
+    pub mean: f64,
+}
+
 /// Variants side by side.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -222,6 +235,10 @@ pub struct Comparison {
     pub contest_cases: usize,
     /// The variants, in the batch's order.
     pub variants: Vec<VariantLine>,
+    /// The largest losses to the baseline in single cases; of all variants together, up to [`REGRESSIONS_MAX`].
+    ///
+    /// [`REGRESSIONS_MAX`]: super::REGRESSIONS_MAX
+    pub regressions: Vec<Regression>,
     /// What the choices on the axes of a grid do.
     pub effects: Vec<Effect>,
     /// For each of `cost`, `tokens` and `duration_s` the variants that no other beats in both that

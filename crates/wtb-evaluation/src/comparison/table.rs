@@ -35,6 +35,19 @@ pub struct MetricInfo {
     pub direction: Direction,
     /// Whose values count: an evaluator's name, or `workflow`.
     pub source: String,
+    /// The versions of its source that the values come from, sorted.
+    pub versions: Vec<String>,
+}
+
+impl MetricInfo {
+    /// Says that several versions of an evaluator gave the values, when it is so: they may measure different
+    /// things.
+    pub(super) fn mixed(&self) -> Option<String> {
+        let Self { name, source, versions, .. } = self;
+        (versions.len() > 1).then(|| {
+            format!("`{name}` was scored by {} versions of evaluator `{source}`", versions.len())
+        })
+    }
 }
 
 /// Where an execution stands, as far as a comparison cares.
@@ -95,30 +108,42 @@ pub struct Table {
 impl Table {
     /// Arranges a value of executions as a sample, without the cases for which `value` has none.
     pub fn sample(&self, value: impl Fn(&Measured) -> Option<f64>) -> Sample {
-        let mut observations: Vec<Observation> = self
-            .executions
+        let observations = self.observations(value);
+        let kept = self.with_values(&observations);
+        let groups = self.group_places();
+        let groups: Vec<_> = kept.iter().map(|case| groups[*case]).collect();
+        let mut place = vec![0; self.cases.len()];
+        for (new, old) in kept.into_iter().enumerate() {
+            place[old] = new;
+        }
+        let moved = |one: Observation| Observation { case: place[one.case], ..one };
+        let observations: Vec<_> = observations.into_iter().map(moved).collect();
+        Sample::new(self.variants.len(), &groups, &observations)
+    }
+
+    /// Returns the places of the cases that [`Table::sample`] has, in its order.
+    pub fn sampled_cases(&self, value: impl Fn(&Measured) -> Option<f64>) -> Vec<usize> {
+        self.with_values(&self.observations(value))
+    }
+
+    fn observations(&self, value: impl Fn(&Measured) -> Option<f64>) -> Vec<Observation> {
+        self.executions
             .iter()
             .filter_map(|one| {
                 let value = value(one).filter(|value| value.abs() <= VALUE_MAX)?;
                 let Measured { variant, case, repeat, .. } = *one;
                 Some(Observation { variant, case, repeat, value })
             })
-            .collect();
-        let mut place = vec![None; self.cases.len()];
-        for one in &observations {
-            place[one.case] = Some(0);
+            .collect()
+    }
+
+    /// The cases that any of the observations is of.
+    fn with_values(&self, observations: &[Observation]) -> Vec<usize> {
+        let mut is_seen = vec![false; self.cases.len()];
+        for one in observations {
+            is_seen[one.case] = true;
         }
-        let mut groups = Vec::new();
-        for (case, place) in self.group_places().into_iter().zip(&mut place) {
-            if place.is_some() {
-                *place = Some(groups.len());
-                groups.push(case);
-            }
-        }
-        for one in &mut observations {
-            one.case = place[one.case].unwrap_or_default();
-        }
-        Sample::new(self.variants.len(), &groups, &observations)
+        (0..is_seen.len()).filter(|case| is_seen[*case]).collect()
     }
 
     /// Returns whether all executions are of variants, cases and metrics that the table has, with numbers of
@@ -171,6 +196,10 @@ impl Table {
             let here = self.metrics[place].direction.as_str();
             self.notes.push(format!("`{}` had another direction; {here} counts", metric.name));
         }
+        let known = &mut self.metrics[place].versions;
+        known.extend(metric.versions);
+        known.sort_unstable();
+        known.dedup();
         place
     }
 

@@ -49,6 +49,7 @@ fn score(execution: &ExecutionRecord, name: &str, value: f64) -> (ExecutionId, S
         value: Some(value),
         direction: Direction::Max,
         source: name.to_owned(),
+        version: None,
         reason: None,
         error: None,
     };

@@ -55,6 +55,8 @@ pub(super) fn of(comparison: &Comparison, table: &Table) -> Vec<String> {
     if huge > 0 {
         warnings.push(format!("{huge} scores are beyond {VALUE_MAX:e} and are left out"));
     }
+    let mixed = table.metrics.iter().filter_map(MetricInfo::mixed);
+    warnings.extend(mixed.map(|text| format!("{text}: score all again, as with `wtb score`")));
     let with_mean = comparison.variants.iter().filter(|line| line.mean.is_some()).count();
     if with_mean == 0 {
         warnings.push(format!("no execution has a score `{primary}`"));

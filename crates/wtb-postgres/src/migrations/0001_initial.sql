@@ -171,6 +171,7 @@ CREATE TABLE @.scores (
     position  BIGINT NOT NULL, -- its place in the order in which its source gave it
     value     DOUBLE PRECISION,
     direction TEXT COLLATE "C" NOT NULL,
+    version   TEXT, -- of its source
     reason    TEXT,
     error     TEXT,
     PRIMARY KEY (execution, source, name)

@@ -91,7 +91,7 @@ impl Query<'_> {
             node,
         )?;
         let scores = self.all(
-            "SELECT name, value, direction, source, reason, error FROM @.scores \
+            "SELECT name, value, direction, source, version, reason, error FROM @.scores \
              WHERE execution = $1 ORDER BY source, position",
             &key,
             "a score",
@@ -106,7 +106,7 @@ impl Query<'_> {
     ) -> Result<Vec<(ExecutionId, ScoreRecord)>, Failure> {
         let key = self.batch_key(batch)?;
         self.all(
-            "SELECT e.id, s.name, s.value, s.direction, s.source, s.reason, s.error \
+            "SELECT e.id, s.name, s.value, s.direction, s.source, s.version, s.reason, s.error \
              FROM @.executions e JOIN @.scores s ON s.execution = e.key WHERE e.batch = $1 \
              ORDER BY e.variant_index, e.case_index, e.repeat, s.source, s.position",
             &[key],
@@ -201,6 +201,7 @@ fn score(columns: &mut Columns<'_>) -> Result<ScoreRecord, StoreError> {
         value: columns.take()?,
         direction: columns.name(Direction::parse)?,
         source: columns.text()?,
+        version: columns.optional_text()?,
         reason: columns.optional_text()?,
         error: columns.optional_text()?,
     })

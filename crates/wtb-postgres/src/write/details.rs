@@ -33,7 +33,7 @@ const NODES: Table<13> = Table {
     ],
 };
 
-const SCORES: Table<8> = Table {
+const SCORES: Table<9> = Table {
     name: "scores",
     what: "a score",
     columns: [
@@ -43,6 +43,7 @@ const SCORES: Table<8> = Table {
         ("position", Kind::Int),
         ("value", Kind::Float),
         ("direction", Kind::Text),
+        ("version", Kind::Text),
         ("reason", Kind::Text),
         ("error", Kind::Text),
     ],
@@ -189,7 +190,7 @@ fn node_row(attempt: (i64, i64), node: &NodeRecord) -> Result<[Value; 13], Store
     ])
 }
 
-fn score_row(execution: i64, position: i64, score: &ScoreRecord) -> [Value; 8] {
+fn score_row(execution: i64, position: i64, score: &ScoreRecord) -> [Value; 9] {
     [
         execution.into(),
         Value::text(&score.source),
@@ -197,6 +198,7 @@ fn score_row(execution: i64, position: i64, score: &ScoreRecord) -> [Value; 8] {
         position.into(),
         score.value.into(),
         score.direction.as_str().into(),
+        Value::optional_text(score.version.as_deref()),
         Value::optional_text(score.reason.as_deref()),
         Value::optional_text(score.error.as_deref()),
     ]

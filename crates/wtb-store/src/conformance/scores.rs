@@ -28,6 +28,7 @@ fn scores_come_back_and_settle(place: &dyn Place) -> Result<(), StoreError> {
     let mut written: Vec<_> = (0..)
         .zip(HOSTILE)
         .map(|(number, text)| ScoreRecord {
+            version: (number % 2 == 0).then(|| (*text).to_owned()),
             reason: Some((*text).to_owned()),
             ..score(text, text, f64::from(number) / 3.0)
         })

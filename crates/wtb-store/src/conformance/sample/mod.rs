@@ -168,6 +168,7 @@ pub fn score(source: &str, name: &str, value: f64) -> ScoreRecord {
         value: Some(value),
         direction: Direction::Max,
         source: source.to_owned(),
+        version: None,
         reason: None,
         error: None,
     }

@@ -177,6 +177,7 @@ CREATE TABLE scores (
     position  INTEGER NOT NULL, -- its place in the order in which its source gave it
     value     REAL,
     direction TEXT NOT NULL,
+    version   TEXT, -- of its source
     reason    TEXT,
     error     TEXT,
     PRIMARY KEY (execution, source, name)

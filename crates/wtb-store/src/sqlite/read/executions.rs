@@ -96,7 +96,7 @@ impl Query {
             node,
         )?;
         let scores = self.all(
-            "SELECT name, value, direction, source, reason, error FROM scores \
+            "SELECT name, value, direction, source, version, reason, error FROM scores \
              WHERE execution = ? ORDER BY source, position",
             &key,
             "a score",
@@ -111,7 +111,7 @@ impl Query {
     ) -> Result<Vec<(ExecutionId, ScoreRecord)>, StoreError> {
         let key = self.batch_key(batch)?;
         self.all(
-            "SELECT e.id, s.name, s.value, s.direction, s.source, s.reason, s.error \
+            "SELECT e.id, s.name, s.value, s.direction, s.source, s.version, s.reason, s.error \
              FROM executions e JOIN scores s ON s.execution = e.key WHERE e.batch = ? \
              ORDER BY e.variant_index, e.case_index, e.repeat, s.source, s.position",
             &[Value::Integer(key)],
@@ -225,6 +225,7 @@ fn score(columns: &mut Columns<'_>) -> Result<ScoreRecord, StoreError> {
         value: columns.take()?,
         direction: columns.name(Direction::parse)?,
         source: columns.take()?,
+        version: columns.take()?,
         reason: columns.take()?,
         error: columns.take()?,
     })

@@ -94,8 +94,8 @@ impl Transaction<'_> {
         }
         self.change(
             "INSERT OR REPLACE INTO scores \
-             (execution, source, name, position, value, direction, reason, error) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             (execution, source, name, position, value, direction, version, reason, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 execution,
                 score.source,
@@ -103,6 +103,7 @@ impl Transaction<'_> {
                 position,
                 score.value,
                 score.direction.as_str(),
+                score.version,
                 score.reason,
                 score.error,
             ],
