@@ -22,6 +22,7 @@ from wtb.errors import ConfigurationError, WorkflowImportError
 from wtb.evaluators import (
     Evaluator,
     Score,
+    ScoreTuple,
     contains,
     evaluator,
     exact_match,
@@ -35,7 +36,9 @@ from wtb.evaluators import (
 
 def scores_of(function, output=None, expected=None, case=None, execution=None):
     one = function if isinstance(function, Evaluator) else Evaluator(function)
-    return one.evaluate(output, expected, case, execution)
+    scores = one.evaluate(output, expected, case, execution)
+    assert all(score.version == one.version for score in scores)
+    return [score._replace(version=None) for score in scores]
 
 
 def returning(value, **settings):
@@ -82,7 +85,7 @@ def test_async_functions_and_callable_objects_are_evaluators():
             await asyncio.sleep(0)
             return output
 
-    assert scores_of(Judge(), 0.5) == [("Judge", 0.5, "max", "Judge", None, None)]
+    assert scores_of(Judge(), 0.5) == [ScoreTuple("Judge", 0.5, "max", "Judge", None, None)]
 
 
 def test_the_decorator_keeps_the_function_callable():
@@ -143,12 +146,15 @@ def test_unusable_settings_are_refused(settings, text):
     "value", [1, 1.0, True, np.True_, np.float32(1), np.int8(1), np.array(1.0), Fraction(1, 1)]
 )
 def test_numbers_of_all_kinds_are_scores(value):
-    assert returning(value) == [("e", 1.0, "max", "e", None, None)]
-    assert returning(Score(value, reason="r")) == [("e", 1.0, "max", "e", "r", None)]
+    assert returning(value) == [ScoreTuple("e", 1.0, "max", "e", None, None)]
+    assert returning(Score(value, reason="r")) == [ScoreTuple("e", 1.0, "max", "e", "r", None)]
 
 
 def test_several_metrics_and_reasons():
-    expected = [("a", 1.0, "min", "e", None, None), ("b", 0.0, "min", "e", "why", None)]
+    expected = [
+        ScoreTuple("a", 1.0, "min", "e", None, None),
+        ScoreTuple("b", 0.0, "min", "e", "why", None),
+    ]
     mapping = {"a": True, "b": Score(0, reason="why"), "c": None}
     assert returning(mapping, direction="min") == expected
     listed = [Score(1, "a"), Score(False, name="b", reason="why")]

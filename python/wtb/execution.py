@@ -191,6 +191,11 @@ class Execution:
         """What the workflow logged, by name."""
         return self._values_of(lambda source: source == "workflow")
 
+    @property
+    def cost(self) -> float | None:
+        """What it cost, if an evaluator or a node gives it a number named `cost`; else None."""
+        return {**self.metrics, **self.scores}.get("cost")
+
     def raise_for_status(self) -> "Execution":
         """Return the execution if it succeeded.
 

@@ -111,6 +111,7 @@ impl EngineRef {
         Ok(execution_row(self.with_store(py, |store| store.execution(&id))?))
     }
 
+    #[pyo3(signature = (batch, single, statuses, variant, case_id, workflow, dead_letter, limit, offset=0))]
     #[expect(clippy::too_many_arguments, reason = "one argument for each way to filter")]
     fn executions(
         &self,
@@ -123,6 +124,7 @@ impl EngineRef {
         workflow: Option<String>,
         dead_letter: bool,
         limit: Option<u64>,
+        offset: u64,
     ) -> Result<Vec<ExecutionRow>> {
         let parse = |status: &String| {
             parse_status(Some(status.as_str()), "execution", ExecutionStatus::parse)
@@ -138,7 +140,7 @@ impl EngineRef {
             dead_letter,
             unsettled: false,
         };
-        let page = limit.map_or(Page::ALL, Page::first);
+        let page = Page { offset, limit: limit.unwrap_or(Page::ALL.limit) };
         let rows = self.with_store(py, |store| store.executions(&filter, page))?;
         Ok(rows.into_iter().map(execution_row).collect())
     }

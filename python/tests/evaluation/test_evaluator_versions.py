@@ -94,7 +94,8 @@ ALL = [
     judge(lambda prompt: "5", prompt=lambda output: output, name="by_lambda"),
     embedding_similarity(ask),
     *(make() for name, make in wtb.evaluators.BUILT_IN.items()
-      if name not in ("judge", "embedding_similarity")),
+      if name not in ("judge", "embedding_similarity", "cost")),
+    wtb.evaluators.cost({"m": {"input": 1, "output": 2}}),
 ]
 """
 

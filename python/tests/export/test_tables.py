@@ -14,8 +14,11 @@ import pytest
 from export_graphs import HOSTILE, KINDS
 from hypothesis import given
 from hypothesis import strategies as st
+from langgraph.graph import END, START, StateGraph
 
+import wtb
 from wtb.errors import ConfigurationError
+from wtb.export import _source
 from wtb.export.csv_text import CsvWriter
 from wtb.export.json_lines import JsonLinesWriter
 from wtb.export.parquet import ParquetWriter
@@ -291,3 +294,24 @@ def test_parquet_is_written_in_groups(monkeypatch):
     rows = [{"text": "x" * 30, "json": 1}] * 3
     file = pyarrow.parquet.ParquetFile(io.BytesIO(written_by(ParquetWriter, rows)))
     assert file.num_row_groups == 3
+
+
+def test_pages_lose_nothing_while_executions_are_added(tmp_path, monkeypatch):
+    monkeypatch.setattr(_source, "PAGE_ROWS", 4)
+    graph = StateGraph(dict).add_node("keep", lambda state: state)
+    graph.add_edge(START, "keep").add_edge("keep", END)
+    with wtb.TestBench(tmp_path) as bench:
+        cases = [{"number": number} for number in range(5)]
+        batch = bench.run_batch(
+            graph, variants=[{}, wtb.Variant("same", config={"tags": ["a"]})], test_cases=cases
+        )
+        before = [one.id for one in batch.results]
+        stored = _source.StoredBatch(bench._core.engine, batch.id)
+        reading = stored.executions()
+        found = [next(reading) for _ in range(4)]
+        bench.extend(batch, repeats=1)
+        found += reading
+        places = [(one.variant_index, one.case_index, one.repeat) for one in found]
+        assert places == sorted(set(places))
+        assert {one.id for one in found} >= set(before)
+        assert [one.id for one in stored.executions()] == [one.id for one in batch.results]

@@ -18,6 +18,7 @@ from wtb._builtin_evaluators.embedding import embedding_similarity
 from wtb._builtin_evaluators.judging import judge
 from wtb._builtin_evaluators.overlap import set_overlap
 from wtb._builtin_evaluators.pairwise import PairwiseJudge, pairwise_judge
+from wtb._builtin_evaluators.pricing import cost
 from wtb._builtin_evaluators.schema import json_schema
 from wtb._evaluator import Evaluator
 
@@ -25,6 +26,7 @@ __all__ = [
     "BUILT_IN",
     "PairwiseJudge",
     "contains",
+    "cost",
     "edit_distance",
     "embedding_similarity",
     "exact_match",
@@ -48,5 +50,6 @@ BUILT_IN: Final[Mapping[str, Callable[..., Evaluator]]] = {
     "edit_distance": edit_distance,
     "embedding_similarity": embedding_similarity,
     "judge": judge,
+    "cost": cost,
 }
 """The built-in evaluators by the names that bench files use."""

@@ -12,7 +12,10 @@ from wtb.export._texts import iso
 if TYPE_CHECKING:
     from wtb._native import EngineRef
 
-__all__ = ["StoredBatch"]
+__all__ = ["PAGE_ROWS", "StoredBatch"]
+
+PAGE_ROWS = 1_000
+"""So many executions are read at a time."""
 
 
 class StoredBatch:
@@ -45,16 +48,20 @@ class StoredBatch:
         return repeats
 
     def executions(self) -> Iterator[Execution]:
-        """Yield its executions by variant, case and repeat.
-
-        The rows of one variant are in memory at once, without their values, nodes and scores.
-        """
+        """Yield its executions by variant, case and repeat, reading `PAGE_ROWS` at a time."""
         cases = CaseRows(self.engine)
-        for variant in self.variants:
-            rows = self.engine.executions(self.id, False, [], variant, None, None, False, None)
-            rows.reverse()
-            while rows:
-                yield Execution(self.engine, rows.pop(), cases)
+        offset, last = 0, (-1, -1, -1)
+        while rows := self.engine.executions(
+            self.id, False, [], None, None, None, False, PAGE_ROWS, offset
+        ):
+            offset += len(rows)
+            for row in rows:
+                one = Execution(self.engine, row, cases)
+                place = (one.variant_index, one.case_index, one.repeat)
+                # What is added in the meantime moves those behind it into the next page.
+                if place > last:
+                    last = place
+                    yield one
 
     def head(self) -> dict[str, Any]:
         """Return what it is as JSON data: no values of cases, and no settings of variants."""
