@@ -82,12 +82,11 @@ def _prices(model: str, known: Mapping[str, Mapping[str, float]]) -> Mapping[str
 
 
 def _cost(model: str, counts: Mapping[str, Any], prices: Mapping[str, float]) -> float:
-    tokens = [counts.get("input_tokens"), counts.get("output_tokens")]
-    if None in tokens:
+    given, made = counts.get("input_tokens"), counts.get("output_tokens")
+    if given is None or made is None:
         raise EvaluatorError(
             f"cost: the provider of {model!r} did not tell how many tokens it took"
         )
-    given, made = tokens
     cached = (counts.get("input_token_details") or {}).get("cache_read", 0)
     fresh = given - cached
     cached_price = prices.get("cached_input", prices["input"])
