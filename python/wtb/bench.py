@@ -24,7 +24,6 @@ from wtb.workflow import Workflow
 from wtb.workspace import WorkspaceLike
 
 if TYPE_CHECKING:
-    from wtb.comparison import Comparison
     from wtb.export import Format
 
 __all__ = ["TestBench"]
@@ -543,7 +542,8 @@ class TestBench(BenchLineages):
     ) -> list[Path]:
         """Write a batch into files for other programs; `docs/export.md` describes them.
 
-        A file appears under its name when all are complete, and then replaces an older one.
+        A file appears under its name when all are complete, and then replaces an older one, whose
+        permissions it keeps. Directories that are missing are made, and links are followed.
 
         Args:
             batch: The batch, its id, a unique prefix of it, or "latest".
@@ -563,16 +563,13 @@ class TestBench(BenchLineages):
         Raises:
             ConfigurationError: It cannot be exported so; files that were there are as they were.
         """
-        from wtb.export import export_batch
-        from wtb.export._source import StoredBatch
+        from wtb._staged import Staged
+        from wtb.export import destination, export_batch
 
-        found = self._core.batch_id(batch)
-
-        def compare(baseline: str | None, metric: str | None) -> "Comparison":
-            return self.compare(found, baseline=baseline, metric=metric)
-
-        stored = StoredBatch(self._core.engine, found)
-        return export_batch(stored, compare, path, format, what, baseline, metric)
+        asked = destination(path, format, what, baseline, metric)
+        with Staged() as files:
+            export_batch(files, self, self._core.batch_id(batch), [asked])
+        return files.paths
 
     def report(
         self,
@@ -587,7 +584,7 @@ class TestBench(BenchLineages):
 
         Args:
             batch: The batch, its id, a unique prefix of it, or "latest".
-            path: The file; one that is there is replaced.
+            path: The file, as in `export`.
             baseline: The variant that the others are measured against; see `compare`.
             metric: The metric that is shown first; by default the batch's.
             title: What the page is called; by default as the batch.
@@ -601,10 +598,14 @@ class TestBench(BenchLineages):
                 file cannot be written.
         """
         # Not for those who write none: it is half a dozen modules.
+        from wtb._staged import Staged, named_file
         from wtb.report import collect, write_report
 
+        target = named_file(path)
         found = collect(self, batch, baseline=baseline, metric=metric)
-        return write_report(found, path, title)
+        with Staged() as files:
+            write_report(files.open(target), found, title)
+        return target
 
     def register(self, workflow: object) -> Workflow:
         """Make a workflow known by its name, so that stored batches find it after a restart."""

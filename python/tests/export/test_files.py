@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import stat
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wtb
+from wtb._staged import Staged
 from wtb.errors import ConfigurationError, NotFoundError, StoreError
 from wtb.execution import Execution
-from wtb.export import FORMATS
+from wtb.export import FORMATS, destination, export_batch
 from wtb.export._source import StoredBatch
 from wtb.export._texts import TOO_DEEP, cleaned, json_text, plain_value
 from wtb.export.tables import TABLES
@@ -42,6 +44,7 @@ def test_what_cannot_be_meant_is_refused_with_what_could(bench, batch, tmp_path)
     assert "Did you mean 'parquet'" in refused(format="parket")
     assert "Did you mean 'scores'" in refused(what="score")
     assert "names no table" in refused(what=[])
+    assert "Did you mean 'nodes'" in refused(what=["all", "nods"])
     assert "json has no choice" in refused("a.json", what="nodes")
     assert "bundle has no choice" in refused("a.wtb", what=["executions", "nodes"])
     assert "csv does not hold" in refused(baseline="baseline")
@@ -49,8 +52,8 @@ def test_what_cannot_be_meant_is_refused_with_what_could(bench, batch, tmp_path)
     assert "bundle does not hold" in refused("a.wtb", metric="answered")
     assert "no variant is called 'nobody'" in refused("a.md", baseline="nobody")
     assert "nothing has a score 'nothing'" in refused("a.json", metric="nothing")
-    assert "is a file to export to" in refused(3)
-    assert "is a file to export to" in refused("a\0.csv")
+    assert "is a file to write to" in refused(3)
+    assert "is a file to write to" in refused("a\0.csv")
     with pytest.raises(NotFoundError):
         bench.export("b_none", tmp_path / "a.csv")
 
@@ -68,16 +71,65 @@ def test_a_place_that_is_no_file_is_refused(bench, batch, tmp_path):
     with pytest.raises(ConfigurationError, match="no regular file"):
         bench.export(batch, tmp_path / "b.csv")
     assert stat.S_ISFIFO((tmp_path / "b.csv").stat().st_mode)
+    with pytest.raises(ConfigurationError, match=r"no regular file.*`-o -`"):
+        bench.report(batch, "/dev/null")
     (tmp_path / "file").touch()
-    with pytest.raises(
-        ConfigurationError, match=r"cannot export to .*: (Not a directory|File exists)"
-    ):
+    with pytest.raises(ConfigurationError, match=r"cannot write .*: (Not a directory|File exists)"):
         bench.export(batch, tmp_path / "file" / "a.csv")
+
+
+def test_an_open_descriptor_is_not_replaced_by_a_file(bench, batch, tmp_path):
+    with (tmp_path / "log.txt").open("w") as log:
+        log.write("earlier\n")
+        log.flush()
+        # Followed to its end, it is a regular file like any other.
+        with pytest.raises(ConfigurationError, match=r"is an open descriptor.*`-o -`"):
+            bench.export(batch, f"/dev/fd/{log.fileno()}", format="csv")
+        (tmp_path / "link.csv").symlink_to(f"/dev/fd/{log.fileno()}")
+        with pytest.raises(ConfigurationError, match="is an open descriptor"):
+            bench.export(batch, tmp_path / "link.csv")
+    assert (tmp_path / "log.txt").read_text() == "earlier\n"
+
+
+def test_files_that_are_one_are_refused(bench, batch, tmp_path):
+    (tmp_path / "link.csv").symlink_to("a.executions.csv")
+    both = [
+        destination(tmp_path / path, None, what, None, None)
+        for path, what in (("a.csv", "all"), ("link.csv", "nodes"))
+    ]
+    with pytest.raises(ConfigurationError, match=r"link\.csv' is named twice"), Staged() as files:
+        export_batch(files, bench, batch.id, both)
+    assert [one.name for one in tmp_path.iterdir()] == ["link.csv"]
+
+
+@pytest.mark.parametrize("write", ["export", "report"])
+def test_a_file_that_is_replaced_hands_on_its_permissions(bench, batch, tmp_path, write):
+    path = tmp_path / "a.md"
+    path.touch(0o600)
+    getattr(bench, write)(batch, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.stat().st_size > 0
+    umask = os.umask(0o027)
+    try:
+        getattr(bench, write)(batch, tmp_path / "new.md")
+    finally:
+        os.umask(umask)
+    assert stat.S_IMODE((tmp_path / "new.md").stat().st_mode) == 0o640
+
+
+def test_what_was_left_unfinished_long_ago_is_removed(bench, batch, tmp_path):
+    for name, days in ((".wtb-0123456789ab.part", 2), (".wtb-ba9876543210.part", 0), ("b.part", 2)):
+        (tmp_path / name).touch()
+        at = time.time() - days * 24 * 3600
+        os.utime(tmp_path / name, (at, at))
+    bench.export(batch, tmp_path / "a.csv")
+    found = {one.name for one in tmp_path.iterdir()}
+    assert found == {"a.csv", "b.part", ".wtb-ba9876543210.part"}
 
 
 def test_a_directory_that_cannot_be_written_is_said(bench, batch):
     # Nobody can write there, root included.
-    with pytest.raises(ConfigurationError, match=r"cannot export to '/proc/a\.csv'"):
+    with pytest.raises(ConfigurationError, match=r"cannot write '/proc/a\.csv'"):
         bench.export(batch, "/proc/a.csv")
 
 
@@ -114,12 +166,15 @@ def test_what_breaks_in_the_middle_leaves_the_older_file(tmp_path, name):
     assert path.read_bytes() == before
 
 
-def test_links_are_followed(bench, batch, tmp_path):
+@pytest.mark.parametrize(
+    ("write", "start"), [("export", b"execution_id,"), ("report", b"<!doctype html>")]
+)
+def test_links_are_followed(bench, batch, tmp_path, write, start):
     (tmp_path / "real.csv").write_text("older")
     (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
-    bench.export(batch, tmp_path / "link.csv")
+    getattr(bench, write)(batch, tmp_path / "link.csv")
     assert (tmp_path / "link.csv").is_symlink()
-    assert (tmp_path / "real.csv").read_bytes().startswith(b"execution_id,")
+    assert (tmp_path / "real.csv").read_bytes().startswith(start)
 
 
 def test_the_json_document_has_everything(bench, batch, tmp_path):

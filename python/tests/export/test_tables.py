@@ -182,8 +182,12 @@ def test_data_frames_read_them(bench, batch, tmp_path):
 def test_several_tables_go_into_files_named_after_them(bench, batch, tmp_path):
     written = bench.export(batch, tmp_path / "run.csv", what=("nodes", "scores"))
     assert written == [tmp_path / "run.nodes.csv", tmp_path / "run.scores.csv"]
-    written = bench.export(batch, tmp_path / "run", format="parquet", what="all")
-    assert written == [tmp_path / f"run.{name}.parquet" for name in TABLES]
+    for every in ("all", ["all"], ["nodes", "all"]):
+        written = bench.export(batch, tmp_path / "run", format="parquet", what=every)
+        assert written == [tmp_path / f"run.{name}.parquet" for name in TABLES]
+    for chosen in ("all", ["all"], "executions", ["executions"]):
+        assert len(bench.export(batch, tmp_path / "run.json", what=chosen)) == 1
+    (tmp_path / "run.json").unlink()
     assert sorted(tmp_path.iterdir()) == sorted({*written, *tmp_path.glob("run.*.csv")})
 
 

@@ -63,9 +63,9 @@ def chosen(what: str | Sequence[str]) -> list[Table]:
         ConfigurationError: There is no table of that name, or none is named.
     """
     names = [what] if isinstance(what, str) else list(what)
-    if names == ["all"]:
-        names = list(TABLES)
     for name in names:
+        if name == "all":
+            continue
         if name not in TABLES:
             raise ConfigurationError(
                 f"there is no table {name!r}. "
@@ -73,7 +73,7 @@ def chosen(what: str | Sequence[str]) -> list[Table]:
             )
     if not names:
         raise ConfigurationError("what names no table: give one, several, or 'all'")
-    return [TABLES[name] for name in dict.fromkeys(names)]
+    return [TABLES[name] for name in (TABLES if "all" in names else dict.fromkeys(names))]
 
 
 def is_flaky(execution: "Execution") -> bool:

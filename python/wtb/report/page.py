@@ -9,15 +9,11 @@ import base64
 import hashlib
 import html
 import json
-import os
-import secrets
 import zlib
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from wtb.errors import ConfigurationError
 from wtb.report import words
 from wtb.report.collect import Collected
 from wtb.report.details import pieces
@@ -38,45 +34,16 @@ SCRIPTS = (
 STYLES = ("colours.css", "page.css", "matrix.css", "heatmap.css", "panel.css", "media.css")
 
 
-def write_report(collected: Collected, path: str | os.PathLike[str], title: str | None) -> Path:
-    """Write a report and return its path. A file that is there is replaced at once, at the end.
+def write_report(file: BinaryIO, collected: Collected, title: str | None) -> None:
+    """Write a report.
 
     Args:
+        file: Where to.
         collected: The batch.
-        path: The file.
         title: What the page is called; by default as the batch.
-
-    Raises:
-        ConfigurationError: It cannot be written there.
     """
-    target = _checked(path)
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        # Who opens the file meanwhile sees the old one, or the new one as a whole.
-        with beside.open("x", encoding="ascii", newline="\n") as file:
-            file.writelines(_parts(collected, title))
-        beside.replace(target)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the report cannot be written to {str(target)!r}: {error}"
-        ) from error
-    finally:
-        beside.unlink(missing_ok=True)
-    return target
-
-
-def _checked(path: str | os.PathLike[str]) -> Path:
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise ConfigurationError(f"a report is written to a file, not to {path!r}")
-    target = Path(path)
-    if target.is_dir():
-        raise ConfigurationError(f"{str(target)!r} is a directory: name a file, for example in it")
-    if not target.parent.is_dir():
-        raise ConfigurationError(
-            f"there is no directory {str(target.parent)!r} to write {target.name!r} into: make it "
-            "first"
-        )
-    return target
+    for part in _parts(collected, title):
+        file.write(part.encode("ascii"))
 
 
 def _parts(collected: Collected, title: str | None) -> "Iterable[str]":
