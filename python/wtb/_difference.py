@@ -5,7 +5,7 @@ from dataclasses import fields, is_dataclass
 from itertools import groupby, zip_longest
 from typing import Any, NamedTuple
 
-from wtb import _values
+from wtb import _sources, _values
 from wtb._records import NodeRecord
 from wtb.checkpoint import Checkpoint
 from wtb.diff import ABSENT, Divergence, ExecutionDiff, Pair
@@ -34,10 +34,17 @@ def difference(
     shared = _shared_until(history_a, history_b)
     first = _first_divergent(_work(a, history_a, shared), _work(b, history_b, shared))
     state = _pairs(_state(a, history_a), _state(b, history_b))
-    scores_a, scores_b = ({**one.scores, **one.metrics} for one in (a, b))
+    scores_a, scores_b = _counted(a), _counted(b)
     names = dict.fromkeys([*scores_a, *scores_b])
     scores = {name: (scores_a.get(name), scores_b.get(name)) for name in names}
     return ExecutionDiff(a, b, shared, first, state, scores, files)
+
+
+def _counted(execution: Execution) -> Mapping[str, float]:
+    """Return its scores and metrics as the comparison of its batch counts them."""
+    if execution.batch_id is None:
+        return execution._counted
+    return execution._counted_by(_sources.stored(execution._engine, execution.batch_id))
 
 
 def _shared_until(a: Sequence[Checkpoint], b: Sequence[Checkpoint]) -> int | None:

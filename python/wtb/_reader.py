@@ -4,10 +4,11 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from wtb import _plan
+from wtb import _plan, _sources
 from wtb._core import Core
 from wtb.batch import Batch
 from wtb.comparison import Comparison
@@ -276,5 +277,7 @@ class BenchReader:
         rows = self._core.engine.executions(
             found, False, statuses, variant, case_id, workflow, dead_letter, most
         )
-        cases = CaseRows(self._core.engine)
-        return [Execution(self._core.engine, row, cases) for row in rows]
+        engine = self._core.engine
+        cases = CaseRows(engine)
+        sources = None if found is None else cache(partial(_sources.stored, engine, found))
+        return [Execution(engine, row, cases, sources) for row in rows]

@@ -1,12 +1,13 @@
 """A batch: running or over, its results, its comparison."""
 
 import html
+import itertools
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wtb import _plan
+from wtb import _plan, _sources
 from wtb._progress import Progress
 from wtb.comparison import Comparison
 from wtb.errors import InvalidTransitionError
@@ -134,7 +135,7 @@ class Batch:
         names = [line["name"] for line in comparison.variants]
         found: dict[tuple[str, str], list[float]] = {}
         for one in self.results:
-            value = {**one.metrics, **one.scores}.get(comparison.metric or "")
+            value = one._counted.get(comparison.metric or "")
             if value is not None:
                 found.setdefault((one.variant, one.case_id), []).append(value)
         return {
@@ -245,9 +246,11 @@ class Batch:
         rows = self._engine.executions(self.id, False, [], None, None, None, False, None)
         scores = json.loads(self._engine.scores(self.id))
         cases = CaseRows(self._engine)
+        order = [one["name"] for one in self._read()["spec"]["evaluators"]]
+        sources = _sources.ranked(itertools.chain.from_iterable(scores.values()), order)
         results = []
         for row in rows:
-            execution = Execution(self._engine, row, cases)
+            execution = Execution(self._engine, row, cases, lambda: sources)
             execution.score_records = scores.get(execution.id, [])
             results.append(execution)
         return results

@@ -200,7 +200,7 @@ class EvaluationEngine:
             raise ConfigurationError(f"metrics are a list of names, not {metrics!r}")
         if len(set(metrics)) != len(metrics):
             raise ConfigurationError("the metrics are compared with each other: name each once")
-        values = [{**one.metrics, **one.scores} for one in self._batch(batch).results]
+        values = [one._counted for one in self._batch(batch).results]
         known = list(dict.fromkeys(name for one in values for name in one))
         for metric in metrics:
             if metric not in known:

@@ -2,12 +2,12 @@
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from wtb import _values
+from wtb import _sources, _values
 from wtb._records import (
     Attempt,
     ExecutionError,
@@ -76,11 +76,16 @@ class Execution:
     """
 
     def __init__(
-        self, engine: "EngineRef", row: "ExecutionRow", cases: CaseRows | None = None
+        self,
+        engine: "EngineRef",
+        row: "ExecutionRow",
+        cases: CaseRows | None = None,
+        sources: "Callable[[], _sources.Ranked] | None" = None,
     ) -> None:
         text, self._input, self._output, self._state, self._interrupts = row
         self._engine = engine
         self._cases = cases or CaseRows(engine)
+        self._sources_of_batch = sources
         data = json.loads(text)
         self._data = data
         self.id: str = data["id"]
@@ -183,13 +188,23 @@ class Execution:
 
     @property
     def scores(self) -> Mapping[str, float]:
-        """What evaluators gave, by name."""
-        return self._values_of(lambda source: source != "workflow")
+        """What evaluators gave, by name.
+
+        Of evaluators that give one name, the first in the batch's order counts. In an execution
+        that was read with its batch that is the one of the comparison, and no other one stands in
+        where it gave nothing; one that was read alone knows only who gave something here.
+        """
+        return self._values_of(
+            {
+                name: next((one for one in sources if one != _sources.WORKFLOW), "")
+                for name, sources in self._ranked.items()
+            }
+        )
 
     @property
     def metrics(self) -> Mapping[str, float]:
         """What the workflow logged, by name."""
-        return self._values_of(lambda source: source == "workflow")
+        return self._values_of(dict.fromkeys(self._ranked, _sources.WORKFLOW))
 
     @property
     def cost(self) -> float | None:
@@ -246,9 +261,27 @@ class Execution:
     def _detail(self) -> tuple["list[AttemptRow]", str, "list[NodeRow]"]:
         return self._engine.detail(self.key)
 
-    def _values_of(self, wanted: Any) -> dict[str, float]:
+    @property
+    def _counted(self) -> Mapping[str, float]:
+        """Scores and metrics together, as a comparison counts them."""
+        return self._counted_by(self._ranked)
+
+    def _counted_by(self, ranked: _sources.Ranked) -> Mapping[str, float]:
+        return self._values_of({name: sources[0] for name, sources in ranked.items()})
+
+    @cached_property
+    def _ranked(self) -> _sources.Ranked:
+        if self._sources_of_batch is not None:
+            return self._sources_of_batch()
+        found = _sources.ranked(self.score_records, [])
+        if self.batch_id is None or all(len(sources) == 1 for sources in found.values()):
+            return found
+        order = _sources.evaluators_of(self._engine, self.batch_id)
+        return _sources.ranked(self.score_records, order)
+
+    def _values_of(self, sources: Mapping[str, str]) -> dict[str, float]:
         return {
             score["name"]: score["value"]
             for score in self.score_records
-            if score["value"] is not None and wanted(score["source"])
+            if score["value"] is not None and sources.get(score["name"]) == score["source"]
         }

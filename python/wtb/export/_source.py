@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from wtb import _sources
 from wtb._records import when
 from wtb.execution import CaseRows, Execution
 from wtb.export._texts import iso
@@ -50,13 +51,14 @@ class StoredBatch:
     def executions(self) -> Iterator[Execution]:
         """Yield its executions by variant, case and repeat, reading `PAGE_ROWS` at a time."""
         cases = CaseRows(self.engine)
+        sources = cache(partial(_sources.stored, self.engine, self.id))
         offset, last = 0, (-1, -1, -1)
         while rows := self.engine.executions(
             self.id, False, [], None, None, None, False, PAGE_ROWS, offset
         ):
             offset += len(rows)
             for row in rows:
-                one = Execution(self.engine, row, cases)
+                one = Execution(self.engine, row, cases, sources)
                 place = (one.variant_index, one.case_index, one.repeat)
                 # What is added in the meantime moves those behind it into the next page.
                 if place > last:

@@ -98,8 +98,7 @@ def _test_case(batch: "StoredBatch", one: "Execution", disagreeing: Sequence[str
         },
     )
     properties = {"execution": one.id, "status": one.status}
-    scores = {**one.metrics, **one.scores}
-    properties |= {f"score:{metric}": repr(value) for metric, value in scores.items()}
+    properties |= {f"score:{metric}": repr(value) for metric, value in one._counted.items()}
     for score in one.score_records:
         if score["error"] is not None:
             properties[f"score_error:{score['name']}"] = score["error"]
@@ -158,7 +157,7 @@ def _disagreeing(repeats: "Sequence[Execution]") -> list[str]:
     """Return the metrics that are 0 in some repeats and 1 in others, and nothing else."""
     found: dict[str, set[float]] = {}
     for one in repeats:
-        for metric, value in {**one.metrics, **one.scores}.items():
+        for metric, value in one._counted.items():
             found.setdefault(metric, set()).add(value)
     return [metric for metric, values in found.items() if values == {0.0, 1.0}]
 

@@ -4,6 +4,7 @@ What is small is read at once; what executions took in and gave is read when it 
 execution after the other, so that a batch of any size can be exported.
 """
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wtb import _sources
 from wtb.comparison import Comparison
 
 if TYPE_CHECKING:
@@ -127,20 +129,9 @@ class Collected:
     @cached_property
     def sources(self) -> Mapping[str, str]:
         """Where each metric is taken from, when several evaluators give one of its name."""
-        order = [one["name"] for one in self.batch["spec"].get("evaluators", ())]
-        found: dict[str, list[str]] = {}
-        for execution in self.executions:
-            for score in execution.scores:
-                if score["value"] is None:
-                    continue
-                sources = found.setdefault(score["name"], [])
-                if score["source"] not in sources:
-                    sources.append(score["source"])
-
-        def rank(source: str) -> int:
-            return order.index(source) if source in order else len(order)
-
-        return {name: min(sources, key=rank) for name, sources in found.items()}
+        order = [one["name"] for one in self.batch["spec"]["evaluators"]]
+        records = itertools.chain.from_iterable(one.scores for one in self.executions)
+        return {name: sources[0] for name, sources in _sources.ranked(records, order).items()}
 
 
 def collect(
