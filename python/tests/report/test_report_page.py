@@ -426,6 +426,50 @@ def test_a_batch_without_scores(bench, browser, tmp_path):
     page.close()
 
 
+@pytest.mark.parametrize("at", ["'use strict'", "unpacked('overview')", 'id="overview"'])
+def test_a_file_that_was_cut_off_before_the_end_of_its_script_says_so(
+    report, browser, tmp_path, at
+):
+    whole = report.read_text("ascii")
+    cut = tmp_path / "cut.html"
+    cut.write_text(whole[: whole.index(at) + 8])
+    page = browser.page()
+    page.open(cut, ready="#main .note")
+    page.until(
+        lambda: (
+            page.run("() => getComputedStyle(document.querySelector('#main .note')).visibility")
+            == "visible"
+        )
+    )
+    assert "the file is not complete" in page.text("#main")
+    assert "at 95 %" in page.text("#verdict")
+    page.close()
+
+
+def test_without_scripts_the_page_says_so(report, browser):
+    page = browser.page()
+    page.call("Emulation.setScriptExecutionDisabled", value=True)
+    page.open(report, ready="#main .note")
+    assert "scripts are\nswitched off" in page.run(
+        "() => document.querySelector('#main').textContent"
+    )
+    page.close()
+
+
+def test_a_page_that_is_whole_says_nothing_of_that(page):
+    assert page.count(".awaited") == 0
+
+
+@pytest.mark.parametrize("fragment", ["#%E0%A4%A", "#e_%", "#e_nobody"])
+def test_an_address_that_is_none_opens_the_page_all_the_same(browser, report, fragment):
+    page = browser.page()
+    page.open(report, fragment)
+    assert page.count("#matrix tbody tr") == len(VARIANTS)
+    assert not opened(page)
+    assert page.problems() == []
+    page.close()
+
+
 def test_a_file_that_was_cut_off_says_so(report, browser, tmp_path):
     whole = report.read_text("ascii")
     cut = tmp_path / "cut.html"

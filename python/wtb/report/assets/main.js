@@ -244,7 +244,12 @@ class Page {
 
   /** Opens the execution that the address names. */
   follow() {
-    const id = decodeURIComponent(location.hash.slice(1));
+    let id = location.hash.slice(1);
+    try {
+      id = decodeURIComponent(id);
+    } catch {
+      // An address that was cut off or typed is taken as it stands.
+    }
     if (!id.startsWith('e_')) return;
     const { rows } = this.grid;
     const at = rows.id.indexOf(id);
