@@ -14,6 +14,7 @@ from wtb._agreement_statistics import (
     krippendorff_alpha,
     raw,
 )
+from wtb._figures import plural
 from wtb.errors import ConfigurationError
 
 __all__ = ["Agreement", "Level", "Weights", "agreement_of"]
@@ -56,7 +57,7 @@ class Agreement:
                 (f"Krippendorff's alpha ({self.level})", self.alpha),
             )
         ]
-        return f"{', '.join(self.raters)} on {self.n} units: {', '.join(told)}"
+        return f"{', '.join(self.raters)} on {plural(self.n, 'unit')}: {', '.join(told)}"
 
 
 def agreement_of(

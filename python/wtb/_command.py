@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from wtb import _interrupt, _native
 from wtb._command_ground import Asked, opened, user_code
+from wtb._figures import plural
 from wtb.errors import StoreError, WtbError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _run(request: "_native.RequestRef", asked: Asked) -> int:
             )
             axes = [(len(variants), "variant"), (len(first), "case"), (asked["repeats"], "repeat")]
             shown = axes if asked["repeats"] > 1 else axes[:2]
-            display.note(f"Starting {' x '.join(_plural(*axis) for axis in shown)}")
+            display.note(f"Starting {' x '.join(plural(*axis) for axis in shown)}")
             _until_ctrl_c(bench, batch.id, display, drive.run)
 
             def extend(added: "Sequence[Case]", repeats: int) -> None:
@@ -161,7 +162,7 @@ def _resume(request: "_native.RequestRef", asked: Asked) -> int:
         with user_code(display):
             progress = bench.batch(batch).progress
             left = progress.total - progress.ended
-            display.note(f"Resuming: {left} of {_plural(progress.total, 'execution')} to run")
+            display.note(f"Resuming: {left} of {plural(progress.total, 'execution')} to run")
             _until_ctrl_c(
                 bench, batch, display, lambda: bench.resume_batch(batch, progress=display)
             )
@@ -203,7 +204,3 @@ def _until_ctrl_c(
 def _has_left_threads_behind() -> bool:
     """Whether workers or evaluators are still in user code, though nobody waits for them."""
     return any(one.name.startswith("wtb-") for one in threading.enumerate())
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

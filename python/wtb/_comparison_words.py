@@ -1,7 +1,9 @@
 """What a comparison says in sentences, in the words of `wtb compare`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from wtb._figures import NONE, decimals_of, figure, interval, percent, plural
 
 __all__ = ["advice", "legend", "pareto", "verdict"]
 
@@ -13,35 +15,59 @@ SPENT = (("cost", "cost"), ("tokens", "tokens"), ("duration_s", "time"))
 
 Data = Mapping[str, Any]
 
+Mark = Callable[[str], str]
+"""Writes a name of the user's, where others write it as it is: escaped, or as code."""
 
-def verdict(comparison: Data) -> str:
-    """Return who is best, or who might be."""
+
+def verdict(comparison: Data, *, mark: Mark = str, most: int | None = None) -> str:
+    """Return who is best, or who might be.
+
+    Args:
+        comparison: The comparison as plain data.
+        mark: Writes the names of variants and metrics; nothing else in the sentence is markup.
+        most: Of variants that cannot be told apart so many are named; by default all.
+    """
     if comparison["metric"] is None:
         return "nothing has a score"
-    sure = f"at {comparison['confidence'] * 100:g} %"
+    if len(comparison["variants"]) == 1:
+        return _alone(comparison, comparison["variants"][0], mark)
+    sure = f"at {percent(comparison['confidence'])} %"
     competing = sum(1 for line in comparison["variants"] if line["competes"])
     if comparison["best"] is not None:
         others = competing - 1
         whom = "the other one" if others == 1 else f"the {others} others"
-        return f"best: {comparison['best']}, better than {whom} {sure}"
+        return f"best: {mark(comparison['best'])}, better than {whom} {sure}"
     if len(comparison["best_set"]) < 2:
         return "no best: there is no contest"
     if len(comparison["best_set"]) == competing:
         return f"no best: no variant can be told apart from another {sure}"
-    return f"no best: {', '.join(comparison['best_set'])} cannot be told apart {sure}"
+    named = [mark(name) for name in comparison["best_set"][:most]]
+    more = len(comparison["best_set"]) - len(named)
+    who = ", ".join(named) + (f" and {more} more" if more else "")
+    return f"no best: {who} cannot be told apart {sure}"
 
 
-def legend(comparison: Data) -> str:
-    """Return what the figures mean."""
+def _alone(comparison: Data, line: Data, mark: Mark) -> str:
+    metric = mark(comparison["metric"])
+    if line["mean"] is None:
+        return f"one variant: {mark(line['name'])}, without a mean {metric}"
+    decimals = decimals_of([line["mean"]])
+    ends = interval(line["ci_low"], line["ci_high"], decimals)
+    told = f"{figure(line['mean'], decimals)} {'' if ends == NONE else ends}".strip()
+    return f"one variant: {mark(line['name'])}, mean {metric} {told}"
+
+
+def legend(comparison: Data, *, mark: Mark = str) -> str:
+    """Return what the figures mean; `mark` is as in `verdict`."""
     if comparison["metric"] is None:
         return ""
     better = "higher" if comparison["direction"] == "max" else "lower"
-    text = f"{comparison['metric']}: mean over cases, {better} is better"
+    text = f"{mark(comparison['metric'])}: mean over cases, {better} is better"
     if any(line["vs_baseline"] for line in comparison["variants"]):
-        text += f"; differences are to {comparison['baseline']}, case by case"
+        text += f"; differences are to {mark(comparison['baseline'])}, case by case"
     if comparison["looks"] > 1:
         text += f"; intervals and findings hold over all {comparison['looks']} looks"
-    lower = [name for name, direction in comparison["metrics"][1:] if direction == "min"]
+    lower = [mark(name) for name, direction in comparison["metrics"][1:] if direction == "min"]
     return f"{text}; lower is better for {', '.join(lower)}" if lower else text
 
 
@@ -57,12 +83,13 @@ def advice(comparison: Data) -> list[str]:
 def _advice(line: Data, baseline: str) -> str:
     versus = line["vs_baseline"]
     text = f"{line['name']} and {baseline} are not settled"
-    if versus["detectable"] is not None:
-        cases = _plural(versus["cases"], "case")
-        text += f": {cases} can show a difference of {_figure(versus['detectable'])}"
+    size = versus["detectable"]
+    if size is not None:
+        cases = plural(versus["cases"], "case")
+        text += f": {cases} can show a difference of {figure(size, decimals_of([size]))}"
     more = versus["cases_needed"] - versus["cases"]
     if more > 0:
-        text += f"; {_plural(more, 'more case')} would show one of this size"
+        text += f"; {plural(more, 'more case')} would show one of this size"
     if (versus["noise_share"] or 0) > 0.5:
         text += "; more repeats would help, too"
     return text
@@ -78,15 +105,3 @@ def pareto(comparison: Data) -> str:
             return ""
         return f"not beaten in both {comparison['metric']} and {what}: {', '.join(names)}"
     return ""
-
-
-def _figure(value: float) -> str:
-    """Write a figure with as many decimals as its size deserves."""
-    return f"{value:.{next(n for most, n in _DECIMALS if value < most)}f}"
-
-
-_DECIMALS = ((10.0, 4), (100.0, 3), (1_000.0, 2), (float("inf"), 0))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

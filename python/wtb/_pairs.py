@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from wtb._builtin_evaluators.pairwise import Better, PairwiseJudge
 from wtb._evaluator import Evaluator
+from wtb._figures import plural
 from wtb._scores import Score, ScoreTuple
 from wtb._scoring import score_executions
 from wtb.cases import Case
@@ -147,12 +148,12 @@ class PairVerdicts:
 
     def __str__(self) -> str:
         left_out = len(self.records) - self.n
-        also = f"; {left_out} pairs could not be judged" if left_out else ""
+        also = f"; {plural(left_out, 'pair')} could not be judged" if left_out else ""
         if not self.n:
             return f"No pair of {self.variant!r} and {self.baseline!r} was judged{also}."
         text = (
             f"{self.variant!r} was judged better than {self.baseline!r} in {self.wins} of "
-            f"{self.n} pairs, equal in {self.ties}, worse in {self.losses}{also}."
+            f"{plural(self.n, 'pair')}, equal in {self.ties}, worse in {self.losses}{also}."
         )
         if self.position_bias is not None:
             text += f" In {self.position_bias:.0%} of the pairs the verdict followed the order."

@@ -1,11 +1,13 @@
 """Variants side by side, as the engine computed them."""
 
+import copy
 import importlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wtb import _comparison_html
+from wtb._figures import plural
 from wtb.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Comparison:
     """
 
     def __init__(self, data: Mapping[str, Any], text: str) -> None:
-        self._data = dict(data)
+        self._data: dict[str, Any] = dict(data)
         self._text = text
         self.metric: str | None = data["metric"]
         self.direction: str = data["direction"]
@@ -48,7 +50,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data; `docs/comparison.md` lists the keys."""
-        return dict(self._data)
+        return copy.deepcopy(self._data)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a data frame with a row for each variant.
@@ -99,10 +101,8 @@ class Comparison:
         return self._text
 
     def __repr__(self) -> str:
-        return (
-            f"<Comparison of {len(self.variants)} variants by {self.metric or 'nothing'}, "
-            f"best: {self.best}>"
-        )
+        count = plural(len(self.variants), "variant")
+        return f"<Comparison of {count} by {self.metric or 'nothing'}, best: {self.best}>"
 
     def _repr_html_(self) -> str:
         return _comparison_html.render(self._data)

@@ -1,5 +1,6 @@
 """What a gate says of a batch."""
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -78,7 +79,7 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
-        return dict(self._data)
+        return copy.deepcopy(self._data)
 
     def to_markdown(self) -> str:
         """Return the verdict as Markdown, for the summary of a CI job."""

@@ -115,3 +115,15 @@ def test_results_are_read_again_after_something_has_happened(bench):
 
 def test_pytest_does_not_collect_the_bench():
     assert TestBench.__test__ is False
+
+
+def test_plain_data_is_the_callers_own(bench, batches):
+    comparison = batches[0].comparison
+    before = comparison.to_dict()
+    comparison.to_dict()["variants"][0]["mean"] = "changed"
+    comparison.to_dict()["warnings"].append("changed")
+    assert comparison.to_dict() == before
+    verdict = bench.gate(batches[0], baseline="baseline", inconclusive="pass")
+    before = verdict.to_dict()
+    verdict.to_dict()["warnings"].append("changed")
+    assert verdict.to_dict() == before

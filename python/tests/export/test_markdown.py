@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import wtb
 from wtb.comparison import Comparison
 from wtb.export._escape import NAME_CHARACTERS_MAX, code, shown
-from wtb.export.markdown import verdict
+from wtb.export._source import StoredBatch
+from wtb.export.markdown import markdown
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,7 @@ def rows(text, head):
 def test_the_verdict_comes_first(text):
     title, sentence, counts = text.split("\n\n")[:3]
     assert title == "### all &#124; of &#60;it&#62;"
-    assert sentence.startswith(
-        "**No variant is defensibly best**: <code>counts</code> has the best"
-    )
+    assert sentence == "**no best: no variant can be told apart from another at 95 %**"
     assert counts.startswith(
         "30 executions: 24 succeeded (2 of them after a failed attempt), 2 failed, 2 timed out, "
         "2 interrupted."
@@ -47,7 +46,7 @@ def test_the_comparison_is_a_table(batch, text):
     for cells, line in zip(lines, batch.comparison.variants, strict=True):
         assert len(cells) == len(head) == 9
         assert float(cells[1]) == pytest.approx(line["mean"], abs=1e-3)
-        assert cells[2].startswith(f"[{line['ci_low']:.4g}, ")
+        assert cells[2].startswith(f"[{line['ci_low']:.4f}, ")
         assert cells[7] == f"{line['coverage'] * 100:.0f} %"
         assert cells[8] == str(line["errors"])
     against = batch.comparison["worse"]["vs_baseline"]
@@ -59,7 +58,7 @@ def test_the_comparison_is_a_table(batch, text):
 def test_regressions_failures_and_warnings_are_listed(batch, text):
     assert "<summary>2 results are worse than the baseline's</summary>" in text
     assert rows(text, "variant | case | baseline")[2:] == [
-        ["<code>worse</code>", f"<code>{kind}&#124;&#60;case&#62;</code>", "1", "0"]
+        ["<code>worse</code>", f"<code>{kind}&#124;&#60;case&#62;</code>", "1.0000", "0.0000"]
         for kind in ("fine", "flaky")
     ]
     assert "<summary>4 executions failed</summary>" in text
@@ -80,32 +79,30 @@ def test_texts_of_users_are_no_markup(text):
     assert tags == {"code", "details", "summary"}
 
 
-def test_the_sentence_for_each_outcome(bench, batch, tmp_path):
-    def sentence(**changes):
-        data = {**batch.comparison.to_dict(), **changes}
-        return verdict(Comparison(data, ""))
+def test_the_sentence_is_that_of_the_command(bench, batch, tmp_path):
+    (path,) = bench.export(batch, tmp_path / "a.md", metric="coin")
+    printed = " ".join(str(bench.compare(batch, metric="coin")).split())
+    sentence = path.read_text("utf-8").split("\n\n")[1]
+    plain = re.sub("</?code>", "", sentence.strip("*"))
+    assert plain.startswith(("best: ", "no best: "))
+    assert plain in printed
 
-    lines = batch.comparison.to_dict()["variants"]
-    assert sentence(metric=None) == "**Nothing can be compared**: no execution has a score."
-    assert sentence(best="counts").startswith(
-        "**<code>counts</code> is the best variant** by <code>answered</code>: 1 ["
-    )
-    assert sentence(leader=None).startswith("**No variant is best** by <code>answered</code>")
-    assert "and may owe it to chance at 95 %." in sentence(leader="counts", best_set=["counts"])
-    many = [f"v{number}" for number in range(9)]
-    assert "v0</code>, <code>v1</code>, <code>v2</code> and 6 more at 95 %" in sentence(
-        leader="counts", best_set=many
-    )
-    assert sentence(variants=lines[:1]).startswith(
-        "<code>baseline</code> has a mean <code>answered</code> of **0.5"
-    )
+
+def test_looks_are_told_of(batch):
+    def text(looks):
+        data = {**batch.comparison.to_dict(), "looks": looks}
+        return markdown(StoredBatch(batch._engine, batch.id), Comparison(data, ""))
+
+    assert "intervals and findings hold over all 3 looks" in text(3)
+    assert "looks" not in text(1)
 
 
 def test_smaller_can_be_better(bench, batch, tmp_path):
     (path,) = bench.export(batch, tmp_path / "a.md", metric="seen", baseline="worse")
     text = path.read_text("utf-8")
-    assert "smaller is better" in text
-    assert "Differences are to <code>worse</code>" in text
+    assert "<code>seen</code>: mean over cases, lower is better" in text
+    bench.export(batch, path, baseline="worse")
+    assert "differences are to <code>worse</code>, case by case" in path.read_text("utf-8")
 
 
 def test_the_largest_summary_is_far_below_a_megabyte(tmp_path):

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from report_graphs import CASES, HOSTILE, REPEATS, VARIANTS, graph
 
+from wtb._comparison_words import advice, legend, pareto, verdict
 from wtb.errors import ConfigurationError, NotFoundError
 from wtb.report import collect, page
 from wtb.report.details import pieces
 from wtb.report.overview import overview
 from wtb.report.values import KEYS_MAX, LEAF_CHARACTERS_MAX, Allowance, ValueTable
-from wtb.report.words import advice, legend, pareto, verdict
 from wtb.statistics import compare_scores
 
 
@@ -272,7 +272,17 @@ def test_verdicts():
     assert verdict(comparison(None, ["a", "b"], 2)) == (
         "no best: no variant can be told apart from another at 95 %"
     )
-    assert verdict(comparison(None, [], 1)) == "no best: there is no contest"
+    assert verdict(comparison(None, [], 2)) == "no best: there is no contest"
+    marked = verdict(comparison(None, ["a", "b", "c"], 4), mark=str.upper, most=2)
+    assert marked == "no best: A, B and 1 more cannot be told apart at 95 %"
+
+
+def test_of_one_variant_the_mean_is_told():
+    data = compare_scores(scores(0.5)).to_dict()
+    (line,) = data["variants"]
+    assert verdict(data).startswith("one variant: baseline, mean score 0.5000 [0.")
+    line["mean"] = None
+    assert verdict(data) == "one variant: baseline, without a mean score"
 
 
 def test_several_looks_are_told_of():

@@ -7,6 +7,8 @@ texts of users in it.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wtb._comparison_words import legend, verdict
+from wtb._figures import decimals_of, figure, interval, p_value, percent, plural
 from wtb.export._escape import code, shown
 from wtb.export.findings import Findings, find
 
@@ -14,10 +16,13 @@ if TYPE_CHECKING:
     from wtb.comparison import Comparison
     from wtb.export._source import StoredBatch
 
-__all__ = ["markdown", "verdict"]
+__all__ = ["markdown"]
 
 VARIANTS_MAX = 100
 """So many variants are in the table."""
+
+NAMED_MAX = 3
+"""So many variants that cannot be told apart are named in the verdict."""
 
 WARNINGS_MAX = 20
 """So many warnings are listed."""
@@ -41,7 +46,7 @@ def markdown(batch: "StoredBatch", comparison: "Comparison") -> str:
     title = batch.data["name"] or batch.data["workflow"]
     parts = [
         f"### {shown(title)}",
-        verdict(comparison),
+        f"**{verdict(comparison.to_dict(), mark=code, most=NAMED_MAX)}**",
         _counted(batch, found),
         "\n".join(_table(comparison)),
         *_regressions(comparison),
@@ -51,28 +56,6 @@ def markdown(batch: "StoredBatch", comparison: "Comparison") -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def verdict(comparison: "Comparison") -> str:
-    """Return the one sentence that says what was found."""
-    if comparison.metric is None:
-        return "**Nothing can be compared**: no execution has a score."
-    metric = code(comparison.metric)
-    if len(comparison.variants) == 1:
-        line = comparison.variants[0]
-        return f"{code(line['name'])} has a mean {metric} of **{_interval(line)}**."
-    if comparison.best is not None:
-        best = comparison[comparison.best]
-        return f"**{code(best['name'])} is the best variant** by {metric}: {_interval(best)}."
-    if comparison.leader is None:
-        return f"**No variant is best** by {metric}: too little of it is known."
-    rivals = [code(one) for one in comparison.best_set if one != comparison.leader]
-    named = ", ".join(rivals[:3]) + (f" and {len(rivals) - 3} more" if len(rivals) > 3 else "")
-    why = f"cannot be told from {named}" if rivals else "may owe it to chance"
-    return (
-        f"**No variant is defensibly best**: {code(comparison.leader)} has the best mean {metric}, "
-        f"and {why} at {comparison.confidence * 100:g} %."
-    )
-
-
 def _counted(batch: "StoredBatch", found: Findings) -> str:
     flaky = f" ({found.flaky} of them after a failed attempt)" if found.flaky else ""
     counts = [
@@ -80,36 +63,42 @@ def _counted(batch: "StoredBatch", found: Findings) -> str:
         for status, count in found.statuses.items()
     ]
     told = f": {', '.join(counts)}" if counts else ""
-    return f"{found.statuses.total()} executions{told}. Batch <code>{batch.id}</code>."
+    return f"{plural(found.statuses.total(), 'execution')}{told}. Batch <code>{batch.id}</code>."
 
 
 def _table(comparison: "Comparison") -> Iterator[str]:
     yield _row(name for name, _ in _HEAD)
     yield _row(alignment for _, alignment in _HEAD)
-    for line in comparison.variants[:VARIANTS_MAX]:
-        yield _row(_cells(comparison, line))
-    more = len(comparison.variants) - VARIANTS_MAX
+    lines = comparison.variants
+    differences = (line["vs_baseline"]["difference"] for line in lines if line["vs_baseline"])
+    decimals = decimals_of(line["mean"] for line in lines), decimals_of(differences)
+    for line in lines[:VARIANTS_MAX]:
+        yield _row(_cells(comparison, line, decimals))
+    more = len(lines) - VARIANTS_MAX
     if more > 0:
         yield _row([f"and {more} more", *[""] * (len(_HEAD) - 1)])
-    if comparison.baseline is not None and len(comparison.variants) > 1:
-        yield ""
+    if comparison.metric is not None:
         correction = comparison.to_dict()["correction"].replace("_", "-")
+        corrected = f"; p is corrected ({correction})" if len(lines) > 1 else ""
+        yield ""
         yield (
-            f"Differences are to {code(comparison.baseline)}, case by case; intervals are at "
-            f"{comparison.confidence * 100:g} %, p is corrected ({correction}), "
-            f"{'larger' if comparison.direction == 'max' else 'smaller'} is better."
+            f"{legend(comparison.to_dict(), mark=code)}; intervals are at "
+            f"{percent(comparison.confidence)} %{corrected}."
         )
 
 
-def _cells(comparison: "Comparison", line: Mapping[str, Any]) -> Iterator[str]:
+def _cells(
+    comparison: "Comparison", line: Mapping[str, Any], decimals: tuple[int, int]
+) -> Iterator[str]:
+    of_means, of_differences = decimals
     name = code(line["name"])
     yield f"**{name}**" if line["name"] == comparison.best else name
-    yield _number(line["mean"])
-    yield _range(line)
+    yield figure(line["mean"], of_means)
+    yield interval(line["ci_low"], line["ci_high"], of_means)
     against: Mapping[str, Any] = line["vs_baseline"] or {}
-    yield _number(against.get("difference"), sign=True)
-    yield _range(against)
-    yield _number(against.get("p_adjusted"))
+    yield figure(against.get("difference"), of_differences, signed=True)
+    yield interval(against.get("ci_low"), against.get("ci_high"), of_differences, signed=True)
+    yield p_value(against.get("p_adjusted")).replace("<", "&lt;")
     yield f"{against['wins']} / {against['ties']} / {against['losses']}" if against else ""
     yield f"{line['coverage'] * 100:.0f} %"
     yield str(line["errors"])
@@ -121,19 +110,21 @@ def _regressions(comparison: "Comparison") -> Iterator[str]:
         return
     rows = [_row(("variant", "case", f"baseline {code(comparison.baseline or '')}", "variant's"))]
     rows.append(_row((":--", ":--", "--:", "--:")))
+    decimals = decimals_of(mean for one in found.regressions for mean in (one.baseline, one.mean))
     rows += [
         _row(
             (
                 code(one["variant"]),
                 code(one["case_id"]),
-                *map(_number, (one["baseline"], one["mean"])),
+                figure(one["baseline"], decimals),
+                figure(one["mean"], decimals),
             )
         )
         for one in listed
     ]
     against = (one["vs_baseline"] or {} for one in comparison.variants)
     lost = sum(one.get("losses", 0) for one in against)
-    title = f"{lost} {'result is' if lost == 1 else 'results are'} worse than the baseline's"
+    title = f"{plural(lost, 'result')} {'is' if lost == 1 else 'are'} worse than the baseline's"
     yield _details(title, rows, lost - len(listed))
 
 
@@ -145,7 +136,7 @@ def _failures(batch: "StoredBatch", found: Findings) -> Iterator[str]:
     for one in found.failures:
         case = code(f"{one.case_id}[{one.repeat}]" if batch.repeats > 1 else one.case_id)
         rows.append(_row((code(one.variant), case, code(one.execution_id), shown(one.error))))
-    yield _details(f"{count} executions failed", rows, count - len(found.failures))
+    yield _details(f"{plural(count, 'execution')} failed", rows, count - len(found.failures))
 
 
 def _details(title: str, rows: Sequence[str], more: int) -> str:
@@ -165,19 +156,3 @@ def _warnings(warnings: Sequence[str]) -> Iterator[str]:
 
 def _row(cells: Iterator[str] | Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _interval(line: Mapping[str, Any]) -> str:
-    return f"{_number(line['mean'])} {_range(line)}".strip()
-
-
-def _range(line: Mapping[str, Any]) -> str:
-    low, high = line.get("ci_low"), line.get("ci_high")
-    return "" if low is None or high is None else f"[{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float | None, *, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    # As many digits as tell something, and no exponent where numbers are of a usual size.
-    return f"{value:{'+' if sign else ''}.4g}"

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from wtb import _comparison_words as words
 from wtb import _native, _values
 from wtb._plain import plain
-from wtb.report import words
 from wtb.report.values import LEAF_CHARACTERS_MAX
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from wtb.report import words
+from wtb._comparison_words import verdict
 from wtb.report.collect import Collected
 from wtb.report.details import pieces
 from wtb.report.overview import overview
@@ -54,12 +54,11 @@ def _parts(collected: Collected, title: str | None) -> "Iterable[str]":
         cases.append(numbers)
         details.append(_packed(content))
     shown = overview(collected, title, cases)
-    verdict = words.verdict(collected.primary.to_dict())
     filled = {
         "policy": f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'",
         "title": html.escape(shown["title"]),
-        "verdict": html.escape(verdict),
+        "verdict": html.escape(verdict(collected.primary.to_dict())),
         "style": style,
         "script": script,
         "overview": _packed(shown),
