@@ -94,9 +94,9 @@ class Evaluator:
         """A hash of what decides its scores, 16 hexadecimal digits.
 
         It is made of the source of the function, its defaults, what its closure holds, what it
-        names of its own module (functions, and constants in capitals), the arguments that it was
-        made of, name and direction. The same code gives the same version in every process. What it
-        calls in other modules is not seen.
+        names of its own module (functions, classes, and constants in capitals), the arguments that
+        it was made of, name and direction. The same code gives the same version in every process.
+        What it calls in other modules is not seen.
         """
         arguments = {key: one for key, one in self._arguments.items() if key not in _NO_CONTENT}
         return content_version((self.function, arguments, self.name, self.direction), self._lines)

@@ -33,6 +33,8 @@ from wtb.evaluators import (
 )
 
 SOURCE = """
+import dataclasses
+import enum
 import functools
 import re
 import wtb.evaluators
@@ -79,11 +81,64 @@ def even(output, rest=None):
 def odd(output, rest=None):
     return output != 0 and even(output - 1)
 
+LABELS = {"good": [1, {"x", "y", "z"}], "bad": {"u", "v", "w"}}
+GROUPS = [{"a": 1, "b": 2}, (3, 4)]
+PATTERN = re.compile("a+")
+PAIRS = {("k", 1): "one", ("l", 2): "two"}
+
+def first(text):
+    return second(text) + 1
+
+def second(text):
+    return len(text) + 10
+
+HANDLERS = {first, second}
+
+class Mode(enum.Enum):
+    FAST = 1
+    SLOW = 2
+
+MODE = Mode.FAST
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    floor: float = 0.25
+    names: list = dataclasses.field(default_factory=lambda: ["n"])
+
+class Base:
+    def clean(self, text):
+        return text.strip("-")
+
+class Normaliser(Base):
+    kept = "abc"
+
+    @staticmethod
+    def rate(text):
+        return limit(text)
+
+    @property
+    def size(self):
+        return 3
+
+def limit(text):
+    return text[:100]
+
+@evaluator
+def tabled(output):
+    found = LABELS, GROUPS, PATTERN, PAIRS, HANDLERS, MODE
+    return len(found)
+
+@evaluator
+def classy(output):
+    return Settings().floor + Normaliser().size
+
 def ask(prompt):
     return "4"
 
 ALL = [
     plain,
+    tabled,
+    classy,
     longer_than(3),
     evaluator(name="instance")(Judge("m", object())),
     evaluator(name="method")(Judge("m").rate),
@@ -161,9 +216,9 @@ def test_other_processes_have_the_same_versions(load, tmp_path, seed):
         ('"c", "d"', '"c", "e"', {"longer"}),
         ('direction="min"', 'direction="max"', {"longer"}),
         ('Judge("m", object())', 'Judge("n", object())', {"instance"}),
-        ("return len(self.model)\n", "return -len(self.model)\n", {"instance"}),
+        ("return len(self.model)\n", "return -len(self.model)\n", {"instance", "method"}),
         ('Judge("m").rate', 'Judge("n").rate', {"method"}),
-        ("(self.model) + 1", "(self.model) + 2", {"method"}),
+        ("(self.model) + 1", "(self.model) + 2", {"instance", "method"}),
         ('{1, 2, "x"}', '{1, 3, "x"}', {"partial"}),
         ("output, by: by,", "output, by: -by,", {"partial"}),
         ('{"even", "odd"} &', '{"even", "odd"} |', {"lambda"}),
@@ -174,7 +229,26 @@ def test_other_processes_have_the_same_versions(load, tmp_path, seed):
         ('lambda prompt: "5"', 'lambda prompt: "6"', {"by_lambda"}),
         ("prompt=lambda output: output", "prompt=lambda output: output * 2", {"by_lambda"}),
         ('name="lambda"', 'name="renamed"', {"renamed"}),
+        ('"good": [1', '"good": [2', {"tabled"}),
+        ('"v", "w"', '"v", "u2"', {"tabled"}),
+        ('"b": 2}, (3, 4)', '"b": 2}, (4, 3)', {"tabled"}),
+        ('compile("a+")', 'compile("a*")', {"tabled"}),
+        ('compile("a+")', 'compile("a+", re.I)', {"tabled"}),
+        ('("k", 1): "one"', '("k", 3): "one"', {"tabled"}),
+        ("len(text) + 10", "len(text) + 11", {"tabled"}),
+        ("MODE = Mode.FAST", "MODE = Mode.SLOW", {"tabled"}),
+        ("FAST = 1", "FAST = 3", {"tabled"}),
+        ("floor: float = 0.25", "floor: float = 0.35", {"classy"}),
+        ('["n"]', '["m"]', {"classy"}),
+        ("frozen=True", "frozen=False", {"classy"}),
+        ('strip("-")', 'strip("+")', {"classy"}),
+        ('kept = "abc"', 'kept = "abd"', {"classy"}),
+        ("return 3", "return 4", {"classy"}),
+        ("text[:100]", "text[:200]", {"classy"}),
         # What decides no score.
+        ('{"a": 1, "b": 2}', '{"b": 2, "a": 1}', set()),
+        ('{"u", "v", "w"}', '{"w", "v", "u"}', set()),
+        ("{first, second}", "{second, first}", set()),
         ("calls = []", "calls = [1]", set()),
         ("\nFLOOR", "\n# A comment between functions.\n\n\nFLOOR", set()),
         ('Judge("m", object())', 'Judge("m", [1])', set()),
@@ -274,6 +348,67 @@ def test_globals_that_change_and_other_modules_are_not_seen(load, tmp_path):
     before = Evaluator(counted).version
     module.count += 1
     assert Evaluator(counted).version == before
+
+
+def test_classes_without_source_go_by_their_members():
+    def version(text):
+        names = {"__name__": "typed_in"}
+        exec(f"{text}\ndef f(output): return Own().rate(output)", names)
+        return Evaluator(names["f"], name="e").version
+
+    own = "class Own:\n    kept = {}\n    def rate(self, x): return {}"
+    assert version(own.format(1, 2)) == version(own.format(1, 2))
+    assert len({version(own.format(*values)) for values in ((1, 2), (1, 3), (2, 2))}) == 3
+
+
+def test_a_class_of_two_branches_and_one_inside_of_a_function(load):
+    inner = """
+def make():
+    class Inner:
+        def rate(self):
+            return 5
+    return Inner
+
+INNER = make()
+if FLOOR > 0.1:
+    class Branched:
+        value = 6
+else:
+    class Branched:
+        value = 7
+
+def branched(output):
+    return INNER().rate() + Branched.value
+
+ALL = ["""
+
+    def version(old="", new=""):
+        return Evaluator(load("ALL = [", inner.replace(old, new)).branched).version
+
+    first = version()
+    assert version() == first
+    assert version("return 5", "return 6") != first
+    assert version("value = 6", "value = 8") != first
+
+
+def test_an_object_that_is_called_sees_its_class_though_a_base_elsewhere_is_called(load, tmp_path):
+    (tmp_path / "other_scores.py").write_text(
+        "class Called:\n    def __call__(self, output):\n        return self.rate(output)\n"
+    )
+    own = """
+from other_scores import Called
+
+class Own(Called):
+    def rate(self, output):
+        return 8
+
+ALL = ["""
+
+    def version(old="", new=""):
+        return Evaluator(load("ALL = [", own.replace(old, new)).Own(), name="e").version
+
+    assert version() == version()
+    assert version("return 8", "return 9") != version()
 
 
 def test_functions_without_source_go_by_their_code():

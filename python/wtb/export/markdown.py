@@ -110,7 +110,7 @@ def _regressions(comparison: "Comparison") -> Iterator[str]:
         return
     rows = [_row(("variant", "case", f"baseline {code(comparison.baseline or '')}", "variant's"))]
     rows.append(_row((":--", ":--", "--:", "--:")))
-    decimals = decimals_of(mean for one in found.regressions for mean in (one.baseline, one.mean))
+    decimals = decimals_of(one[name] for one in listed for name in ("baseline", "mean"))
     rows += [
         _row(
             (
