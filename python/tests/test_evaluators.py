@@ -4,7 +4,10 @@ import asyncio
 import functools
 import json
 import math
+import re
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 
 from wtb import evaluators
+from wtb._builtin_evaluators import pattern
 from wtb.cases import Case
 from wtb.errors import ConfigurationError, WorkflowImportError
 from wtb.evaluators import (
@@ -270,6 +274,9 @@ ANSWERS = {"answer": "Paris", "n": 3, "deep": {"list": [{"x": 1}, {"x": 2}]}}
         (exact_match("answer"), ANSWERS, "Paris", 1),
         (exact_match("answer"), ANSWERS, {"answer": "Paris", "other": 1}, 1),
         (exact_match("answer"), ANSWERS, {"other": 1}, 0),
+        (exact_match("deep"), ANSWERS, {"list": [{"x": 1}, {"x": 2}]}, 1),
+        (exact_match("lists"), {"lists": {"list": 1}}, {"list": 1}, 1),
+        (json_equal("lists"), {"lists": '{"list": 1}'}, {"list": 1}, 1),
         (exact_match("deep.list.-1.x"), ANSWERS, 2, 1),
         (contains(), "Paris, France", "Paris", 1),
         (contains(), "Paris, France", "paris", 0),
@@ -280,11 +287,19 @@ ANSWERS = {"answer": "Paris", "n": 3, "deep": {"list": [{"x": 1}, {"x": 2}]}}
         (contains(ignore_case=True), ["a", "b"], "B", 1),
         (contains(), ["ab"], "a", 0),
         (contains(), None, "a", 0),
+        (contains(), ["a", ""], "", 1),
+        (contains(), ["a"], ["a", ""], 0),
+        (contains(), "ab", frozenset({"a", "b"}), 1),
         (regex_match(), "in 2026", r"\d{4}", 1),
         (regex_match(r"^\d{4}$"), "in 2026", None, 0),
         (regex_match(r"^\d$", "n"), ANSWERS, None, 1),
         (regex_match(field="answer"), ANSWERS, "^P", 1),
         (regex_match("x"), None, None, 0),
+        (regex_match(), "x{e}", "^x{e}$", 1),
+        (regex_match(), "cat", "(?:cot){e<=1}", 0),
+        (regex_match(), "{a} xx", r"^\{a} x{2}$", 1),
+        (regex_match(), "a{, a}", "^a{, a}$", 1),
+        (regex_match(), "aa{}", r"^\N{LATIN SMALL LETTER A}{,2}{}$", 1),
         (json_equal(), '{"b": [1, 2.0], "a": null}', {"a": None, "b": (1, 2)}, 1),
         (json_equal(), "[1]", "[1, 2]", 0),
         (json_equal(), "[1", [1], 0),
@@ -332,6 +347,16 @@ def test_without_expected_value_there_is_no_score(one):
         (regex_match(), "a", 1, "no regular expression"),
         (numeric_close(), 1, "many", "expected value 'many' is no number"),
         (contains(), "a", {"b": 1}, "is no text"),
+        (contains(), "a", [], r"every output contains the expected value \[\].*None"),
+        (contains(), ["a"], [], "every output contains"),
+        (contains(), "a", "", "every output contains the expected value ''"),
+        (contains(), "a", ["a", ""], "every output contains the expected value ''"),
+        (numeric_close(), 1, math.nan, "expected value nan is no number"),
+        (numeric_close(), 1, "nan", "expected value 'nan' is no number"),
+        (numeric_close(), 10, "1_0", "expected value '1_0' is no number"),
+        (exact_match("answer"), ANSWERS, {"Answer": "Paris"}, "no 'answer'.*mean 'Answer'"),
+        (json_equal("answer"), ANSWERS, {"anwser": "Paris", "b": 1}, "no 'answer'.*mean 'anwser'"),
+        (exact_match("a.text"), {"a": {"text": 1}}, {"a": {"texts": 1}}, "no 'text'.*'texts'"),
     ],
 )
 def test_a_wrong_field_or_case_is_an_error_and_no_score(one, output, expected, text):
@@ -344,6 +369,52 @@ def test_a_failed_comparison_says_why():
     assert score.reason == "missing: 'Rome', 5"
     (score,) = numeric_close().evaluate("no idea", 1, None, None)
     assert "'no idea' is no number" in score.reason
+    for output in (math.nan, "nan", "1_0"):
+        (score,) = numeric_close().evaluate(output, 10, None, None)
+        assert (score.value, score.reason) == (0, f"the output {output!r} is no number")
+    (score,) = exact_match("answer").evaluate(ANSWERS, {"city": "Paris"}, None, None)
+    assert score.reason == "the expected value has no 'answer', so all of it is compared"
+
+
+BACKTRACKING = ("^(a|a)*$", "a" * 40 + "b")
+
+
+@pytest.mark.parametrize("one", [regex_match(), regex_match(BACKTRACKING[0])])
+def test_an_expression_that_tries_too_much_is_given_up(one, monkeypatch):
+    monkeypatch.setattr(pattern, "SEARCH_S_MAX", 0.2)
+    told = error_of(one, BACKTRACKING[1], BACKTRACKING[0])
+    assert told.startswith(
+        "EvaluatorError: looking for '^(a|a)*$' in a text of 41 characters took more than 0.2 s"
+    )
+    assert "possessive" in told
+
+
+def test_a_search_that_takes_long_lets_other_threads_run(monkeypatch):
+    monkeypatch.setattr(pattern, "SEARCH_S_MAX", 1.0)
+    search = threading.Thread(target=error_of, args=(regex_match(), *reversed(BACKTRACKING)))
+    search.start()
+    # Each step needs the GIL, which `re` holds for as long as the search takes.
+    steps = 0
+    while search.is_alive():
+        time.sleep(0.01)
+        steps += 1
+    assert steps > 10
+
+
+def test_patterns_mean_what_re_says():
+    parts = r"a b . ^ $ \b \w \d [^a] [a{e}] (a|ab) (?:a|b) (?=a) (?<!b) (?i:A)"
+    repeats = r"\{ { } {e} {1} {,2} {i<=1} * + ? | #"
+    atoms = st.sampled_from([*parts.split(), *repeats.split(), " "])
+
+    @given(st.lists(atoms, max_size=6).map("".join), st.text("abA{}e i<=1", max_size=6))
+    def agree(given_pattern, text):
+        try:
+            found = re.search(given_pattern, text) is not None
+        except re.error:
+            return
+        assert value_of(regex_match(given_pattern), text) == found
+
+    agree()
 
 
 @pytest.mark.parametrize(

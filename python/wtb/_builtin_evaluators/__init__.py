@@ -11,13 +11,13 @@ from wtb._builtin_evaluators.comparing import (
     exact_match,
     json_equal,
     numeric_close,
-    regex_match,
 )
 from wtb._builtin_evaluators.distance import edit_distance
 from wtb._builtin_evaluators.embedding import embedding_similarity
 from wtb._builtin_evaluators.judging import judge
 from wtb._builtin_evaluators.overlap import set_overlap
 from wtb._builtin_evaluators.pairwise import PairwiseJudge, pairwise_judge
+from wtb._builtin_evaluators.pattern import regex_match
 from wtb._builtin_evaluators.pricing import cost
 from wtb._builtin_evaluators.schema import json_schema
 from wtb._evaluator import Evaluator

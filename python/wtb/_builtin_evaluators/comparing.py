@@ -1,17 +1,13 @@
 """The evaluators that compare an output with an expected value by a rule, and say yes or no."""
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from wtb._builtin_evaluators.parts import (
-    built_in,
-    check_field,
     comparing,
     number_of,
     parsed,
-    pick,
     short,
     text_of,
 )
@@ -19,7 +15,7 @@ from wtb._evaluator import Evaluator
 from wtb._scores import Score
 from wtb.errors import ConfigurationError, EvaluatorError
 
-__all__ = ["contains", "exact_match", "json_equal", "numeric_close", "regex_match"]
+__all__ = ["contains", "exact_match", "json_equal", "numeric_close"]
 
 
 def exact_match(field: str | None = None, *, name: str | None = None) -> Evaluator:
@@ -28,7 +24,8 @@ def exact_match(field: str | None = None, *, name: str | None = None) -> Evaluat
     Args:
         field: What of the output is compared, `"answer"` or `"messages.-1.content"`; by default
             all of it. Where the expected value is a mapping that has the field too, its field is
-            compared, else the whole expected value. A case that expects nothing gets no score.
+            compared, else the whole expected value; one that has it under a similar name
+            (`"Answer"`) is an error. A case that expects nothing gets no score.
         name: Name of the evaluator and its metric.
 
     Example:
@@ -44,7 +41,8 @@ def contains(
     """Return an evaluator that gives 1 if the output contains what is expected, else 0.
 
     A text contains its parts, and a number its digits; a list contains its elements. Of an expected
-    list, all elements have to be contained.
+    list, all elements have to be contained. An empty list, and an empty text in a text, are errors:
+    every output contains them.
 
     Args:
         field: See `exact_match`.
@@ -57,49 +55,15 @@ def contains(
     """
 
     def compare(output: Any, expected: Any) -> Score:
-        wanted = list(expected) if isinstance(expected, list | tuple | set) else [expected]
+        is_many = isinstance(expected, list | tuple | set | frozenset)
+        wanted = list(expected) if is_many else [expected]
+        if not wanted:
+            raise EvaluatorError(_everywhere(expected))
         missing = [one for one in wanted if not _is_in(one, output, ignore_case)]
         reason = f"missing: {', '.join(map(repr, missing))}" if missing else None
         return Score(not missing, reason=reason)
 
     return comparing("contains", name, field, compare, ignore_case=ignore_case)
-
-
-def regex_match(
-    pattern: str | None = None, field: str | None = None, *, name: str | None = None
-) -> Evaluator:
-    r"""Return an evaluator that gives 1 if a regular expression is found in the output, else 0.
-
-    It may be found anywhere; `^` and `$` bind it to the ends.
-
-    Args:
-        pattern: The expression for every case; by default each case expects its own.
-        field: See `exact_match`.
-        name: See `exact_match`.
-
-    Raises:
-        ConfigurationError: The pattern is no regular expression.
-
-    Example:
-        >>> regex_match(r"^\d{4}$")("2026")
-        Score(value=True, name=None, reason=None)
-    """
-    if pattern is None:
-        return comparing("regex_match", name, field, _is_found)
-    if not isinstance(pattern, str):
-        raise ConfigurationError(f"regex_match: the pattern is a text, not {pattern!r}")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ConfigurationError(
-            f"regex_match: {pattern!r} is no regular expression: {error}"
-        ) from None
-    check_field("regex_match", field)
-
-    def evaluate(output: Any) -> Score:
-        return _is_found(output if field is None else pick(output, field), pattern)
-
-    return built_in("regex_match", name, evaluate, pattern=pattern, field=field)
 
 
 def json_equal(field: str | None = None, *, name: str | None = None) -> Evaluator:
@@ -158,10 +122,10 @@ def numeric_close(
 
     def compare(output: Any, expected: Any) -> Score:
         wanted = number_of(expected)
-        if wanted is None:
+        if wanted is None or math.isnan(wanted):
             raise EvaluatorError(f"the expected value {short(expected)} is no number")
         given = number_of(output)
-        if given is None:
+        if given is None or math.isnan(given):
             return Score(False, reason=f"the output {short(output)} is no number")
         return Score(math.isclose(given, wanted, rel_tol=relative, abs_tol=absolute))
 
@@ -178,25 +142,20 @@ def _is_in(wanted: Any, output: Any, ignore_case: bool) -> bool:
     part, whole = text_of(wanted), text_of(output)
     if part is None:
         raise EvaluatorError(f"the expected value {short(wanted)} is no text")
+    if not part:
+        raise EvaluatorError(_everywhere(wanted))
     return whole is not None and _folded(part, ignore_case) in _folded(whole, ignore_case)
+
+
+def _everywhere(wanted: Any) -> str:
+    return (
+        f"every output contains the expected value {wanted!r}; "
+        "a case that expects nothing has None, and gets no score"
+    )
 
 
 def _folded(value: Any, ignore_case: bool) -> Any:
     return value.casefold() if ignore_case and isinstance(value, str) else value
-
-
-def _is_found(output: Any, pattern: Any) -> Score:
-    if not isinstance(pattern, str):
-        raise EvaluatorError(f"the expected value {short(pattern)} is no regular expression")
-    text = text_of(output)
-    if text is None:
-        return Score(False, reason=f"the output {short(output)} is no text")
-    try:
-        return Score(re.search(pattern, text) is not None)
-    except re.error as error:
-        raise EvaluatorError(
-            f"the expected value {pattern!r} is no regular expression: {error}"
-        ) from None
 
 
 def _same_json(one: Any, other: Any) -> bool:

@@ -1,12 +1,15 @@
 """What built-in evaluators are made of: choosing a field, reading values, checking arguments."""
 
+import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from wtb._evaluator import Evaluator, reference_of
+from wtb._scores import Score
 from wtb.context import Direction
 from wtb.errors import ConfigurationError, EvaluatorError, did_you_mean
 from wtb.workflow import import_reference
@@ -25,6 +28,9 @@ __all__ = [
     "text_of",
     "users_function",
 ]
+
+_NEARNESS = 0.8
+"""A key of an expected value that is so like the field (`difflib`'s ratio) is taken for it."""
 
 Compare = Callable[[Any, Any], Any]
 """Compares a part of the output with what is expected; returns what an evaluator may return."""
@@ -81,7 +87,7 @@ def comparing(
         if expected is None:
             return None
         if field is not None:
-            return compare(pick(output, field), expected_part(expected, field))
+            return _compared_field(compare, pick(output, field), expected, field)
         if isinstance(output, Mapping) and not isinstance(expected, Mapping):
             raise EvaluatorError(
                 f"{use} would compare the whole output with {short(expected)}; say which field "
@@ -100,6 +106,42 @@ def comparing(
         field=field,
         **arguments,
     )
+
+
+def _compared_field(compare: Compare, part: Any, expected: Any, field: str) -> Any:
+    wanted = expected_part(expected, field)
+    if wanted is not expected or not isinstance(expected, Mapping):
+        return compare(part, wanted)
+    _check_misspelt(expected, field, parsed(part))
+    score = compare(part, expected)
+    if isinstance(score, Score) and not score.value and score.reason is None:
+        reason = f"the expected value has no {field!r}, so all of it is compared"
+        return replace(score, reason=reason)
+    return score
+
+
+def _check_misspelt(expected: Mapping[Any, Any], field: str, part: Any) -> None:
+    """Check that an expected mapping without the field does not have it under a similar name.
+
+    Raises:
+        EvaluatorError: It has, so that comparing all of it would say no to every output.
+    """
+    value: Any = expected
+    for key in field.split("."):
+        if not isinstance(value, Mapping):
+            return
+        if key not in value:
+            names = {one.casefold(): one for one in value if isinstance(one, str)}
+            near = difflib.get_close_matches(key.casefold(), names, n=1, cutoff=_NEARNESS)
+            # An output may have just such a part as the whole expected value is.
+            if near and not (isinstance(part, Mapping) and names[near[0]] in part):
+                known = did_you_mean(key, list(names.values()), listed_as="it has")
+                raise EvaluatorError(
+                    f"the expected value {short(expected)} has no {key!r}. {known} If all of it is "
+                    f"what {field!r} should be, put it under that name"
+                )
+            return
+        value = value[key]
 
 
 def check_field(use: str, field: object) -> None:
@@ -202,7 +244,8 @@ def parsed(value: Any) -> Any:
 
 def number_of(value: Any) -> float | None:
     """Return a number, or the number that a text is; None for anything else."""
-    if isinstance(value, bool):
+    # Python reads "1_0" as 10, people do not.
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         return None
     try:
         return float(value)
