@@ -11,9 +11,10 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from export_graphs import HOSTILE, KINDS
+from export_graphs import HOSTILE, KINDS, build
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.language_models import FakeListChatModel
 from langgraph.graph import END, START, StateGraph
 
 import wtb
@@ -23,6 +24,8 @@ from wtb.export.csv_text import CsvWriter
 from wtb.export.json_lines import JsonLinesWriter
 from wtb.export.parquet import ParquetWriter
 from wtb.export.tables import TABLES, Column, Table
+from wtb.report import collect
+from wtb.report.overview import overview
 
 
 def exported(bench, batch, path, table):
@@ -96,6 +99,22 @@ def test_nodes_scores_and_usage_are_what_the_executions_have(bench, batch, tmp_p
     assert [row["execution_id"] for row in usage] == counting
     assert {(row["model"], row["calls"], row["total_tokens"]) for row in usage} == {("tiny", 1, 12)}
     assert {row["total_tokens"] for row in nodes if row["variant"] == "counts"} == {12}
+
+
+def test_tokens_that_no_model_told_are_nowhere(bench, tmp_path):
+    def answer(state):
+        FakeListChatModel(responses=["yes"]).invoke("?")
+        return {"text": "yes"}
+
+    batch = bench.run_batch(build(), variants=[{"act": answer}], test_cases=[{"kind": "fine"}])
+    with exported(bench, batch, tmp_path / "a.csv", "executions").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert [row[name] for name in ("input_tokens", "output_tokens", "total_tokens")] == [""] * 3
+    (row,) = lines(exported(bench, batch, tmp_path / "usage.jsonl", "usage"))
+    assert (row["calls"], row["total_tokens"]) == (1, None)
+    assert batch.comparison["act=answer"]["tokens"] is None
+    # A report plots scores over tokens where there are any, and else over time.
+    assert overview(collect(bench, batch), None, [])["executions"]["tokens"] == [None]
 
 
 @pytest.mark.parametrize("table", list(TABLES))

@@ -88,8 +88,21 @@ def test_calls_without_usage_are_counted_as_calls(execute):
         return {}
 
     trace = execute(abc(), GIVEN, {"b": node})
-    assert sum(counts["calls"] for counts in trace.usage.values()) == 2
-    assert sum(counts["total_tokens"] for counts in trace.usage.values()) == 0
+    assert trace.usage == {"unknown": {"calls": 2}}
+    assert trace.nodes[1].usage == {"unknown": {"calls": 2}}
+
+
+def test_only_what_was_told_is_counted(execute):
+    told = AIMessage("x", usage_metadata=usage_of(7))
+    mixed = GenericFakeChatModel(messages=iter([AIMessage("x"), told, AIMessage("x")]))
+
+    def node(state):
+        for _ in range(3):
+            mixed.invoke("a")
+        return {}
+
+    trace = execute(abc(), GIVEN, {"b": node})
+    assert trace.usage == {"unknown": {**counted(1, 7, 2), "calls": 3}}
 
 
 def test_streamed_calls_and_failed_calls(execute):

@@ -101,8 +101,8 @@ class Trace:
         nodes: The nodes that ran, by order of their start.
         error: Why it failed.
         interrupts: Payload and id of each `interrupt()` that waits for an answer.
-        usage: By model: `calls`, `input_tokens`, `output_tokens`, `total_tokens`, and the details
-            that the provider gave (`input_token_details`, `output_token_details`).
+        usage: By model: `calls`, and what the provider told: `input_tokens`, `output_tokens`,
+            `total_tokens`, and details (`input_token_details`, `output_token_details`).
     """
 
     status: Status

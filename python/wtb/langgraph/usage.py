@@ -12,10 +12,11 @@ UNKNOWN_MODEL = "unknown"
 
 
 def add_call(usage: Usage, model: str, metadata: Mapping[str, Any] | None) -> None:
-    """Count one call of a model, with its tokens if the provider told them."""
-    counts = usage.setdefault(
-        model, {"calls": 0, "input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
-    )
+    """Count one call of a model, with its tokens if the provider told them.
+
+    What no call told is not there: 0 would say that a model has read and written nothing.
+    """
+    counts = usage.setdefault(model, {"calls": 0})
     counts["calls"] += 1
     _add(counts, metadata or {})
 
