@@ -37,7 +37,8 @@ def wtb_bench(request: pytest.FixtureRequest) -> "Iterator[TestBench]":
     """A `wtb.TestBench`.
 
     Its store is the one of `--wtb-store`, by default one in pytest's cache that stays from run to
-    run: `bench.batches()` has those of former runs.
+    run: `bench.batches()` has those of former runs. Each worker of pytest-xdist has a store of its
+    own there; a store that is named is everybody's.
     """
     from wtb.bench import TestBench
 
@@ -68,7 +69,9 @@ def _store(request: pytest.FixtureRequest) -> str:
         return named
     cache = getattr(request.config, "cache", None)
     if cache is not None:
-        return str(cache.mkdir("wtb"))
+        # In one store "latest" would be whatever another worker has just begun.
+        worker: str | None = getattr(request.config, "workerinput", {}).get("workerid")
+        return str(cache.mkdir("wtb" if worker is None else f"wtb-{worker}"))
     factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
     return str(factory.mktemp("wtb"))
 

@@ -161,20 +161,47 @@ def test_the_store_stays_in_the_cache_or_is_where_it_is_said(run, pytester):
     run(text, "-s", "-p", "no:cacheprovider").stdout.fnmatch_lines(["*there are 1 */wtb0/wtb.db"])
 
 
-def test_several_processes_share_the_store(run):
-    done = run(
-        """
-        import graphs, pytest
+IN_SEVERAL_PROCESSES = """
+    import os, pathlib, time
+    import graphs, pytest
 
-        @pytest.mark.parametrize("number", range(6))
-        def test_batch(wtb_bench, number):
-            assert graphs.run(wtb_bench, number + 3).status == "completed"
-            assert number
-        """,
-        "-n", "2",
-    )  # fmt: skip
-    done.assert_outcomes(passed=5, failed=1)
+    def everybody_is_there(tmp_path_factory, number):
+        # Both workers have run their batch before either goes on.
+        shared = tmp_path_factory.getbasetemp().parent
+        (shared / f"ran-{number}").touch()
+        for _ in range(600):
+            if len(list(shared.glob("ran-*"))) >= 2:
+                return
+            time.sleep(0.05)
+        raise AssertionError("the other one never came")
+
+    @pytest.mark.parametrize("number", range(2))
+    def test_batch(wtb_bench, number, tmp_path_factory):
+        batch = graphs.run(wtb_bench, number + 3)
+        everybody_is_there(tmp_path_factory, number)
+        pathlib.Path(f"store-{number}").write_text(wtb_bench.url)
+        assert wtb_bench.batch("latest").id == batch.id
+        assert number
+    """
+
+
+def test_each_process_has_a_store_of_its_own(run, pytester):
+    done = run(IN_SEVERAL_PROCESSES, "-n", "2")
+    done.assert_outcomes(passed=1, failed=1)
     assert done.stdout.str().count("wtb: batch") == 1
+    stores = sorted(Path(f"store-{number}").read_text() for number in range(2))
+    assert [one.partition("/.pytest_cache/")[2] for one in stores] == [
+        "d/wtb-gw0/wtb.db", "d/wtb-gw1/wtb.db"
+    ]  # fmt: skip
+
+
+def test_a_store_that_is_named_is_that_of_all_processes(run):
+    done = run(IN_SEVERAL_PROCESSES, "-n", "2", "--wtb-store", "own")
+    # Of the two batches one only is the latest.
+    assert done.parseoutcomes()["failed"] >= 1
+    with wtb.TestBench("own") as bench:
+        assert len(bench.batches()) == 2
+    assert len({Path(f"store-{number}").read_text() for number in range(2)}) == 1
 
 
 def test_nothing_is_imported_where_nobody_asks_for_a_bench(run):
