@@ -232,11 +232,20 @@ def test_settings_that_make_no_sense_are_refused(arguments, text):
 
 
 def test_scores_that_are_none_or_no_numbers():
-    found = statistics.compare_scores({"a": {"x": None, "y": math.nan, "z": math.inf}})
+    found = statistics.compare_scores({"a": {"x": None, "y": math.nan, "z": [None, math.nan]}})
     assert found["a"]["mean"] is None
     assert statistics.compare_scores({}).best is None
-    with pytest.raises(wtb.ConfigurationError, match="a score is a number or None, not 'good'"):
+    with pytest.raises(wtb.ConfigurationError, match=r"variant 'a', case 'x': .* not 'good'"):
         statistics.compare_scores({"a": {"x": "good"}})
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, -math.inf, "inf", 10**400], ids=lambda value: str(value)[:5]
+)
+def test_an_infinite_score_is_refused_with_its_place(value):
+    for scores, where in [(value, "case 'y': "), ([1, value], "case 'y', repeat 1: ")]:
+        with pytest.raises(wtb.ConfigurationError, match=f"^variant 'b', {where}a score is"):
+            statistics.compare_scores({"a": {"x": 1}, "b": {"x": 1, "y": scores}})
 
 
 def test_impossible_questions_are_refused():

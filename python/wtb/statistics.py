@@ -74,7 +74,7 @@ def compare_scores(
         seed: Seeds them: the same scores give the same comparison.
 
     Raises:
-        ConfigurationError: A setting makes no sense, or a score is no number.
+        ConfigurationError: A setting makes no sense, or a score is infinite or no number.
 
     Example:
         >>> scores = {"baseline": {"a": 0, "b": 1}, "new": {"a": 1, "b": 1}}
@@ -331,7 +331,10 @@ def checked_weights(objective: Mapping[str, float] | None) -> list[tuple[str, fl
 
 def _values(scores: Scores, cases: Sequence[str]) -> bytes:
     """Return all scores as doubles, variant by variant, case by case; NaN where there is none."""
-    rows = [[_repeats(own.get(case)) for case in cases] for own in scores.values()]
+    rows = [
+        [_repeats(own.get(case), f"variant {name!r}, case {case!r}") for case in cases]
+        for name, own in scores.items()
+    ]
     most = max((len(repeats) for row in rows for repeats in row), default=0)
     values = array("d")
     for row in rows:
@@ -341,21 +344,26 @@ def _values(scores: Scores, cases: Sequence[str]) -> bytes:
     return values.tobytes()
 
 
-def _repeats(value: Any) -> list[float]:
+def _repeats(value: Any, where: str) -> list[float]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        return [_score(value)]
-    return [_score(one) for one in value]
+        return [_score(value, where)]
+    return [_score(one, f"{where}, repeat {place}") for place, one in enumerate(value)]
 
 
-def _score(value: Any) -> float:
+def _score(value: Any, where: str) -> float:
     if value is None:
         return math.nan
     try:
         if isinstance(value, str | bytes):
             raise TypeError
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise ConfigurationError(f"a score is a number or None, not {value!r}") from None
+        raise ConfigurationError(f"{where}: a score is a number or None, not {value!r}") from None
+    if math.isinf(number):
+        raise ConfigurationError(
+            f"{where}: a score is a finite number, not {value!r}; None where there is none"
+        )
+    return number
 
 
 def _numbers(values: Iterable[float], what: str) -> list[float]:
