@@ -176,7 +176,7 @@ def _score(request: "_native.RequestRef", asked: Asked) -> int:
         with user_code(display):
             sys.path.insert(0, asked["directory"])
             succeeded = bench.batch(batch).progress.counts["succeeded"]
-            display.note(f"Scoring {_plural(succeeded, 'execution')}")
+            display.note(f"Scoring {plural(succeeded, 'execution')}")
             specs = given and [{"use": one["use"], **one["arguments"]} for one in given]
             bench.score(batch, specs)
         return request.render(bench._core.engine, "{}")

@@ -1,4 +1,4 @@
-"""The half of a bench that goes back and goes on: checkpoints, rollback, fork, resume."""
+"""The part of a bench that goes back and goes on: checkpoints, rollback, fork, resume."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -1,19 +1,24 @@
-"""The bench: run a workflow once or as a batch, come back to it, score it, compare it."""
+"""The bench: run a workflow once or as a batch.
+
+What comes after is in its bases: `_again` (batches), `_lineages` (histories of executions),
+`_results` (scores, comparisons, files) and `_reader`.
+"""
 
 import asyncio
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, Unpack, overload
+from typing import Any, ClassVar, Literal, Self, Unpack
 
-from wtb import _later, _plan, _settling
-from wtb._arguments import Again, BatchArguments, ResumeArguments, SingleArguments
-from wtb._core import Core, moved
-from wtb._drive import Drive, ProgressLike
+from wtb import _plan, _settling
+from wtb._again import BenchAgain, driven
+from wtb._arguments import BatchArguments, SingleArguments
+from wtb._core import Core
+from wtb._drive import ProgressLike
 from wtb._lineages import BenchLineages
+from wtb._results import BenchResults
 from wtb.batch import Batch
 from wtb.cases import Case
 from wtb.errors import ForkedProcessError
@@ -23,19 +28,13 @@ from wtb.variants import VariantLike
 from wtb.workflow import Workflow
 from wtb.workspace import WorkspaceLike
 
-if TYPE_CHECKING:
-    from wtb.export import Format
-
 __all__ = ["TestBench"]
 
 WORKSPACES_BYTES_MAX = 10 * 2**30
 """How many bytes kept workspaces may take together, unless it is said."""
 
-Target = Batch | Execution | str
-"""A batch or an execution: itself, its id, a unique prefix of it, or "latest" (the batch)."""
 
-
-class TestBench(BenchLineages):
+class TestBench(BenchAgain, BenchLineages, BenchResults):
     """An open store, and everything that can be done with it.
 
     Use it as a context manager, or call `close()`. It may be used by several threads. It does not
@@ -289,64 +288,7 @@ class TestBench(BenchLineages):
 
         Cancelling the caller's task stops the batch and leaves it to `resume_batch`.
         """
-        return await _driven(lambda: self._core.create(workflow, **arguments))
-
-    def resume_batch(
-        self,
-        batch: Batch | str,
-        *,
-        workflow: object = None,
-        variants: Sequence[VariantLike] | None = None,
-        evaluators: Sequence[Any] | None = None,
-        config: Mapping[str, Any] | None = None,
-        context: Any = None,
-        on_interrupt: Callable[..., Any] | str | None = None,
-        runner: str | BatchTestRunner | None = None,
-        max_workers: int | None = None,
-        progress: ProgressLike = None,
-    ) -> Batch:
-        """Take up a batch that was left unfinished; what has ended is not run again.
-
-        Args:
-            batch: The batch, its id, a unique prefix of it, or "latest".
-            workflow: The workflow again, where the store has no reference to it.
-            variants: Variants again, where they hold objects that cannot be found by name.
-            evaluators: The evaluators again, where they cannot be found by name.
-            config: LangGraph's config again, where it is no JSON (callbacks).
-            context: LangGraph's runtime context again, where it is no JSON.
-            on_interrupt: What answers questions again, where it cannot be found by name.
-            runner: By default that of the batch.
-            max_workers: By default that of the batch.
-            progress: See `run_batch`.
-
-        Raises:
-            BatchBusyError: A live session is running it.
-            WorkflowNotBoundError: The workflow or a variant cannot be found again, or its graph has
-                other nodes now. Their code may have changed.
-        """
-        found, drive = self._taken_up(
-            batch,
-            workflow=workflow,
-            variants=variants,
-            evaluators=evaluators,
-            config=config,
-            context=context,
-            on_interrupt=on_interrupt,
-            runner=runner,
-            max_workers=max_workers,
-            progress=progress,
-        )
-        drive.run()
-        return found
-
-    async def aresume_batch(
-        self, batch: Batch | str, **arguments: Unpack[ResumeArguments]
-    ) -> Batch:
-        """Take up a batch without blocking the event loop; takes what `resume_batch` takes.
-
-        Cancelling the caller's task stops the batch and leaves it to a later `resume_batch`.
-        """
-        return await _driven(lambda: self._taken_up(batch, **arguments))
+        return await driven(lambda: self._core.create(workflow, **arguments))
 
     def run_until_settled(
         self,
@@ -375,237 +317,6 @@ class TestBench(BenchLineages):
             ConfigurationError: There would be nothing to add, or see `run_batch`.
         """
         return _settling.run(self, workflow, until, first, on_look, arguments)
-
-    def extend(
-        self,
-        batch: Batch | str,
-        *,
-        variants: Sequence[VariantLike] = (),
-        test_cases: Sequence[Case | Mapping[str, Any]] = (),
-        repeats: int = 0,
-        workflow: object = None,
-        progress: ProgressLike = None,
-    ) -> Batch:
-        """Add variants, cases or repeats to a batch; only what is new (or unfinished) runs.
-
-        Raises:
-            ConfigurationError: There is nothing to add, or a name is taken.
-            BatchBusyError: The batch is running.
-            WorkflowNotBoundError: See `resume_batch`.
-        """
-        found, drive = _later.extend(
-            self._core, batch, variants, test_cases, repeats, Again(workflow), progress
-        )
-        drive.run()
-        return found
-
-    def retry(
-        self,
-        target: Target,
-        *,
-        errors_only: bool = True,
-        from_checkpoint: bool = False,
-        workflow: object = None,
-        progress: ProgressLike = None,
-    ) -> Batch | Execution:
-        """Run executions again that ended without success; takes them off the dead-letter list.
-
-        A single execution (of `run`) is run in a process if it ran in one before, and else on the
-        calling thread. What a cell went on to by `resume` gives way to
-        its new result.
-
-        Args:
-            target: A batch or an execution.
-            errors_only: Only those that failed, timed out or were cancelled; False runs everything
-                again.
-            from_checkpoint: Whether they go on from their last checkpoints, not from their inputs.
-            workflow: The workflow again, where the store has no reference to it.
-            progress: See `run_batch`.
-
-        Returns:
-            The batch or the execution as it stands then.
-
-        Raises:
-            WorkflowNotBoundError: See `resume_batch`.
-        """
-        found = self._target(target)
-        if isinstance(found, Batch):
-            return _later.retry_in_batch(
-                self._core,
-                found.id,
-                found.results,
-                errors_only,
-                Again(workflow),
-                progress,
-                from_checkpoint=from_checkpoint,
-            )
-        if found.batch_id is None:
-            return _later.retry_single(
-                self._core, found, errors_only, workflow, from_checkpoint=from_checkpoint
-            )
-        _later.retry_in_batch(
-            self._core,
-            found.batch_id,
-            [self._core.cell(found.id)],
-            errors_only,
-            Again(workflow),
-            progress,
-            from_checkpoint=from_checkpoint,
-        )
-        return self.execution(found.id)
-
-    def cancel(self, target: Target) -> None:
-        """Cancel what has not ended of a batch, or one execution that is under way.
-
-        It counts at once. Only an execution of `arun` ends a moment later, with the nodes that it
-        has recorded.
-
-        Raises:
-            BatchBusyError: Another live session is running the batch.
-            InvalidTransitionError: There is nothing to cancel.
-        """
-        _later.cancel(self._core, self._target(target))
-
-    @overload
-    def score(
-        self,
-        batch: Execution,
-        evaluators: Sequence[Any] | None = None,
-        *,
-        evaluator_timeout: float = 60.0,
-    ) -> Execution: ...
-
-    @overload
-    def score(
-        self,
-        batch: Batch | str,
-        evaluators: Sequence[Any] | None = None,
-        *,
-        evaluator_timeout: float = 60.0,
-    ) -> Batch: ...
-
-    def score(
-        self,
-        batch: Batch | Execution | str,
-        evaluators: Sequence[Any] | None = None,
-        *,
-        evaluator_timeout: float = 60.0,
-    ) -> Batch | Execution:
-        """Score a batch's finished executions, again or anew, without running anything.
-
-        Scores of the same evaluator and name are replaced; others stay.
-
-        Args:
-            batch: The batch, its id, a unique prefix of it, or "latest"; or one execution, for
-                example a fork.
-            evaluators: Functions, built-in names or `"module:function"` references; by default
-                those of the batch, as they are now.
-            evaluator_timeout: Seconds that one evaluator may take for one execution.
-
-        Raises:
-            ConfigurationError: There is no evaluator, or the batch's cannot be found again.
-            InvalidTransitionError: The execution has not succeeded.
-        """
-        if isinstance(batch, Execution):
-            found = self.execution(batch.id)
-            return _later.score_execution(self._core, found, evaluators, evaluator_timeout)
-        return _later.score(self._core, batch, evaluators, evaluator_timeout, threading.Event())
-
-    async def ascore(
-        self,
-        batch: Batch | str,
-        evaluators: Sequence[Any] | None = None,
-        *,
-        evaluator_timeout: float = 60.0,
-    ) -> Batch:
-        """Score a batch without blocking the event loop; see `score`.
-
-        Cancelling the caller's task ends it after the executions that are being scored.
-        """
-        stopped = threading.Event()
-        try:
-            return await asyncio.to_thread(
-                _later.score, self._core, batch, evaluators, evaluator_timeout, stopped
-            )
-        finally:
-            stopped.set()
-
-    def export(
-        self,
-        batch: Batch | str,
-        path: "str | os.PathLike[str]",
-        *,
-        format: "Format | None" = None,  # noqa: A002
-        what: str | Sequence[str] = "executions",
-        baseline: str | None = None,
-        metric: str | None = None,
-    ) -> list[Path]:
-        """Write a batch into files for other programs; `docs/export.md` describes them.
-
-        A file appears under its name when all are complete, and then replaces an older one, whose
-        permissions it keeps. Directories that are missing are made, and links are followed.
-
-        Args:
-            batch: The batch, its id, a unique prefix of it, or "latest".
-            path: The file. Of several tables each has a file of its own: `run.csv` becomes
-                `run.executions.csv`, `run.nodes.csv`, and so on.
-            format: "json" (everything in one document), "jsonl", "csv" or "parquet" (tables),
-                "junit" or "markdown" (reports for CI), or "bundle" (a baseline for `gate`).
-                By default by the path's ending: .json, .jsonl, .csv, .parquet, .xml, .md or .wtb.
-            what: Which tables go into jsonl, csv and parquet: "executions", "nodes", "scores",
-                "usage", several of them, or "all".
-            baseline: For json and markdown, the variant that others are measured against.
-            metric: For json and markdown, the primary metric; by default the batch's.
-
-        Returns:
-            The files.
-
-        Raises:
-            ConfigurationError: It cannot be exported so; files that were there are as they were.
-        """
-        from wtb._staged import Staged
-        from wtb.export import destination, export_batch
-
-        asked = destination(path, format, what, baseline, metric)
-        with Staged() as files:
-            export_batch(files, self, self._core.batch_id(batch), [asked])
-        return files.paths
-
-    def report(
-        self,
-        batch: Batch | str,
-        path: str | os.PathLike[str],
-        *,
-        baseline: str | None = None,
-        metric: str | None = None,
-        title: str | None = None,
-    ) -> Path:
-        """Write a batch as one HTML file that needs no network and no server; see docs/report.md.
-
-        Args:
-            batch: The batch, its id, a unique prefix of it, or "latest".
-            path: The file, as in `export`.
-            baseline: The variant that the others are measured against; see `compare`.
-            metric: The metric that is shown first; by default the batch's.
-            title: What the page is called; by default as the batch.
-
-        Returns:
-            The file's path.
-
-        Raises:
-            NotFoundError: There is no such batch.
-            ConfigurationError: There is no variant, or no score, of the name that was given, or the
-                file cannot be written.
-        """
-        # Not for those who write none: it is half a dozen modules.
-        from wtb._staged import Staged, named_file
-        from wtb.report import collect, write_report
-
-        target = named_file(path)
-        found = collect(self, batch, baseline=baseline, metric=metric)
-        with Staged() as files:
-            write_report(files.open(target), found, title)
-        return target
 
     def register(self, workflow: object) -> Workflow:
         """Make a workflow known by its name, so that stored batches find it after a restart."""
@@ -640,53 +351,3 @@ class TestBench(BenchLineages):
         trace: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
-
-    def _target(self, target: Target) -> Batch | Execution:
-        """Return the batch or execution that is meant, as the store has it now."""
-        if isinstance(target, str):
-            return self.execution(target) if target.startswith("e_") else self.batch(target)
-        if isinstance(target, Execution):
-            return self.execution(target.id)
-        return self.batch(target.id)
-
-    def _taken_up(
-        self,
-        batch: Batch | str,
-        *,
-        workflow: object = None,
-        variants: Sequence[VariantLike] | None = None,
-        evaluators: Sequence[Any] | None = None,
-        config: Mapping[str, Any] | None = None,
-        context: Any = None,
-        on_interrupt: Callable[..., Any] | str | None = None,
-        runner: str | BatchTestRunner | None = None,
-        max_workers: int | None = None,
-        progress: ProgressLike = None,
-    ) -> tuple[Batch, Drive]:
-        data = self._core.stored(batch)
-        again = Again(workflow, variants, evaluators, config, context, on_interrupt)
-        plan = self._core.plan(data, again, runner, max_workers, progress)
-        spec = moved(data["spec"], plan)
-        return self._core.take_up(plan, lambda: self._core.engine.resume(data["id"], spec))
-
-
-async def _driven(begin: Callable[[], tuple[Batch, Drive]]) -> Batch:
-    """Begin a batch and wait for its end, both off the event loop; stop it when cancelled."""
-    begun: list[Batch] = []
-    cancelled = threading.Event()
-
-    def run() -> Batch:
-        batch, drive = begin()
-        begun.append(batch)
-        drive.start()
-        if cancelled.is_set():  # While it was still being created.
-            batch.stop()
-        return batch.wait()
-
-    try:
-        return await asyncio.to_thread(run)
-    except asyncio.CancelledError:
-        cancelled.set()
-        for batch in begun:
-            batch.stop()
-        raise

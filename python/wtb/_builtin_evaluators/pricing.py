@@ -68,7 +68,7 @@ def _checked(model: str, given: object) -> dict[str, float]:
         if kind not in _KINDS:
             known = did_you_mean(str(kind), _KINDS, listed_as="there are prices of")
             raise ConfigurationError(f"{where} has no {kind!r}. {known}")
-        if isinstance(price, bool) or not isinstance(price, Real) or not 0 <= price < 1e100:
+        if isinstance(price, bool) or not isinstance(price, Real) or not 0 <= float(price) < 1e100:
             raise ConfigurationError(f"{where}: {kind} is a number from 0 on, not {price!r}")
     return {kind: float(price) for kind, price in given.items()}
 

@@ -14,7 +14,7 @@ from wtb.export._source import StoredBatch
 from wtb.export.tables import Table
 
 if TYPE_CHECKING:
-    from wtb._reader import BenchReader
+    from wtb._results import BenchResults
     from wtb._staged import Staged
     from wtb.comparison import Comparison
 
@@ -22,7 +22,7 @@ __all__ = ["FORMATS", "Destination", "Format", "destination", "export_batch"]
 
 
 def export_batch(
-    files: "Staged", bench: "BenchReader", batch: str, destinations: Sequence[Destination]
+    files: "Staged", bench: "BenchResults", batch: str, destinations: Sequence[Destination]
 ) -> None:
     """Write a batch to all of its destinations.
 

@@ -17,7 +17,7 @@ from wtb.comparison import Comparison
 
 if TYPE_CHECKING:
     from wtb._native import EngineRef, ValueRef
-    from wtb._reader import BenchReader
+    from wtb._results import BenchResults
     from wtb.batch import Batch
 
 __all__ = ["Collected", "CollectedCase", "CollectedExecution", "Detail", "Part", "collect"]
@@ -135,7 +135,7 @@ class Collected:
 
 
 def collect(
-    bench: "BenchReader",
+    bench: "BenchResults",
     batch: "Batch | str",
     *,
     baseline: str | None = None,
