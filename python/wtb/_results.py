@@ -10,17 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from wtb import _later
+from wtb._checked import checked_confidence, checked_margin, checked_weights
 from wtb._reader import BenchReader
 from wtb.batch import Batch
 from wtb.comparison import Comparison
 from wtb.errors import ConfigurationError, NotFoundError, did_you_mean
 from wtb.execution import Execution
-from wtb.statistics import (
-    Correction,
-    checked_confidence,
-    checked_margin,
-    checked_weights,
-)
+from wtb.statistics import Correction
 from wtb.verdict import Verdict
 
 if TYPE_CHECKING:

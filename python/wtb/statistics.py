@@ -7,10 +7,18 @@ the parts that comparisons are made of, each with its source.
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any, Literal
 
 from wtb import _native
+from wtb._checked import (
+    checked_attempts,
+    checked_confidence,
+    checked_count,
+    checked_deviation,
+    checked_numbers,
+    checked_power,
+    checked_seed,
+)
 from wtb.comparison import Comparison
 from wtb.context import Direction
 from wtb.errors import ConfigurationError, did_you_mean
@@ -19,9 +27,6 @@ __all__ = [
     "Correction",
     "adjust",
     "cases_needed",
-    "checked_confidence",
-    "checked_margin",
-    "checked_weights",
     "compare_scores",
     "detectable_effect",
     "mcnemar",
@@ -110,7 +115,7 @@ def compare_scores(
             checked_confidence(confidence),
             correction,
             draws,
-            _seed(seed),
+            checked_seed(seed),
         )
     )
 
@@ -165,7 +170,7 @@ def mcnemar(gained: int, lost: int) -> float:
         >>> mcnemar(10, 2)
         0.03857421875
     """
-    return _native.mcnemar(_count(gained, "gained", 0), _count(lost, "lost", 0))
+    return _native.mcnemar(checked_count(gained, "gained", 0), checked_count(lost, "lost", 0))
 
 
 def sign_flip(differences: Iterable[float], *, seed: int = 0) -> tuple[float, str]:
@@ -179,7 +184,7 @@ def sign_flip(differences: Iterable[float], *, seed: int = 0) -> tuple[float, st
         >>> sign_flip([0.1, 0.25, 0.31, 0.07, 0.5])
         (0.0625, 'sign flip (exact)')
     """
-    return _native.sign_flip(_numbers(differences, "differences"), _seed(seed))
+    return _native.sign_flip(checked_numbers(differences, "differences"), checked_seed(seed))
 
 
 def wilcoxon(differences: Iterable[float]) -> float:
@@ -192,7 +197,7 @@ def wilcoxon(differences: Iterable[float]) -> float:
         >>> wilcoxon([0.1, 0.25, 0.31, 0.07, 0.5])
         0.0625
     """
-    return _native.wilcoxon(_numbers(differences, "differences"))
+    return _native.wilcoxon(checked_numbers(differences, "differences"))
 
 
 def adjust(p_values: Iterable[float], correction: Correction = "holm") -> list[float]:
@@ -204,7 +209,7 @@ def adjust(p_values: Iterable[float], correction: Correction = "holm") -> list[f
         >>> adjust([0.01, 0.04])
         [0.02, 0.04]
     """
-    values = _numbers(p_values, "p_values")
+    values = checked_numbers(p_values, "p_values")
     if wrong := [one for one in values if not 0 <= one <= 1]:
         raise ConfigurationError(f"a p-value is from 0 to 1, not {wrong[0]}")
     return _native.adjust(values, correction)
@@ -219,7 +224,7 @@ def pass_at(n: int, passed: int, k: int) -> float:
         >>> pass_at(4, 1, 2)
         0.5
     """
-    return _native.pass_at(*_attempts(n, passed, k))
+    return _native.pass_at(*checked_attempts(n, passed, k))
 
 
 def pass_all(n: int, passed: int, k: int) -> float:
@@ -231,7 +236,7 @@ def pass_all(n: int, passed: int, k: int) -> float:
         >>> pass_all(4, 3, 2)
         0.5
     """
-    return _native.pass_all(*_attempts(n, passed, k))
+    return _native.pass_all(*checked_attempts(n, passed, k))
 
 
 def paired_power(effect: float, deviation: float, cases: int, *, confidence: float = 0.95) -> float:
@@ -249,8 +254,8 @@ def paired_power(effect: float, deviation: float, cases: int, *, confidence: flo
         >>> round(paired_power(0.5, 1, 30), 4)
         0.754
     """
-    spread = _deviation(deviation)
-    number = _count(cases, "cases", 2)
+    spread = checked_deviation(deviation)
+    number = checked_count(cases, "cases", 2)
     return _native.paired_power(float(effect), spread, number, checked_confidence(confidence))
 
 
@@ -265,9 +270,9 @@ def detectable_effect(
         >>> round(detectable_effect(1, 30), 4)
         0.5292
     """
-    wanted = _chance(power)
-    spread = _deviation(deviation)
-    number = _count(cases, "cases", 0)
+    wanted = checked_power(power)
+    spread = checked_deviation(deviation)
+    number = checked_count(cases, "cases", 0)
     return _native.detectable_effect(spread, number, checked_confidence(confidence), wanted)
 
 
@@ -283,50 +288,9 @@ def cases_needed(
         >>> cases_needed(0.2, 1)
         199
     """
-    wanted = _chance(power)
-    spread = _deviation(deviation)
+    wanted = checked_power(power)
+    spread = checked_deviation(deviation)
     return _native.cases_needed(float(effect), spread, checked_confidence(confidence), wanted)
-
-
-def checked_confidence(confidence: float) -> float:
-    """Return the confidence if it is one.
-
-    Raises:
-        ConfigurationError: It is no number above 0.5 and below 1.
-    """
-    if isinstance(confidence, bool) or not isinstance(confidence, Real) or not 0.5 < confidence < 1:
-        raise ConfigurationError(f"confidence is between 0.5 and 1, as 0.95, not {confidence!r}")
-    return float(confidence)
-
-
-def checked_margin(margin: float) -> float:
-    """Return a gate's margin if it is one.
-
-    Raises:
-        ConfigurationError: It is no finite number from 0 on.
-    """
-    if isinstance(margin, bool) or not isinstance(margin, Real) or not 0 <= margin < math.inf:
-        raise ConfigurationError(f"max_regression is a number from 0 on, as 0.02, not {margin!r}")
-    return float(margin)
-
-
-def checked_weights(objective: Mapping[str, float] | None) -> list[tuple[str, float]]:
-    """Return an objective's weights; none without one.
-
-    Raises:
-        ConfigurationError: It is no mapping of names to finite numbers, or is empty.
-    """
-    if objective is None:
-        return []
-    if not isinstance(objective, Mapping) or not objective:
-        raise ConfigurationError(
-            f"objective is a mapping of metrics to weights, as {{'accuracy': 1}}, not {objective!r}"
-        )
-    for name, weight in objective.items():
-        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-        if not is_number or not math.isfinite(weight):
-            raise ConfigurationError(f"the weight of {name!r} is a finite number, not {weight!r}")
-    return [(str(name), float(weight)) for name, weight in objective.items()]
 
 
 def _values(scores: Scores, cases: Sequence[str]) -> bytes:
@@ -364,41 +328,3 @@ def _score(value: Any, where: str) -> float:
             f"{where}: a score is a finite number, not {value!r}; None where there is none"
         )
     return number
-
-
-def _numbers(values: Iterable[float], what: str) -> list[float]:
-    numbers = [float(one) for one in values]
-    if not all(map(math.isfinite, numbers)):
-        raise ConfigurationError(f"{what} are finite numbers")
-    return numbers
-
-
-def _attempts(n: int, passed: int, k: int) -> tuple[int, int, int]:
-    if not (0 <= passed <= n and 1 <= k <= n):
-        raise ConfigurationError(f"{k} of {n} attempts of which {passed} passed make no sense")
-    return n, passed, k
-
-
-def _seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ConfigurationError(f"seed is a whole number from 0 to 2**64 - 1, not {seed!r}")
-    return seed
-
-
-def _count(value: int, what: str, least: int) -> int:
-    is_count = isinstance(value, int) and not isinstance(value, bool)
-    if not is_count or not least <= value < 2**32:
-        raise ConfigurationError(f"{what} is a whole number from {least} on, not {value!r}")
-    return value
-
-
-def _deviation(deviation: float) -> float:
-    if not 0 <= deviation < math.inf:
-        raise ConfigurationError(f"a standard deviation is finite and not negative: {deviation!r}")
-    return float(deviation)
-
-
-def _chance(power: float) -> float:
-    if not 0 < power < 1:
-        raise ConfigurationError(f"power is between 0 and 1, as 0.8, not {power!r}")
-    return float(power)
