@@ -77,4 +77,5 @@ def test_durations_are_those_of_the_command():
     assert [duration(one) for one in seconds] == [
         "0us", "850us", "1.2ms", "12ms", "1.4s", "3m 20s", "2m", "1d 1h",
     ]  # fmt: skip
+    assert duration(0.0007305) == "731us"
     assert duration(None) == "-"
