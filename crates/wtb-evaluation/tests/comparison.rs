@@ -108,7 +108,7 @@ fn data_that_say_nothing_are_never_a_confident_answer() {
     let nothing = compare(&Table::default(), &Settings::default());
     assert!(nothing.best.is_none() && says(&nothing, "no execution has a score"));
     let one_case = compared(&[binary(0, 1), binary(1, 1)]);
-    assert!(one_case.best.is_none() && says(&one_case, "1 cases are too few"));
+    assert!(one_case.best.is_none() && says(&one_case, "1 case is too few"));
     let width = |found: &Comparison| {
         let line = &found.variants[1];
         line.ci_high.unwrap() - line.ci_low.unwrap()

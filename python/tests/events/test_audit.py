@@ -9,6 +9,7 @@ import pytest
 
 from wtb._command import main
 from wtb._native import EngineRef
+from wtb._scores import ScoreTuple
 from wtb.errors import ConfigurationError, NotFoundError
 from wtb.events import AuditTrail, Event
 
@@ -117,7 +118,7 @@ def test_a_query_ends_where_the_journal_ended_when_it_was_asked(bus, audit):
 
 def test_scores_given_just_before_are_in_the_answer(engine, audit, submit):
     batch, execution = submit()
-    engine.put_scores(execution, [("quality", 0.5, "max", "evaluator", None, None)])
+    engine.put_scores(execution, [ScoreTuple("quality", 0.5, "max", "evaluator", None, None)])
 
     [event] = audit.query(kinds="execution.scored")
     assert (event.batch_id, event.execution_id) == (batch, execution)

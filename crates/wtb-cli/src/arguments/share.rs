@@ -14,7 +14,7 @@ pub(crate) struct ReportArgs {
     /// The batch: an id, a unique prefix, or `latest`
     #[arg(value_name = "ID", default_value = "latest")]
     pub(crate) id: String,
-    /// Where to write it; a file that is there is replaced
+    /// Where to write it; a file that is there is replaced; `-` is standard output
     #[arg(short, long, value_name = "FILE", default_value = "report.html")]
     pub(crate) output: PathBuf,
     /// The variant that the others are compared with
@@ -34,14 +34,15 @@ pub(crate) struct ReportArgs {
     wtb export latest -o executions.csv\n  \
     wtb export latest -o tables --format parquet --what all\n  \
     wtb export latest -o junit.xml -o summary.md\n  \
+    wtb export latest -o - --format markdown >> \"$GITHUB_STEP_SUMMARY\"\n  \
     wtb export latest --bundle main.wtb")]
 #[command(group(clap::ArgGroup::new("where").required(true).multiple(true).args(["output", "bundle"])))]
 pub(crate) struct ExportArgs {
     /// The batch: an id, a unique prefix, or `latest`
     #[arg(value_name = "ID", default_value = "latest")]
     pub(crate) id: String,
-    /// Where to write it; its ending says the format: .json, .jsonl, .csv, .parquet, .xml (JUnit), .md;
-    /// may be given several times
+    /// Where to write it; its ending says the format: .json, .jsonl, .csv, .parquet, .xml (JUnit), .md; `-`
+    /// is standard output, and wants `--format`; may be given several times
     #[arg(short, long, value_name = "PATH")]
     pub(crate) output: Vec<PathBuf>,
     /// Write its scores as one file, which can be the baseline of a gate

@@ -25,8 +25,8 @@ pub(crate) fn tame(text: &str, keeps_colour: bool) -> Cow<'_, str> {
 
 /// Returns a text on one line, for a cell of a table.
 pub(crate) fn on_one_line(text: String) -> String {
-    if text.contains(['\n', '\r', '\t']) {
-        text.replace("\r\n", "␤").replace(['\n', '\r'], "␤").replace('\t', " ")
+    if text.contains(['\n', '\t']) {
+        text.replace("\r\n", "␤").replace('\n', "␤").replace('\t', " ")
     } else {
         text
     }

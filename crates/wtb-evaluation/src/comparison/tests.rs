@@ -249,7 +249,7 @@ fn the_first_evaluator_stays_primary_when_it_always_fails() {
     let compared = compare(&names(&["a", "b"]), &runs, &scores, &options);
     assert_eq!((compared.metric.as_deref(), compared.best), (Some("judge"), None));
     let said = compared.warnings.join("; ");
-    assert!(said.contains("evaluator `judge` failed 1 times, first with KeyError: 'answer';"));
+    assert!(said.contains("evaluator `judge` failed once with KeyError: 'answer';"));
     assert!(said.contains("no execution has a score `judge`"));
 }
 

@@ -36,7 +36,8 @@ where
     }
     let failures = failed.into_iter().map(|(source, (count, error))| {
         let error = error.lines().next().unwrap_or_default();
-        format!("evaluator `{source}` failed {count} times, first with {error}")
+        let times = if count == 1 { "once" } else { &*format!("{count} times, first") };
+        format!("evaluator `{source}` failed {times} with {error}")
     });
     let clashes = ignored.into_iter().map(|((metric, source), counted)| {
         format!("`{metric}` is given by `{counted}` and by `{source}`; that of `{counted}` counts")
@@ -99,9 +100,14 @@ fn errors(comparison: &Comparison) -> Option<String> {
 fn few_units(comparison: &Comparison) -> Option<String> {
     let most = comparison.variants.iter().map(|line| line.units).max()?;
     let is_grouped = comparison.variants.iter().any(|line| line.units < line.cases);
-    let what = if is_grouped { "groups of cases" } else { "cases" };
+    let what = match (is_grouped, most) {
+        (true, 1) => "group of cases is",
+        (true, _) => "groups of cases are",
+        (false, 1) => "case is",
+        (false, _) => "cases are",
+    };
     (comparison.variants.len() > 1 && most < UNITS_MIN as u64)
-        .then(|| format!("{most} {what} are too few: no result could show a difference at 95 %"))
+        .then(|| format!("{most} {what} too few: no result could show a difference at 95 %"))
 }
 
 /// Variants that are measured against the baseline on other cases than it has.

@@ -1,4 +1,4 @@
-"""The command as a whole: real processes in a project of their own."""
+"""The command on results: scoring anew, what cannot be settled, names that a terminal must not obey."""
 
 import json
 import subprocess
