@@ -76,7 +76,7 @@ pub(crate) fn compare_scores(
                 .zip(groups)
                 .map(|(id, group)| CaseInfo { id, group })
                 .collect(),
-            metrics: vec![MetricInfo { name: metric, direction, source, versions: Vec::new() }],
+            metrics: vec![MetricInfo { name: metric, direction, source, origins: Vec::new() }],
             executions,
             notes: Vec::new(),
         };

@@ -204,10 +204,10 @@ def score(
         workers=SCORING_WORKERS,
         timeout=evaluator_timeout,
     )
-    described = {one["name"]: one for one in data["spec"]["evaluators"]}
+    # As it is now: scoring takes its time, in which the batch may have been extended.
+    described = {one["name"]: one for one in core.stored(data["id"])["spec"]["evaluators"]}
     described.update({one.name: one.describe() for one in resolved})
-    spec = {**data["spec"], "evaluators": [*described.values()]}
-    core.engine.set_spec(data["id"], json.dumps(spec))
+    core.engine.set_evaluators(data["id"], json.dumps([*described.values()]))
     core.engine.flush()
     known = core.remembered(data["id"])
     if known is not None:

@@ -145,6 +145,8 @@ class Staged:
         # Before files are replaced: who reads from a pipe may be gone.
         if self._output is not None:
             self._output.seek(0)
+            if sys.stdout is None:
+                raise ConfigurationError("standard output is closed")
             sys.stdout.flush()
             with open(STDOUT, "wb", closefd=False) as standard_output:
                 shutil.copyfileobj(self._output, standard_output)

@@ -14,6 +14,9 @@ use crate::skewness;
 /// With fewer degrees of freedom than this (ten units of one size have nine), Student's t is used in the place of draws.
 pub const BOOTSTRAP_DF_MIN: f64 = 9.0;
 
+/// Nor are draws used where fewer units than this differ from the most frequent value, and some are alike.
+pub const BOOTSTRAP_UNLIKE_MIN: usize = 20;
+
 /// With fewer units than this that differ from the most frequent value, the bootstrap is not believed.
 pub const INFORMATIVE_UNITS_MIN: usize = 5;
 
@@ -83,7 +86,9 @@ pub fn interval(
     if let Some(found) = of_proportions(sample, contrast, spread, confidence) {
         return Ok(found);
     }
-    if spread.range.is_some() && is_nearly_constant(spread) {
+    let is_nearly_constant =
+        spread.units == 1 || spread.unlike < spread.units && spread.unlike < INFORMATIVE_UNITS_MIN;
+    if spread.range.is_some() && is_nearly_constant {
         return Ok(of_units(contrast, spread, confidence));
     }
     let Some(error) = spread.standard_error else {
@@ -93,7 +98,8 @@ pub fn interval(
         return Err(NoInterval::Constant);
     }
     let tail_draws = count(draws.len()) * (1.0 - confidence) / 2.0;
-    let (ends, method) = if spread.df < BOOTSTRAP_DF_MIN || tail_draws < TAIL_DRAWS_MIN {
+    let are_draws_informed = spread.df >= BOOTSTRAP_DF_MIN && are_units_unlike(spread);
+    let (ends, method) = if !are_draws_informed || tail_draws < TAIL_DRAWS_MIN {
         (student(spread, error, confidence), Method::T)
     } else {
         let method = if are_blocks { Method::BlockBootstrap } else { Method::Bootstrap };
@@ -101,6 +107,13 @@ pub fn interval(
     };
     let (low, high) = with_room_for_the_tail(ends, spread, error, confidence);
     Ok(Interval { low, high, method })
+}
+
+/// Whether all units differ, or at least half of them and a good number: of values that are mostly alike,
+/// draws know too little of the others.
+fn are_units_unlike(spread: &Spread) -> bool {
+    let Spread { unlike, units, .. } = *spread;
+    unlike == units || unlike >= BOOTSTRAP_UNLIKE_MIN && 2 * unlike >= units
 }
 
 /// Returns Student's interval, as a cross-check of the others; `None` for a single unit.
@@ -150,18 +163,6 @@ fn gains_and_losses(differences: &[f64]) -> (f64, f64) {
     let positive = |one: &f64| one.max(0.0);
     let negative = |one: &f64| (-one).max(0.0);
     (differences.iter().map(positive).sum(), differences.iter().map(negative).sum())
-}
-
-/// Returns whether nearly all units have one value: then those that were not seen could be anything. Units
-/// that all differ show how far they spread, however few they are.
-fn is_nearly_constant(spread: &Spread) -> bool {
-    let mut means: Vec<_> =
-        spread.unit_sums.iter().zip(&spread.unit_cases).map(|(sum, count)| sum / count).collect();
-    means.sort_unstable_by(f64::total_cmp);
-    let alike =
-        means.chunk_by(|left, right| (left - right).abs() <= 1e-12 * right.abs()).map(<[f64]>::len);
-    let most_alike = alike.max().unwrap_or(0);
-    means.len() - most_alike < INFORMATIVE_UNITS_MIN && (most_alike > 1 || means.len() == 1)
 }
 
 fn student(spread: &Spread, error: f64, confidence: f64) -> (f64, f64) {

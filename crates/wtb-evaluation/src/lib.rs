@@ -28,7 +28,8 @@ mod skewness;
 pub use contest::{Contest, RANKED_MAX, Rules, UNITS_MIN};
 pub use contrast::{Contrast, Spread};
 pub use interval::{
-    BOOTSTRAP_DF_MIN, INFORMATIVE_UNITS_MIN, Interval, Method, NoInterval, cross_check, interval,
+    BOOTSTRAP_DF_MIN, BOOTSTRAP_UNLIKE_MIN, INFORMATIVE_UNITS_MIN, Interval, Method, NoInterval,
+    cross_check, interval,
 };
 pub use multiplicity::Correction;
 pub use proportion::{tango, wilson};

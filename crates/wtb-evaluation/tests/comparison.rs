@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use wtb_evaluation::comparison::{
-    CaseInfo, Comparison, Ended, Measured, MetricInfo, OBJECTIVE, ObjectiveError, Settings, Table,
-    VariantInfo, add_objective, compare,
+    CaseInfo, Comparison, Ended, Measured, MetricInfo, OBJECTIVE, ObjectiveError, Origin, Settings,
+    Table, VariantInfo, add_objective, compare,
 };
 use wtb_model::{Direction, ErrorPolicy};
 
@@ -42,11 +42,16 @@ fn table(values: &[Vec<Vec<f64>>]) -> Table {
             name: "accuracy".to_owned(),
             direction: Direction::Max,
             source: "accuracy".to_owned(),
-            versions: Vec::new(),
+            origins: Vec::new(),
         }],
         executions,
         notes: Vec::new(),
     }
+}
+
+/// Versions of the evaluator that scores.
+fn versions(names: &[&str]) -> Vec<Origin> {
+    names.iter().map(|name| ("accuracy".to_owned(), Some((*name).to_owned()))).collect()
 }
 
 fn name(place: usize) -> String {
@@ -272,7 +277,7 @@ fn regressions_are_what_losses_are() {
 #[test]
 fn scores_of_several_versions_are_said() {
     let mut table = table(&[binary(3, 9), binary(5, 9)]);
-    table.metrics[0].versions = vec!["a".to_owned(), "b".to_owned()];
+    table.metrics[0].origins = versions(&["a", "b"]);
     let found = compare(&table, &Settings::default());
     assert!(says(&found, "`accuracy` was scored by 2 versions of evaluator `accuracy`"));
 }

@@ -158,6 +158,27 @@ fn nested_draws_of_twenty_cases_cover() {
 }
 
 #[test]
+fn differences_of_a_few_cases_cover() {
+    let worlds = [(6, 100), (10, 100), (25, 100), (55, 100), (8, 20), (12, 20), (7, 12)];
+    for ((unlike, cases), skewed) in worlds.iter().flat_map(|one| [(*one, false), (*one, true)]) {
+        let found = coverage(1_000, 0.0, Contrast::Difference(1, 0), |world| {
+            let alike = |_: &mut World, case: usize| f64::from(u8::from(case >= unlike));
+            sample(world, 2, cases, 1, alone, alike, |world, is_alike, variant| {
+                if is_alike > 0.5 || variant == 0 {
+                    0.0
+                } else if skewed {
+                    -(1.0 - world.uniform()).ln() - 1.0
+                } else {
+                    world.normal()
+                }
+            })
+        });
+        let least = if skewed { 0.89 } else { 0.935 };
+        assert!((least..=0.99).contains(&found), "{unlike} of {cases}, skewed: {skewed}: {found}");
+    }
+}
+
+#[test]
 fn draws_of_a_dozen_groups_cover() {
     let found = coverage(1_000, 0.0, Contrast::Mean(0), |world| {
         let effects: Vec<f64> = (0..12).map(|_| world.normal()).collect();

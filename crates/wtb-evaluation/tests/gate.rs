@@ -2,8 +2,8 @@
 #![expect(clippy::cast_precision_loss, reason = "small counts, in tests")]
 
 use wtb_evaluation::comparison::{
-    Assumed, CaseInfo, Ended, GateSettings, Measured, MetricInfo, Outcome, Settings, Table,
-    VariantInfo, Verdict, assumed, gate,
+    Assumed, CaseInfo, Ended, GateSettings, Measured, MetricInfo, Origin, Outcome, Settings, Table,
+    VariantInfo, Verdict, add_objective, assumed, gate,
 };
 use wtb_model::{Direction, ErrorPolicy};
 
@@ -31,11 +31,16 @@ fn table(values: &[(Option<f64>, Option<f64>)], direction: Direction) -> Table {
             name: "score".to_owned(),
             direction,
             source: "score".to_owned(),
-            versions: Vec::new(),
+            origins: Vec::new(),
         }],
         executions: executions.collect(),
         notes: Vec::new(),
     }
+}
+
+/// Versions of the evaluator that scores.
+fn versions(names: &[&str]) -> Vec<Origin> {
+    names.iter().map(|name| ("score".to_owned(), Some((*name).to_owned()))).collect()
 }
 
 fn judged(table: &Table, max_regression: f64, error: ErrorPolicy) -> Verdict {
@@ -70,14 +75,43 @@ fn it_passes_regresses_or_leaves_open() {
 #[test]
 fn what_was_scored_in_two_ways_is_not_judged() {
     for (won, lost) in [(5, 5), (5, 60)] {
+        let reason_of = |table: &Table| {
+            let verdict = judged(table, 0.05, ErrorPolicy::Zero);
+            assert_eq!(verdict.outcome, Outcome::Inconclusive, "{}", verdict.reason);
+            verdict.reason
+        };
         let mut table = table(&pairs(400, won, lost), Direction::Max);
-        table.metrics[0].versions = vec!["a".to_owned(), "b".to_owned()];
-        let verdict = judged(&table, 0.05, ErrorPolicy::Zero);
-        assert_eq!(verdict.outcome, Outcome::Inconclusive);
-        assert!(
-            verdict.reason.ends_with("but `score` was scored by 2 versions of evaluator `score`")
-        );
+        table.metrics[0].origins = vec![("score".to_owned(), None), ("workflow".to_owned(), None)];
+        assert!(reason_of(&table).ends_with("but `score` was given by `score` and by `workflow`"));
+        table.metrics[0].origins = versions(&["a", "b"]);
+        let two = "was scored by 2 versions of evaluator `score`";
+        assert!(reason_of(&table).ends_with(&format!("but `score` {two}")));
+        add_objective(&mut table, &[("score".to_owned(), 1.0)]).unwrap();
+        assert!(reason_of(&table).ends_with(&format!("but `objective` {two}")));
     }
+}
+
+#[test]
+fn so_few_cases_are_not_judged() {
+    let close = |n: usize| -> Vec<_> {
+        (0..n).map(|case| (Some(0.8), Some(0.8 + case as f64 * 1e-9))).collect()
+    };
+    for n in [2, 3, 5] {
+        let verdict = judged(&table(&close(n), Direction::Max), 0.9, ErrorPolicy::Zero);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{}", verdict.reason);
+    }
+    // Rounding of half the digits is no knowledge of how much cases differ.
+    let verdict = judged(&table(&close(8), Direction::Max), 0.02, ErrorPolicy::Zero);
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{}", verdict.reason);
+}
+
+#[test]
+fn the_surest_confidence_of_many_looks_is_a_number() {
+    let statistics =
+        Settings { confidence: 1.0 - 1e-16, looks: 20, draws: 200, ..Settings::default() };
+    let table = table(&pairs(40, 3, 5), Direction::Max);
+    let settings = GateSettings { candidate: 1, baseline: 0, max_regression: 0.02, statistics };
+    assert_eq!(gate(&table, &settings).outcome, Outcome::Inconclusive);
 }
 
 #[test]

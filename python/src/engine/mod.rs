@@ -196,10 +196,15 @@ impl EngineRef {
         Ok(py.detach(|| self.0.put_scores(&execution, scores))?)
     }
 
-    fn set_spec(&self, py: Python<'_>, batch: &str, spec: &str) -> Result<()> {
-        let spec = Box::new(serde_json::from_str(spec).map_err(unreadable)?);
-        let change = Change::SetBatchSpec { batch: batch_id(batch)?, spec };
-        self.with_store(py, |store| store.commit(UnitOfWork::silent(change)))?;
+    /// Puts descriptions of evaluators, a JSON array, in the place of those that the batch has now; what else
+    /// was asked of it stays, also what has been added since the caller read it.
+    fn set_evaluators(&self, py: Python<'_>, batch: &str, evaluators: &str) -> Result<()> {
+        let batch = batch_id(batch)?;
+        let evaluators = serde_json::from_str(evaluators).map_err(unreadable)?;
+        self.with_store(py, |store| {
+            let spec = Box::new(BatchSpec { evaluators, ..store.batch(&batch)?.batch.spec });
+            store.commit(UnitOfWork::silent(Change::SetBatchSpec { batch, spec }))
+        })?;
         Ok(())
     }
 

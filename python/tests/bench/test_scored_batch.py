@@ -156,3 +156,36 @@ def test_what_cannot_score(bench):
     with pytest.raises(ConfigurationError, match="timeout"):
         bench.score(batch, [is_positive], evaluator_timeout=0)
     assert [event.sequence for event in bench.journal()] == before
+
+
+def test_scoring_leaves_what_is_added_meanwhile(bench):
+    batch = bench.run_batch(workflow, variants=[{}], test_cases=CASES)
+    extended = threading.Event()
+
+    @evaluator
+    def extends(output):
+        if not extended.is_set():
+            extended.set()
+            bench.extend(batch, repeats=1)
+        return output["y"]
+
+    bench.score(batch, [extends])
+    bench.extend(batch, repeats=1)
+    assert [one.repeat for one in batch.results] == [0, 1, 2] * len(CASES)
+
+
+def test_scoring_again_takes_the_evaluators_that_the_batch_has(bench):
+    known = 0
+
+    @evaluator
+    def own(output):
+        return output["y"] + known
+
+    batch = bench.run_batch(workflow, variants=[{}], test_cases=CASES, evaluators=[own])
+    known = 1
+    assert [one.scores["own"] for one in bench.score(batch).results] == [11, 21, 31, 41]
+    alone = bench.run(workflow, CASES[0])
+    with pytest.raises(ConfigurationError, match="at least one evaluator"):
+        bench.score(alone)
+    assert bench.score(alone, [own]).scores == {"own": 11}
+    assert bench.score(batch.results[1]).scores == {"own": 21}

@@ -36,6 +36,7 @@ def scored(usage, **options):
         (told("gpt-5-mini-2025-08-07", 1_000_000, 1_000_000), 2.25),
         (told("gpt-5-mini", 1_000_000, 0, cached=400_000), 0.6 * 0.25 + 0.4 * 0.025),
         (told("gpt-5", 1_000_000, 0, cached=400_000), 2.0),
+        (told("gpt-5-latest", 1_000_000, 0, cached=2_000_000), 2.0),
         ({**told("gpt-5", 1_000_000, 0), **told("gpt-5-mini", 0, 1_000_000)}, 4.0),
         ({}, 0.0),
     ],
@@ -49,6 +50,8 @@ def test_what_has_no_price_is_an_error_and_no_number():
     score = scored(told("gpt5", 10, 10))
     assert score.value is None
     assert "no price of the model 'gpt5'. Did you mean 'gpt-5'" in score.error
+    score = scored(told("gpt-5-nano", 10, 10))
+    assert "no price of the model 'gpt-5-nano'" in score.error
     score = scored({"gpt-5": {"calls": 1}})
     assert "'gpt-5' did not tell how many tokens" in score.error
 

@@ -1,5 +1,6 @@
 """What the tokens of an execution cost."""
 
+import re
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -11,6 +12,7 @@ from wtb.errors import ConfigurationError, EvaluatorError, did_you_mean
 
 __all__ = ["cost"]
 
+_DATED = re.compile(r"-(?:latest|\d{4}-\d\d-\d\d|\d{4,8})$")
 _KINDS = ("input", "output", "cached_input")
 
 
@@ -24,8 +26,8 @@ def cost(
 
     Args:
         prices: For each model what `input` and `output` tokens cost, and perhaps `cached_input`
-            tokens, which cost as much as others else. A name stands for all models that begin with
-            it and a hyphen (`gpt-5-mini` for `gpt-5-mini-2025-08-07`); the longest counts.
+            tokens, which cost as much as others else. A name stands for its dated versions as well
+            (`gpt-5-mini` for `gpt-5-mini-2025-08-07`, not for `gpt-5-mini-high`).
         per: How many tokens the prices are for.
         name: See `exact_match`.
 
@@ -74,11 +76,11 @@ def _checked(model: str, given: object) -> dict[str, float]:
 
 
 def _prices(model: str, known: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
-    fits = [one for one in known if model == one or model.startswith(f"{one}-")]
-    if not fits:
+    found = known.get(model) or known.get(_DATED.sub("", model))
+    if found is None:
         near = did_you_mean(model, list(known), listed_as="there are prices of")
         raise EvaluatorError(f"cost: there is no price of the model {model!r}. {near}")
-    return known[max(fits, key=len)]
+    return found
 
 
 def _cost(model: str, counts: Mapping[str, Any], prices: Mapping[str, float]) -> float:
@@ -87,7 +89,8 @@ def _cost(model: str, counts: Mapping[str, Any], prices: Mapping[str, float]) ->
         raise EvaluatorError(
             f"cost: the provider of {model!r} did not tell how many tokens it took"
         )
-    cached = (counts.get("input_token_details") or {}).get("cache_read", 0)
+    told = (counts.get("input_token_details") or {}).get("cache_read") or 0
+    cached = min(told, given)
     fresh = given - cached
     cached_price = prices.get("cached_input", prices["input"])
     return float(fresh * prices["input"] + cached * cached_price + made * prices["output"])

@@ -136,7 +136,8 @@ def _node(node: "NodeRecord") -> Row:
 
 def _score_rows(one: "Execution") -> Iterator[Row]:
     for score in one.score_records:
-        kept = {name: score[name] for name in ("value", "direction", "source", "reason", "error")}
+        names = ("value", "direction", "source", "version", "reason", "error")
+        kept = {name: score[name] for name in names}
         yield {**_identity(one), "metric": score["name"], **kept}
 
 
@@ -226,8 +227,8 @@ TABLES: Mapping[str, Table] = {
         Table(
             "scores",
             _columns(
-                _IDENTITY + "metric:text value:number direction:text source:text reason:text "
-                "error:text"
+                _IDENTITY + "metric:text value:number direction:text source:text version:text "
+                "reason:text error:text"
             ),
             _score_rows,
         ),

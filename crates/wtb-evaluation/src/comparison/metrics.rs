@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wtb_model::{Direction, ExecutionId, ScoreRecord};
 
 use super::records::MetricOptions;
-use super::table::MetricInfo;
+use super::table::{MetricInfo, Origin};
 
 /// Primary metric first: the named one, else the first evaluator's, else the first that was logged.
 ///
@@ -34,7 +34,7 @@ where
         (options.metric.as_deref() != Some(metric.name.as_str()), rank(&metric.source))
     });
     for metric in &mut found {
-        metric.versions = versions(scores(), metric);
+        metric.origins = origins(scores(), metric);
     }
     if let Some(missing) = missing_primary(scores(), options, &found) {
         found.insert(0, missing);
@@ -42,15 +42,15 @@ where
     found
 }
 
-fn versions<'a>(
+fn origins<'a>(
     scores: impl Iterator<Item = &'a (ExecutionId, ScoreRecord)>,
     metric: &MetricInfo,
-) -> Vec<String> {
+) -> Vec<Origin> {
     let own = scores.map(|(_, score)| score).filter(|score| {
         score.name == metric.name && score.source == metric.source && score.value.is_some()
     });
-    let found: BTreeSet<&str> = own.filter_map(|score| score.version.as_deref()).collect();
-    found.into_iter().map(str::to_owned).collect()
+    let found: BTreeSet<Option<&str>> = own.map(|score| score.version.as_deref()).collect();
+    found.into_iter().map(|version| (metric.source.clone(), version.map(str::to_owned))).collect()
 }
 
 fn info(score: &ScoreRecord) -> MetricInfo {
@@ -58,7 +58,7 @@ fn info(score: &ScoreRecord) -> MetricInfo {
         name: score.name.clone(),
         direction: score.direction,
         source: score.source.clone(),
-        versions: Vec::new(),
+        origins: Vec::new(),
     }
 }
 
@@ -74,7 +74,7 @@ fn missing_primary<'a>(
             name: named.clone(),
             direction: Direction::Max,
             source: String::new(),
-            versions: Vec::new(),
+            origins: Vec::new(),
         });
     }
     let first = options.sources.first()?;

@@ -29,7 +29,7 @@ pub use shape::{
     Comparison, CrossCheck, Effect, Quantiles, Ratio, Regression, SecondOpinion, Sensitivity,
     VarianceSplit, VariantLine, Versus,
 };
-pub use table::{CaseInfo, Ended, Measured, MetricInfo, Table, VariantInfo};
+pub use table::{CaseInfo, Ended, Measured, MetricInfo, Origin, Table, VariantInfo};
 
 use std::collections::BTreeMap;
 

@@ -56,11 +56,16 @@ pub fn add_objective(table: &mut Table, weights: &[(String, f64)]) -> Result<(),
         }
         one.scores.extend(value.map(|value| (0, value)));
     }
+    // What one of its terms cannot be compared by, the sum cannot be either.
+    let mixed = terms.iter().find_map(|(term, _)| match term {
+        Term::Metric(place) => Some(&table.metrics[*place].origins).filter(|one| one.len() > 1),
+        Term::Resource(_) => None,
+    });
     let objective = MetricInfo {
         name: OBJECTIVE.to_owned(),
         direction: Direction::Max,
         source: ScoreRecord::WORKFLOW.to_owned(),
-        versions: Vec::new(),
+        origins: mixed.cloned().unwrap_or_default(),
     };
     table.metrics.insert(0, objective);
     Ok(())

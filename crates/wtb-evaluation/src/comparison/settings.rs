@@ -7,6 +7,9 @@ use crate::multiplicity::Correction;
 /// How many draws the bootstrap makes unless it is said.
 pub const DRAWS: usize = 10_000;
 
+/// Surer than this nothing is computed.
+const CONFIDENCE_MAX: f64 = 1.0 - 1e-9;
+
 /// How a comparison is made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -44,7 +47,7 @@ impl Default for Settings {
 impl Settings {
     /// Returns the confidence of a single look.
     pub fn confidence_each(&self) -> f64 {
-        1.0 - (1.0 - self.confidence) / f64::from(self.looks.max(1))
+        (1.0 - (1.0 - self.confidence) / f64::from(self.looks.max(1))).min(CONFIDENCE_MAX)
     }
 
     /// Returns settings for one look that is as sure as all have to be.

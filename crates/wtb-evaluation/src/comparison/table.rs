@@ -35,18 +35,27 @@ pub struct MetricInfo {
     pub direction: Direction,
     /// Whose values count: an evaluator's name, or `workflow`.
     pub source: String,
-    /// The versions of its source that the values come from, sorted.
-    pub versions: Vec<String>,
+    /// Where the values come from: sources with their versions, sorted. Several where tables are joined, or an
+    /// evaluator has changed.
+    pub origins: Vec<Origin>,
 }
 
+/// An evaluator, or `workflow`, with its version where it has one.
+pub type Origin = (String, Option<String>);
+
 impl MetricInfo {
-    /// Says that several versions of an evaluator gave the values, when it is so: they may measure different
-    /// things.
+    /// Says that the values come from several origins, when it is so: they may measure different things.
     pub(super) fn mixed(&self) -> Option<String> {
-        let Self { name, source, versions, .. } = self;
-        (versions.len() > 1).then(|| {
-            format!("`{name}` was scored by {} versions of evaluator `{source}`", versions.len())
-        })
+        let Self { name, origins, .. } = self;
+        let mut sources: Vec<_> = origins.iter().map(|(source, _)| format!("`{source}`")).collect();
+        sources.dedup();
+        match (sources.as_slice(), origins.len()) {
+            (_, 0 | 1) => None,
+            ([source], count) => {
+                Some(format!("`{name}` was scored by {count} versions of evaluator {source}"))
+            }
+            (several, _) => Some(format!("`{name}` was given by {}", several.join(" and by "))),
+        }
     }
 }
 
@@ -196,8 +205,8 @@ impl Table {
             let here = self.metrics[place].direction.as_str();
             self.notes.push(format!("`{}` had another direction; {here} counts", metric.name));
         }
-        let known = &mut self.metrics[place].versions;
-        known.extend(metric.versions);
+        let known = &mut self.metrics[place].origins;
+        known.extend(metric.origins);
         known.sort_unstable();
         known.dedup();
         place

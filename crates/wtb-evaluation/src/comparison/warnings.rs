@@ -140,11 +140,8 @@ fn unpaired(comparison: &Comparison) -> Vec<String> {
 fn hanging_on_few(comparison: &Comparison) -> Option<String> {
     let baseline = comparison.baseline.as_ref()?;
     let is_skewed = |line: &&VariantLine| {
-        line.vs_baseline.as_ref().is_some_and(|versus| {
-            let of_values = [Method::T, Method::Bootstrap, Method::BlockBootstrap];
-            let is_of_values = of_values.iter().any(|method| method.as_str() == versus.method);
-            is_of_values && count(versus.units) < SKEWED_UNITS_MIN * versus.skewness.powi(2)
-        })
+        let versus = line.vs_baseline.as_ref();
+        versus.is_some_and(|versus| hangs_on_few(versus.method, versus.units, versus.skewness))
     };
     let names: Vec<_> =
         comparison.variants.iter().filter(is_skewed).map(|line| line.name.as_str()).collect();
@@ -154,6 +151,13 @@ fn hanging_on_few(comparison: &Comparison) -> Option<String> {
             names.join(", ")
         )
     })
+}
+
+/// Whether a difference of so many units is decided by a few of them.
+pub(super) fn hangs_on_few(method: &str, units: usize, skewness: f64) -> bool {
+    let of_values = [Method::T, Method::Bootstrap, Method::BlockBootstrap];
+    let is_of_values = of_values.iter().any(|one| one.as_str() == method);
+    is_of_values && count(units) < SKEWED_UNITS_MIN * skewness.powi(2)
 }
 
 /// Variants that have a mean and are out of the contest for want of cases.

@@ -35,7 +35,7 @@ fn comparison(variants: &[(&str, usize, usize)], metrics: usize) -> Comparison {
         name: (*name).to_owned(),
         direction: *direction,
         source: (*name).to_owned(),
-        versions: Vec::new(),
+        origins: Vec::new(),
     };
     let table = Table {
         variants: variants.iter().map(variant).collect(),

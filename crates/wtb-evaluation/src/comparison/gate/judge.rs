@@ -6,6 +6,7 @@ use super::measure::gain;
 use super::{Outcome, Verdict};
 use crate::comparison::counting::{Counting, MISSING_SHARE_MAX, Tally};
 use crate::comparison::share;
+use crate::contest::UNITS_MIN;
 use crate::interval::{Interval, NoInterval};
 
 /// Why a candidate that looks well cannot pass.
@@ -45,6 +46,10 @@ pub(super) fn judge(
     let found = found(verdict, &ends, difference);
     if let Some(doubt) = doubts.of_both {
         return (Outcome::Inconclusive, format!("{found}, but {doubt}"));
+    }
+    if verdict.units < UNITS_MIN {
+        let text = format!("{found}: fewer than {UNITS_MIN} can show nothing at 95 %");
+        return (Outcome::Inconclusive, text);
     }
     let margin = verdict.max_regression;
     let (low, high) = match verdict.direction {

@@ -8,9 +8,10 @@ use crate::comparison::analysis::{POWER, method, unit_deviation, wins_and_losses
 use crate::comparison::counting::Counting;
 use crate::comparison::outlook::units_for_regression;
 use crate::comparison::table::Table;
+use crate::comparison::warnings::hangs_on_few;
 use crate::contrast::{Contrast, Spread};
 use crate::distribution::two_sided_z;
-use crate::interval::{Interval, NoInterval, interval};
+use crate::interval::{Interval, NoInterval, count, interval};
 use crate::paired::paired_test;
 use crate::power::{detectable_effect, units_needed};
 use crate::resample::Draws;
@@ -37,6 +38,10 @@ pub(super) fn measure(
     (verdict.wins, verdict.losses) = (wins, losses);
     (verdict.cases, verdict.units) = (spread.cases, spread.units);
     verdict.ties = spread.cases - wins - losses;
+    if hangs_on_few(verdict.method, spread.units, spread.skewness() * count(spread.units).sqrt()) {
+        let warning = "a few cases decide the difference: p-value and interval are too sure of it";
+        verdict.warnings.push(warning.to_owned());
+    }
     let deviation = unit_deviation(&spread).filter(|deviation| *deviation > 0.0);
     if let Some(deviation) = deviation {
         let gain = gain(verdict.direction, spread.estimate);
