@@ -1,4 +1,4 @@
-"""The command on results: scoring anew, what cannot be settled, names that a terminal must not obey."""
+"""The command on results: scores given anew, what is never settled, names on a terminal."""
 
 import json
 import subprocess
