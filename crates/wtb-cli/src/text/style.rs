@@ -1,5 +1,8 @@
 //! Paint: a few tones, used to repeat what the words say and never to say something alone.
 
+/// What paint is made of, and the code that ends it.
+pub(super) const CODES: [&str; 7] = ["0", "1", "1;31", "2", "32", "33", "36"];
+
 /// What a piece of text is, and so which colour it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
@@ -59,6 +62,17 @@ impl Style {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_paint_is_made_of_the_codes() {
+        use Tone::{Bad, Faint, Good, Note, Strong, Warn};
+        for tone in [Bad, Faint, Good, Note, Strong, Warn] {
+            let painted = Style::colored().paint(tone, "x");
+            let codes = painted.split("\u{1b}[").skip(1);
+            let codes: Vec<_> = codes.map(|part| part.split('m').next().unwrap()).collect();
+            assert!(codes.iter().all(|code| CODES.contains(code)), "{codes:?}");
+        }
+    }
 
     #[test]
     fn paint_is_wrapped_around_the_text_or_left_away() {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::style::CODES;
+
 /// Returns what a terminal may be sent: pictures in the place of control characters, but for line
 /// ends, tabs and, with `keeps_colour`, colours. Names and errors may hold anything, also what a model wrote.
 pub(crate) fn tame(text: &str, keeps_colour: bool) -> Cow<'_, str> {
@@ -47,11 +49,11 @@ fn is_wild(letter: char) -> bool {
     turns || (letter.is_control() && !matches!(letter, '\n' | '\t'))
 }
 
-/// The length of the sequence that begins here, if it sets a colour.
+/// The length of the sequence that begins here, if it is one of those that paint: others could hide text.
 fn colour_length(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
-    let end = parameters.find(|letter: char| !letter.is_ascii_digit() && letter != ';')?;
-    parameters[end..].starts_with('m').then_some(end + 3)
+    let end = parameters.find('m')?;
+    CODES.contains(&&parameters[..end]).then_some(end + 3)
 }
 
 #[cfg(test)]
@@ -60,11 +62,10 @@ mod tests {
 
     #[test]
     fn only_colours_of_ours_get_through() {
-        let text =
-            "\u{1b}[1;31mred\u{1b}[0m \u{1b}[2J \u{1b}]0;title\u{7} a\rb\tc\n\u{9b}31m \u{202e}txt";
+        let text = "\u{1b}[1;31mred\u{1b}[0m \u{1b}[8m \u{1b}[2J \u{1b}]0;title\u{7} a\rb\tc\n\u{9b}31m \u{202e}txt";
         assert_eq!(
             tame(text, true),
-            "\u{1b}[1;31mred\u{1b}[0m ␛[2J ␛]0;title␇ a␍b\tc\n\u{fffd}31m \u{fffd}txt"
+            "\u{1b}[1;31mred\u{1b}[0m ␛[8m ␛[2J ␛]0;title␇ a␍b\tc\n\u{fffd}31m \u{fffd}txt"
         );
         assert!(!tame(text, false).contains('\u{1b}'));
         assert!(matches!(tame("plain ✓ text\n", true), Cow::Borrowed(_)));
