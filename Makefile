@@ -1,6 +1,5 @@
 # Everything a developer or a new user calls. `make help` lists the targets.
-# Needs Rust (cargo) and Python 3.11 or newer; all else is set up inside the checkout. Tests of reports also
-# need a Chromium or Chrome: one in PATH, or the program that WTB_TEST_CHROMIUM names.
+# Needs Rust (cargo) and Python 3.11 or newer; all else is set up inside the checkout.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -33,8 +32,9 @@ test: test-rust test-python  ## Run all tests, with all set-up
 test-rust: $(STAMP)/server
 	WTB_POSTGRES_BIN="$$($(BIN)/python tests/postgres_bin.py)" cargo test --quiet
 
-test-python: build $(STAMP)/test $(STAMP)/server
-	$(PYTEST) --ignore=python/tests/clusters
+# Reports are looked at in a Chromium: in the one that is there, else in one that comes as a package.
+test-python: build $(STAMP)/test $(STAMP)/server $(STAMP)/browser
+	WTB_TEST_CHROMIUM="$$($(BIN)/python tests/browser.py $(VENV)/browser)" $(PYTEST) --ignore=python/tests/clusters
 	$(BIN)/pytest -q python/tests/clusters
 	$(BIN)/python tests/on_postgres.py $(PYTEST) python/tests/saver python/tests/bench python/tests/events python/tests/lineages python/tests/workspaces/test_workspaces.py
 	$(BIN)/python tests/on_postgres.py $(BIN)/pytest -q python/tests/clusters

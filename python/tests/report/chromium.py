@@ -69,8 +69,8 @@ def find_chromium() -> str:
         if (path := shutil.which(name)) is not None:
             return path
     raise NoBrowserError(
-        "the report is tested in a real browser: install Chromium or Chrome (Debian and Ubuntu: "
-        "apt-get install chromium), or name its program in WTB_TEST_CHROMIUM"
+        "the report is tested in a real browser: `make test-python` brings one, as does "
+        "tests/browser.py; or name a program in WTB_TEST_CHROMIUM"
     )
 
 
