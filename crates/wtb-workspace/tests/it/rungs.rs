@@ -68,7 +68,10 @@ fn everybody_else_has_the_same_result() {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let program = directory.path().join("tests");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another program: a process that another test starts meanwhile would hold a copy of ours open
+    // for writing, and what is open for writing cannot be started.
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
     let output = Command::new(program)
         .args(["--exact", "rungs::as_nobody", "--nocapture"])
         .env("WTB_TEST_AS_NOBODY", directory.path())
