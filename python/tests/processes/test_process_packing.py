@@ -287,6 +287,28 @@ def test_a_library_that_starts_threads_is_not_forked(bench, mark, module):
     assert sum(not look["seen"] for look in looks) <= 2, "workers are used again"
 
 
+ENDS_A_THREAD = """
+import threading, time
+thread = threading.Thread(target=time.sleep, args=[0.1])
+"""
+
+
+def test_a_library_whose_threads_end_is_forked(bench, mark, module):
+    # It is imported last: its thread is there when the template looks for threads.
+    module("ends_a_thread", f"{ENDS_A_THREAD}thread.start()\n").thread.join()
+    runner = ProcessBatchTestRunner(2, preload=["ends_a_thread"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batch = bench.run_batch(
+            process_graphs.looking(),
+            variants=[{}],
+            test_cases=[{"how": number} for number in range(4)],
+            runner=runner,
+        )
+    looks = [one.output["y"] for one in batch.raise_for_status().results]
+    assert not any(look["seen"] for look in looks), "each has a process of its own"
+
+
 GONE = """
 from process_graphs import chain
 def node(state):

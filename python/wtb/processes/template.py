@@ -23,6 +23,9 @@ from wtb._native import SeedRef, TemplateRef
 HARMLESS_THREADS = ("jemalloc_bg_thd",)
 """Threads of an allocator, which it starts again in a fork."""
 
+THREADS_S_MAX = 0.2
+"""Threads that are there for longer are of no fork's making."""
+
 FORK_S_MAX = 5.0
 """How long a fork that ends at once may take for it."""
 
@@ -181,7 +184,7 @@ def unsafe_to_fork(opened_before: Collection[str], kinds: tuple[str, ...]) -> st
         signal.signal(signal.SIGCHLD, on_child_end)
     if found is not None:
         return found
-    threads = [name for name in _thread_names() if name not in HARMLESS_THREADS]
+    threads = _lasting_threads()
     if threads:
         return f"threads were started while modules were imported: {', '.join(sorted(threads))}"
     opened = [name for name in open_files() if name not in opened_before]
@@ -230,6 +233,20 @@ def open_files() -> list[str]:
         with contextlib.suppress(OSError):
             found.append(os.readlink(f"{folder}/{number}"))
     return found
+
+
+def _lasting_threads() -> list[str]:
+    """Return the names of threads that do not end by themselves.
+
+    One that a library has put away for the fork is joined before the system has taken it off its
+    list.
+    """
+    end = time.monotonic() + THREADS_S_MAX
+    while threads := [name for name in _thread_names() if name not in HARMLESS_THREADS]:
+        if time.monotonic() >= end:
+            return threads
+        time.sleep(0.001)
+    return []
 
 
 def _thread_names() -> list[str]:
