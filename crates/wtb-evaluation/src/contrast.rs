@@ -83,8 +83,6 @@ pub struct Spread {
     pub standard_error: Option<f64>,
     /// The degrees of freedom of the standard error: units - 1, and fewer for units of several sizes.
     pub(crate) df: f64,
-    /// How many units differ from the value that most have; all, where no two are alike.
-    pub(crate) unlike: usize,
     /// How skewed the units are: the acceleration of the BCa interval.
     pub(crate) acceleration: f64,
     /// The part of the estimate's variance that comes from repeats; `None` without repeats.
@@ -126,8 +124,6 @@ impl Spread {
         let influences: Vec<_> =
             sums.iter().zip(&counts).map(|(sum, count)| sum - count * estimate).collect();
         let (within, noise) = repeats(sample, contrast, n).unzip();
-        let range = contrast.range(sample);
-        let unlike = unlike(&sums, &counts, range.is_some());
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -142,11 +138,10 @@ impl Spread {
             standard_error: clusters::variance(&influences, &counts, n)
                 .map(|variance| variance.max(noise.unwrap_or(0.0)).sqrt()),
             df: clusters::degrees_of_freedom(&counts, n),
-            unlike,
             acceleration: clusters::acceleration(&influences),
             noise,
             within,
-            range,
+            range: contrast.range(sample),
             unit_sums: sums,
             unit_cases: counts,
         })
@@ -157,23 +152,24 @@ impl Spread {
         6.0 * self.acceleration
     }
 
+    /// Counts the units that differ from the value that most have; all, where no two are alike.
+    pub(crate) fn unlike(&self) -> usize {
+        let means = self.unit_sums.iter().zip(&self.unit_cases).map(|(sum, count)| sum / count);
+        let mut means: Vec<f64> = means.collect();
+        means.sort_unstable_by(f64::total_cmp);
+        let are_alike = |left: &f64, right: &f64| {
+            let within = if self.range.is_some() { ALIKE_WITHIN } else { 1e-12 * right.abs() };
+            (left - right).abs() <= within
+        };
+        match means.chunk_by(are_alike).map(<[f64]>::len).max() {
+            None | Some(1) => means.len(),
+            Some(most) => means.len() - most,
+        }
+    }
+
     /// Returns whether all units have one value.
     pub(crate) fn is_constant(&self) -> bool {
         self.standard_error.is_none_or(|error| error <= 1e-12 * self.estimate.abs().max(1e-300))
-    }
-}
-
-/// Counts the units that differ from the value that most have; all, where no two are alike.
-fn unlike(sums: &[f64], counts: &[f64], is_bounded: bool) -> usize {
-    let mut means: Vec<_> = sums.iter().zip(counts).map(|(sum, count)| sum / count).collect();
-    means.sort_unstable_by(f64::total_cmp);
-    let are_alike = |left: &f64, right: &f64| {
-        let within = if is_bounded { ALIKE_WITHIN } else { 1e-12 * right.abs() };
-        (left - right).abs() <= within
-    };
-    match means.chunk_by(are_alike).map(<[f64]>::len).max() {
-        None | Some(1) => means.len(),
-        Some(most) => means.len() - most,
     }
 }
 

@@ -86,8 +86,9 @@ pub fn interval(
     if let Some(found) = of_proportions(sample, contrast, spread, confidence) {
         return Ok(found);
     }
+    let unlike = spread.unlike();
     let is_nearly_constant =
-        spread.units == 1 || spread.unlike < spread.units && spread.unlike < INFORMATIVE_UNITS_MIN;
+        spread.units == 1 || unlike < spread.units && unlike < INFORMATIVE_UNITS_MIN;
     if spread.range.is_some() && is_nearly_constant {
         return Ok(of_units(contrast, spread, confidence));
     }
@@ -98,7 +99,7 @@ pub fn interval(
         return Err(NoInterval::Constant);
     }
     let tail_draws = count(draws.len()) * (1.0 - confidence) / 2.0;
-    let are_draws_informed = spread.df >= BOOTSTRAP_DF_MIN && are_units_unlike(spread);
+    let are_draws_informed = spread.df >= BOOTSTRAP_DF_MIN && is_enough(unlike, spread.units);
     let (ends, method) = if !are_draws_informed || tail_draws < TAIL_DRAWS_MIN {
         (student(spread, error, confidence), Method::T)
     } else {
@@ -111,8 +112,7 @@ pub fn interval(
 
 /// Whether all units differ, or at least half of them and a good number: of values that are mostly alike,
 /// draws know too little of the others.
-fn are_units_unlike(spread: &Spread) -> bool {
-    let Spread { unlike, units, .. } = *spread;
+fn is_enough(unlike: usize, units: usize) -> bool {
     unlike == units || unlike >= BOOTSTRAP_UNLIKE_MIN && 2 * unlike >= units
 }
 

@@ -20,18 +20,33 @@ pub(super) fn regressions(
     baseline: usize,
 ) -> Vec<Regression> {
     let cases = table.sampled_cases(|one| counting.value(one));
+    let sign = if direction == Direction::Max { -1.0 } else { 1.0 };
     let mut found = Vec::new();
     for variant in (0..sample.variants()).filter(|variant| *variant != baseline) {
-        let is_shared =
-            |case: &usize| [variant, baseline].iter().all(|one| !sample.mean(*case, *one).is_nan());
-        let shared: Vec<usize> = (0..sample.cases()).filter(is_shared).collect();
-        let pair = sample.paired(variant, baseline);
-        for (place, case) in shared.into_iter().enumerate() {
-            let difference = Contrast::Difference(0, 1).of_case(&pair, place);
-            let loss = if direction == Direction::Max { -difference } else { difference };
+        let mut add = |sample: &Sample, [own, other]: [usize; 2], place: usize, case: usize| {
+            let loss = sign * Contrast::Difference(own, other).of_case(sample, place);
             if loss > 0.0 {
-                found.push((loss, variant, cases[case], pair.mean(place, 0), pair.mean(place, 1)));
+                found.push((
+                    loss,
+                    variant,
+                    case,
+                    sample.mean(place, own),
+                    sample.mean(place, other),
+                ));
             }
+        };
+        if sample.has_equal_repeats(variant, baseline) {
+            for (place, case) in cases.iter().enumerate() {
+                add(sample, [variant, baseline], place, *case);
+            }
+            continue;
+        }
+        let both = |place: &usize| {
+            [variant, baseline].iter().all(|one| !sample.mean(*place, *one).is_nan())
+        };
+        let pair = sample.paired(variant, baseline);
+        for (place, shared) in (0..sample.cases()).filter(both).enumerate() {
+            add(&pair, [0, 1], place, cases[shared]);
         }
     }
     found.sort_by(|left, right| right.0.total_cmp(&left.0));
