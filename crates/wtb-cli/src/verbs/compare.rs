@@ -1,5 +1,6 @@
 //! `wtb compare`: the variants of one batch or of several.
 
+use wtb_engine::comparison::Comparison;
 use wtb_engine::{CompareRequest, compare_batches};
 use wtb_store::Store;
 
@@ -39,11 +40,20 @@ pub(crate) fn compare(
         return Err(CliError::usage(format!("no variant is called `{asked}`"))
             .hint(suggestion(asked, &names)));
     }
+    print(&compared, json, terminal)
+}
+
+/// Prints a comparison as a table or as JSON.
+pub(super) fn print(
+    compared: &Comparison,
+    json: bool,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), CliError> {
     if json {
-        let document = serde_json::to_value(&compared)
+        let document = serde_json::to_value(compared)
             .map_err(|error| CliError::internal(format!("cannot write JSON: {error}")))?;
         return terminal.json(&document);
     }
     let (width, style) = (terminal.width(), terminal.style());
-    terminal.data(&comparison::render(&compared, width, style))
+    terminal.data(&comparison::render(compared, width, style))
 }

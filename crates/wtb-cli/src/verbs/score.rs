@@ -4,7 +4,7 @@ use wtb_engine::{CompareRequest, compare_batches};
 use wtb_model::BatchId;
 use wtb_store::Store;
 
-use super::{check_metric, find_batch};
+use super::{check_metric, compare, find_batch};
 use crate::arguments::ScoreArgs;
 use crate::bench_file::{self, Location};
 use crate::error::CliError;
@@ -12,7 +12,6 @@ use crate::request::{OutputOptions, Request, ScoreRequest};
 use crate::store_url;
 use crate::surroundings::Surroundings;
 use crate::terminal::Terminal;
-use crate::view::comparison;
 
 /// Asks for scores.
 pub(crate) fn score(
@@ -46,11 +45,5 @@ pub(crate) fn show(
     let request = CompareRequest { metric: output.metric.clone(), ..CompareRequest::default() };
     let compared = compare_batches(store, std::slice::from_ref(batch), &request)?;
     check_metric(output.metric.as_deref(), &compared)?;
-    if output.json {
-        let document = serde_json::to_value(&compared)
-            .map_err(|error| CliError::internal(format!("cannot write JSON: {error}")))?;
-        return terminal.json(&document);
-    }
-    let (width, style) = (terminal.width(), terminal.style());
-    terminal.data(&comparison::render(&compared, width, style))
+    compare::print(&compared, output.json, terminal)
 }
